@@ -1,0 +1,79 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// Imports stay internal unless a signature needs them, so that the arrows between modules are the ones drawn here.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+/// A module of the product: plain Swift, nothing but what is named here.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The tests of the module of the same name.
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "culver",
+    products: [
+        .library(name: "DIMP", targets: ["DIMP"]),
+        .executable(name: "culverd", targets: ["culverd"]),
+        .executable(name: "culver", targets: ["culver"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // C libraries of the system: a module map and a small shim.h each.
+        .systemLibrary(name: "CMbedTLS"),
+        .systemLibrary(name: "CMosquitto"),
+        .systemLibrary(name: "CJansson"),
+        .systemLibrary(name: "CSQLite"),
+        .systemLibrary(name: "CInih"),
+        .systemLibrary(name: "CLinux"),
+
+        // The floors, from the ground up.
+        module("Format", ["CJansson"]),
+        module("Crypto", ["CMbedTLS"]),
+        module("DIMP", ["Crypto", "Format"]),
+        module("Agent", ["DIMP", "Crypto", "Format"]),
+        module("Store", ["DIMP", "Crypto", "Format", "CSQLite", "CLinux"]),
+        module("Transport", ["CMosquitto", "CLinux"]),
+        module("Control", ["Format", "CLinux"]),
+
+        // The daemon links no Foundation and no Swift package; the tool may.
+        .executableTarget(
+            name: "culverd",
+            dependencies: ["Agent", "Control", "Crypto", "DIMP", "Format", "Store", "Transport", "CInih", "CLinux"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "culver",
+            dependencies: [
+                "Agent", "Control", "Crypto", "DIMP", "Format", "Store", "CLinux",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+
+        // Tests mirror the sources; `Bench` prints the figures of `make bench`.
+        .target(name: "TestSupport", dependencies: ["Format"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests(of: "Format"),
+        tests(of: "Crypto", ["Format"]),
+        tests(of: "DIMP", ["Crypto", "Format"]),
+        tests(of: "Agent", ["Crypto", "DIMP", "Format"]),
+        tests(of: "Store", ["Crypto", "DIMP", "Format"]),
+        tests(of: "Transport"),
+        tests(of: "Control", ["Format"]),
+        .testTarget(
+            name: "DaemonTests", dependencies: ["culverd", "Agent", "Format", "Store", "TestSupport"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "Bench", dependencies: ["Agent", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
+            swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,84 @@
+/// Base64 (RFC 4648 section 4): standard alphabet, padded. Read as protocol.md 5.3 advises: white space inside is
+/// skipped, a data URI (`data:…;base64,…`) and the prefix `base64,` are understood, all else is refused.
+///
+/// Our own and not mbedTLS's, which takes constant time: four fields of a message would cost it as much as half a
+/// signature check, and none of them is secret.
+package enum Base64 {
+    package static func encode(_ bytes: some Collection<UInt8>) -> String {
+        let bytes = Array(bytes)
+        var out: [UInt8] = []
+        out.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let count = min(3, bytes.count - start)
+            let first = UInt32(bytes[start]) << 16
+            let second = count > 1 ? UInt32(bytes[start + 1]) << 8 : 0
+            let third = count > 2 ? UInt32(bytes[start + 2]) : 0
+            let group = first | second | third
+            out.append(alphabet[Int(group >> 18 & 63)])
+            out.append(alphabet[Int(group >> 12 & 63)])
+            out.append(count > 1 ? alphabet[Int(group >> 6 & 63)] : padding)
+            out.append(count > 2 ? alphabet[Int(group & 63)] : padding)
+        }
+        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// `nil` for anything that is not whole, padded Base64.
+    package static func decode(_ text: String) -> [UInt8]? {
+        var text = text
+        return text.withUTF8 { utf8 in
+            decode(UnsafeRawBufferPointer(utf8)[body(of: utf8)...])
+        }
+    }
+
+    /// Where the digits begin: behind the comma of a data URI or of the prefix `base64,`.
+    private static func body(of utf8: UnsafeBufferPointer<UInt8>) -> Int {
+        guard utf8.starts(with: "data:".utf8) || utf8.starts(with: "base64,".utf8) else { return 0 }
+        return utf8.firstIndex(of: UInt8(ascii: ",")).map { $0 + 1 } ?? 0
+    }
+
+    private static func decode(_ digits: Slice<UnsafeRawBufferPointer>) -> [UInt8]? {
+        var out: [UInt8] = []
+        out.reserveCapacity(digits.count / 4 * 3)
+        var group: UInt32 = 0
+        var filled = 0
+        var padded = 0
+        for digit in digits {
+            let value = values[Int(digit)]
+            switch value {
+            case 0..<64:
+                guard padded == 0 else { return nil }
+                group = group << 6 | UInt32(value)
+                filled += 1
+            case isPadding:
+                guard filled >= 2 else { return nil }
+                padded += 1
+                group <<= 6
+                filled += 1
+            case isSpace: continue
+            default: return nil
+            }
+            guard filled == 4 else { continue }
+            // What the padding cuts off must be zero, so that one value has one spelling.
+            guard padded < 3, padded == 0 || group & (padded == 1 ? 0xFF : 0xFFFF) == 0 else { return nil }
+            out.append(UInt8(truncatingIfNeeded: group >> 16))
+            if padded < 2 { out.append(UInt8(truncatingIfNeeded: group >> 8)) }
+            if padded < 1 { out.append(UInt8(truncatingIfNeeded: group)) }
+            group = 0
+            filled = 0
+        }
+        return filled == 0 ? out : nil
+    }
+
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let padding = UInt8(ascii: "=")
+    private static let isPadding: UInt8 = 64
+    private static let isSpace: UInt8 = 65
+
+    private static let values: [UInt8] = {
+        var table = [UInt8](repeating: 255, count: 256)
+        for (value, digit) in alphabet.enumerated() { table[Int(digit)] = UInt8(value) }
+        table[Int(padding)] = isPadding
+        for space in " \t\r\n".utf8 { table[Int(space)] = isSpace }
+        return table
+    }()
+}

@@ -1,0 +1,63 @@
+/// The members of a JSON object in the order in which they were written, each name once.
+///
+/// Names are compared as UTF-8 bytes, like everything of DIMP: no Unicode normalisation. Objects on the wire have a
+/// dozen members, so a list beats a table.
+package struct JSONObject: Sendable {
+    package private(set) var members: [(name: String, value: JSON)]
+
+    package init() {
+        members = []
+    }
+
+    /// Of a name that stands twice the last value wins.
+    package init(_ members: [(String, JSON)]) {
+        self.members = []
+        self.members.reserveCapacity(members.count)
+        for (name, value) in members { self[name] = value }
+    }
+
+    /// Only for a reader that has already refused a name that stands twice.
+    init(distinct members: [(name: String, value: JSON)]) {
+        self.members = members
+    }
+
+    package var count: Int { members.count }
+    package var isEmpty: Bool { members.isEmpty }
+    package var names: [String] { members.map(\.name) }
+
+    /// Setting `nil` removes the member; a new name goes to the end.
+    package subscript(name: String) -> JSON? {
+        get { index(of: name).map { members[$0].value } }
+        set {
+            switch (index(of: name), newValue) {
+            case (let found?, let value?): members[found].value = value
+            case (let found?, nil): members.remove(at: found)
+            case (nil, let value?): members.append((name, value))
+            case (nil, nil): break
+            }
+        }
+    }
+
+    private func index(of name: String) -> Int? {
+        members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
+    }
+}
+
+extension JSONObject: Equatable {
+    package static func == (left: JSONObject, right: JSONObject) -> Bool {
+        guard left.count == right.count else { return false }
+        let a = left.members.sorted(by: precedes)
+        let b = right.members.sorted(by: precedes)
+        return zip(a, b).allSatisfy { $0.name.utf8.elementsEqual($1.name.utf8) && $0.value == $1.value }
+    }
+
+    private static func precedes(_ a: (name: String, value: JSON), _ b: (name: String, value: JSON)) -> Bool {
+        a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
+    }
+}
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    package init(dictionaryLiteral elements: (String, JSON)...) {
+        self.init(elements)
+    }
+}
