@@ -8,8 +8,8 @@ let settings: [SwiftSetting] = [
 ]
 
 /// A module of the product: plain Swift, nothing but what is named here.
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func module(_ name: String, _ dependencies: [Target.Dependency], _ linker: [LinkerSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings, linkerSettings: linker)
 }
 
 /// The tests of the module of the same name.
@@ -38,7 +38,7 @@ let package = Package(
         .systemLibrary(name: "CLinux"),
 
         // The floors, from the ground up.
-        module("Format", ["CJansson"]),
+        module("Format", ["CJansson"], [.linkedLibrary("m")]),
         module("Crypto", ["CMbedTLS"]),
         module("DIMP", ["Crypto", "Format"]),
         module("Agent", ["DIMP", "Crypto", "Format"]),
