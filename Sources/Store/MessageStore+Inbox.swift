@@ -74,18 +74,33 @@ extension MessageStore {
         totals.inboxRows < limits.inboxRows && totals.inboxBytes < limits.inboxBytes
     }
 
-    /// The oldest that every consumer has read. A hundredth at a time, so that a full inbox is not searched at each
+    /// The oldest that every consumer has read, until a hundredth is free: so a full inbox is not searched at each
     /// arrival. Where there is no consumer, nobody has read anything.
     private func dropRead() throws(LedgerError) {
+        let isRead = """
+            EXISTS (SELECT 1 FROM consumers)
+            AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
+            """
         while !hasInboxRoom {
-            let dropped = try dropInbox(
-                """
-                seq IN (SELECT seq FROM inbox WHERE EXISTS (SELECT 1 FROM consumers)
-                    AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
-                    ORDER BY seq LIMIT ?)
-                """, [.count(max(1, limits.inboxRows / 100))])
-            guard dropped > 0 else { return }
+            let read = try database.rows("SELECT seq, size FROM inbox WHERE \(isRead) ORDER BY seq LIMIT 1000") {
+                (seq: $0.integer(0), size: $0.int(1))
+            }
+            guard let last = lastToDrop(of: read) else { return }
+            try dropInbox("seq <= ? AND \(isRead)", [.integer(last)])
         }
+    }
+
+    private func lastToDrop(of rows: [(seq: Int64, size: Int)]) -> Int64? {
+        var left = totals
+        for row in rows {
+            left.inboxRows -= 1
+            left.inboxBytes -= row.size
+            let isEnough =
+                left.inboxRows < limits.inboxRows - limits.inboxRows / 100
+                && left.inboxBytes < limits.inboxBytes - limits.inboxBytes / 100
+            if isEnough { return row.seq }
+        }
+        return rows.last?.seq
     }
 
     @discardableResult

@@ -51,7 +51,8 @@ func incoming(
     received: Double = 1_000, content: String = "{\"text\":\"hi\"}"
 ) -> Incoming {
     Incoming(
-        id: id, sn: 5, sender: sender, receiver: receiver, group: group, time: 900, received: received, content: content,
+        id: id, sn: 5, sender: sender, receiver: receiver, group: group, time: 900, received: received,
+        content: content,
         type: type, sealed: true, encrypted: true, trust: "contact")
 }
 
@@ -73,6 +74,8 @@ func parked(
         digest: withUnsafeBytes(of: digest.bigEndian) { Array($0) }, received: 1, since: since)
 }
 
-func happening(_ time: Double, _ kind: Happening.Kind = .broker, reason: String? = nil, text: String = "words") -> Happening {
+func happening(_ time: Double, _ kind: Happening.Kind = .broker, reason: String? = nil, text: String = "words")
+    -> Happening
+{
     Happening(time: time, kind: kind, level: .info, did: "hulk@A", reason: reason, text: text)
 }
