@@ -1,7 +1,8 @@
-/// What is written down, for reading. Sees every change that was applied, committed or not.
-///
-/// A reader asks in the middle of a turn and must not wait for anything but the disk's reading.
+/// What is written down. All changes of one turn of the loop are one transaction, which the loop commits before it
+/// lets anything out; reading sees every change that was applied, committed or not.
 package protocol Ledger: AnyObject {
+    func apply(_ change: Change) throws(LedgerError)
+
     func outgoing(id: String) throws(LedgerError) -> Outgoing?
     func outgoing(sender: String, receiver: String, ref: String) throws(LedgerError) -> Outgoing?
     /// The living or ended row whose ciphertext has this SHA-256.
