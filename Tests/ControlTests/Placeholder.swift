@@ -1,1 +1,1 @@
-// Tests begin here.
+
