@@ -43,7 +43,7 @@ package struct RPCError: Error, Sendable, Equatable {
 
     /// The exit code inside `code`; `nil` for JSON-RPC's own errors and for numbers that are none of ours.
     package var exit: ExitCode? {
-        Int32(exactly: -(code + 32000)).flatMap(ExitCode.init)
+        ExitCode.allCases.first { code == -(32000 + Int($0.rawValue)) }
     }
 }
 
