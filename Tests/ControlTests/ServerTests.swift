@@ -36,11 +36,19 @@ import Testing
 
     @Test(
         "a malformed line gets -32700 with no id, and the connection lives on",
-        arguments: [
-            "nonsense", "{", "{\"a\":1}}", "\u{0}\u{1}", "1", "\"text\"", String(repeating: "[", count: 5_000),
-            "[" + String(repeating: "0,", count: 20_000) + "0]",
-        ])
+        arguments: ["nonsense", "{", "{\"a\":1}}", "\u{1}", "1", "\"text\""])
     func malformed(_ line: String) async throws {
+        try await refusesAsMalformed(line)
+    }
+
+    @Test("deep and broad lines are malformed too")
+    func excessive() async throws {
+        try await refusesAsMalformed("\u{0}")
+        try await refusesAsMalformed(String(repeating: "[", count: 5_000))
+        try await refusesAsMalformed("[" + String(repeating: "0,", count: 20_000) + "0]")
+    }
+
+    private func refusesAsMalformed(_ line: String) async throws {
         let heard = try await hear(line + "\n" + #"{"jsonrpc":"2.0","id":1,"method":"echo"}"# + "\n")
         try #require(heard.count == 2)
         #expect(heard[0]["error"]?["code"] == -32700)
