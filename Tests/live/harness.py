@@ -53,6 +53,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def address_of(did: str) -> str:
+    return did.split("/", 1)[0].rsplit("@", 1)[-1]
+
+
 def eventually(question, patience: float = PATIENCE, what: str = "it"):
     """Asks until the answer is true, and returns the answer."""
     end = time.monotonic() + patience
