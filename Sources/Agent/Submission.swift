@@ -1,0 +1,54 @@
+package import DIMP
+package import Format
+
+/// What a local program wants to have sent.
+package struct Submission: Sendable {
+    /// Whom to answer.
+    package var token: UInt64
+    package var sender: ID
+    package var receiver: ID
+    package var type: ContentType
+    /// The content's members besides `type`, `sn` and `time`.
+    package var members: JSONObject
+    package var ref: String?
+    /// Seconds; `nil` for the configured one.
+    package var expiry: Double?
+
+    package init(
+        token: UInt64, sender: ID, receiver: ID, type: ContentType, members: JSONObject, ref: String? = nil,
+        expiry: Double? = nil
+    ) {
+        self.token = token
+        self.sender = sender
+        self.receiver = receiver
+        self.type = type
+        self.members = members
+        self.ref = ref
+        self.expiry = expiry
+    }
+}
+
+/// The answer to a submission or to a cancellation.
+package enum Answer: Sendable, Equatable {
+    /// On disk.
+    case accepted(id: String, sn: Int64, state: String, isRepeat: Bool)
+    case refused(Refusal)
+}
+
+/// Why a local program is not served.
+package struct Refusal: Error, Sendable, Equatable {
+    package var kind: Kind
+    /// A stable hyphenated word.
+    package var reason: String
+    package var text: String
+
+    package init(_ kind: Kind, _ reason: String, _ text: String) {
+        self.kind = kind
+        self.reason = reason
+        self.text = text
+    }
+
+    package enum Kind: Sendable {
+        case badData, noInput, unknownName, exists, inputOutput, notNow, ended, notPermitted
+    }
+}
