@@ -1,4 +1,4 @@
-package import Crypto
+import Crypto
 package import DIMP
 package import Records
 
@@ -44,6 +44,8 @@ package struct Sealing: Sendable {
         case receipt(Seen)
         /// Answers to queries and handshakes.
         case courtesy
+        /// A broadcast that is laid on one peer's topic: it asks for that peer's card.
+        case query(ID)
     }
 }
 

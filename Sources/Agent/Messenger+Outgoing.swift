@@ -136,7 +136,7 @@ extension Messenger {
         return ["s": .string(stream ?? ""), "n": .integer(next)]
     }
 
-    private mutating func reusedKey(_ packing: Packing, _ key: RSAPublicKey, _ now: Moment) -> ReusedKey? {
+    mutating func reusedKey(_ packing: Packing, _ key: RSAPublicKey, _ now: Moment) -> ReusedKey? {
         let sender = packing.identity.id
         let fingerprint = Digest.sha256(key.der)
         if let known = book.sendingKey(from: sender, to: packing.receiver), known.wrappedFor == fingerprint,
@@ -167,6 +167,11 @@ extension Messenger {
                 Errand(
                     place: .inbox(to.address), payload: wire,
                     purpose: .receipt(owner: seen.owner, sender: seen.sender, digest: seen.digest)))
+        case .query(let id):
+            dispatch(
+                Errand(
+                    place: .inbox(id.address), payload: wire(packed.message, sealing.packing.identity, to: id),
+                    purpose: .courtesy))
         case .courtesy:
             let to = sealing.packing.receiver
             dispatch(
@@ -318,7 +323,7 @@ extension Messenger {
     }
 
     /// With our meta and visa, until this peer has shown that it knows us.
-    private func wire(_ message: ReliableMessage, _ identity: Identity, to receiver: ID) -> [UInt8] {
+    func wire(_ message: ReliableMessage, _ identity: Identity, to receiver: ID) -> [UInt8] {
         var message = message
         if book.contact(receiver.address)?.knowsUs != true {
             message.meta = .object(identity.meta.json)

@@ -1,4 +1,4 @@
-package import DIMP
+import DIMP
 import Format
 package import Records
 
@@ -75,6 +75,8 @@ package struct Messenger {
         var id: ID?
         var since: Double
         var asked: Double?
+        /// A visa that came before its meta.
+        var visa: JSON?
     }
 
     struct Refusals {

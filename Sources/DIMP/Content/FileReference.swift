@@ -1,4 +1,4 @@
-package import Format
+import Format
 
 /// A file inside a message or somewhere else (protocol.md 5.3 and 7, "PNF").
 package struct FileReference: Sendable, Equatable {

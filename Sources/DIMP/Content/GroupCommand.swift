@@ -1,4 +1,4 @@
-package import Format
+import Format
 
 /// Who belongs to a group (protocol.md 7.2), and the account history of 2019.
 package struct GroupCommand: Sendable, Equatable {

@@ -1,5 +1,3 @@
-package import Format
-
 /// A symmetric key on its way through many messages, wrapped once per key of the receiver (design section 5.1).
 package struct ReusedKey: Sendable, Equatable {
     package var key: SymmetricKey

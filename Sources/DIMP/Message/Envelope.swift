@@ -1,4 +1,4 @@
-package import Format
+import Format
 
 /// Who to whom and when, outside of the ciphertext. Nothing of it is signed: anyone may have changed it on the way,
 /// so only the sender counts, once a signature verified (protocol.md 6.2).

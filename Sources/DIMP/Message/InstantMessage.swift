@@ -1,5 +1,5 @@
 package import Crypto
-package import Format
+import Format
 
 /// A message that a person can read: envelope and content.
 ///

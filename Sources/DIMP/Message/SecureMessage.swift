@@ -1,5 +1,5 @@
 package import Crypto
-package import Format
+import Format
 
 /// A message with its content encrypted: what is signed, and what comes out when a signature verified.
 package struct SecureMessage: Sendable {

@@ -1,5 +1,5 @@
 package import Crypto
-package import Format
+import Format
 
 /// Whole messages in one step, between contents and the wire: the seed's `encryptSign` and `verifyDecrypt`.
 ///
