@@ -42,7 +42,7 @@ enum Secp256k1 {
         return der
     }
 
-    /// Whether a signature is a sequence of two positive numbers in their one DER spelling. mbedTLS reads others too, so
+    /// Whether a signature is a sequence of two positive numbers in their one DER spelling. mbedTLS reads others, so
     /// that anybody could write a second signature beside a given one.
     static func isDER(signature: [UInt8]) -> Bool {
         guard signature.count <= 72, signature.count > 2, signature[0] == 0x30, Int(signature[1]) == signature.count - 2
