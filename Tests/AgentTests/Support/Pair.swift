@@ -170,6 +170,18 @@ final class Pair {
         return boards[board].handle(done(job), at: now)
     }
 
+    /// At most so many jobs and events, so that a test can stop in the middle.
+    func feedSome(_ count: Int) {
+        for _ in 0..<count {
+            if !jobs.isEmpty {
+                let (board, job) = jobs.removeFirst()
+                feed(board, done(job))
+            } else if let step = nextStep() {
+                step()
+            }
+        }
+    }
+
     /// Drops the jobs that the pool has not begun.
     func dropJobs() { jobs = [] }
     var jobCount: Int { jobs.count }
