@@ -71,6 +71,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests", dependencies: ["culverd", "Agent", "Format", "Store", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(
+            name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),
         .executableTarget(
             name: "Bench", dependencies: ["Agent", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
             swiftSettings: settings),

@@ -82,4 +82,18 @@ static inline int culver_epoll_take(int epoll, struct culver_ready *ready, int r
     return count;
 }
 
+/* memfd_create hides behind _GNU_SOURCE, and `environ` is a global that Swift 6 does not let one touch. */
+extern int memfd_create(const char *, unsigned int);
+extern char **environ;
+
+/* A file without a name, closed in programs that we start unless handed to them; -1 with errno. */
+static inline int culver_memory_file(const char *name) { return memfd_create(name, 1u /* MFD_CLOEXEC */); }
+
+static inline char **culver_environment(void) { return environ; }
+
+/* Globals as well. */
+static inline FILE *culver_stdin(void) { return stdin; }
+static inline FILE *culver_stdout(void) { return stdout; }
+static inline FILE *culver_stderr(void) { return stderr; }
+
 #endif
