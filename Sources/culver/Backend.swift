@@ -16,6 +16,15 @@ struct Daemon: Backend {
     }
 
     func call(_ method: String, _ params: JSONObject) throws -> JSON {
-        try client.call(method, params)
+        try client.call(method, params, timeout: Daemon.patience(method, params))
+    }
+
+    /// Seconds for an answer. A small board takes minutes for a long RSA key, and a wait is as long as was asked for.
+    private static func patience(_ method: String, _ params: JSONObject) -> Double? {
+        switch method {
+        case "identity.create": nil
+        case "message.wait": params["timeout"]?.double.map { $0 + 30 }
+        default: 60
+        }
     }
 }

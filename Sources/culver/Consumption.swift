@@ -1,5 +1,6 @@
 import Control
 import Format
+import Glibc
 
 /// One run of a consumer: subscribe, take, acknowledge, and subscribe again when the daemon comes back.
 struct Consumption {
@@ -15,8 +16,8 @@ struct Consumption {
     let deadline: Double?
 
     private var taken = 0
-    private var lastSeq: Int64 = -1
-    private var lastPrintedWithoutAck = 0
+    /// What was handled and is not surely acknowledged yet: its seq and id. When it comes again it is not handled twice.
+    private var handled: [Int64: String] = [:]
 
     init(
         consumer: String, filter: JSONObject, globals: Globals, follow: Bool, count: Int?, acknowledges: Bool,
@@ -37,9 +38,10 @@ struct Consumption {
         while true {
             do {
                 return try take(from: daemon)
-            } catch ControlError.closed where follow {
+            } catch ControlError.closed {
                 // What was not acknowledged comes again.
-                daemon = try globals.daemon(patience: 30)
+                usleep(200_000)
+                daemon = try globals.daemon(patience: follow ? 30 : 2)
             }
         }
     }
@@ -59,7 +61,7 @@ struct Consumption {
             case "inbox.message" where notice.params["consumer"]?.string ?? consumer == consumer:
                 try take(notice.params, daemon)
                 // `--timeout` alone waits for the first one, then takes what else is there.
-                waiting = try waiting.map { left in try left > 0 ? left - 1 : pending(at: daemon) - ownUnacknowledged }
+                waiting = try waiting.map { left in try left > 0 ? left - 1 : pending(at: daemon) - printed }
                 if let waiting, waiting <= 0 { return }
             case "inbox.closed": throw takenOver(notice.params)
             default: continue
@@ -68,16 +70,15 @@ struct Consumption {
     }
 
     private mutating func take(_ message: JSON, _ daemon: Daemon) throws {
-        let seq = message.count("seq")
-        if seq > lastSeq {
+        let (seq, id) = (message.count("seq"), message.text("id"))
+        if handled[seq] != id {
             try handle(message)
-            lastSeq = seq
+            handled[seq] = id
             taken += 1
-            if !acknowledges { lastPrintedWithoutAck += 1 }
         }
-        // One that comes again after the acknowledgement was lost is not handled twice.
         guard acknowledges else { return }
         _ = try daemon.call("inbox.ack", ["consumer": .string(consumer), "seq": .integer(seq)])
+        handled = handled.filter { $0.key >= seq }
     }
 
     private func handle(_ message: JSON) throws {
@@ -100,7 +101,8 @@ struct Consumption {
         return acknowledges ? pending : min(pending, Consumption.window)
     }
 
-    private var ownUnacknowledged: Int { acknowledges ? 0 : lastPrintedWithoutAck }
+    /// What stays pending although it was taken.
+    private var printed: Int { acknowledges ? 0 : handled.count }
 
     /// As many unacknowledged messages as the daemon hands out.
     private static let window = 32

@@ -13,7 +13,7 @@ enum Input {
         guard let file = fopen(path, "re") else {
             let exit: Control.ExitCode =
                 errno == ENOENT || errno == ENOTDIR ? .noInput : errno == EACCES ? .notPermitted : .io
-            throw Failure(exit, "cannot-read", "cannot read \(path): \(String(cString: strerror(errno)))")
+            throw Failure(exit, "cannot-read", "cannot read \(path): \(Input.words(for: errno))")
         }
         defer { fclose(file) }
         return try read(file, path)
@@ -48,6 +48,11 @@ enum Input {
         return try text(from: bytes, "-")
     }
 
+    /// The system's words, in our spelling.
+    static func words(for errno: Int32) -> String {
+        String(cString: strerror(errno)).lowercased()
+    }
+
     private static func read(_ file: UnsafeMutablePointer<FILE>, _ name: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1 << 16)
@@ -57,7 +62,7 @@ enum Input {
             if count < piece.count { break }
         }
         guard ferror(file) == 0 else {
-            throw Failure(.io, "cannot-read", "cannot read \(name): \(String(cString: strerror(errno)))")
+            throw Failure(.io, "cannot-read", "cannot read \(name): \(Input.words(for: errno))")
         }
         guard bytes.count <= limit else { throw Failure(.badData, "too-large", "\(name) is longer than 2 MiB") }
         return bytes

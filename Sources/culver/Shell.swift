@@ -22,7 +22,7 @@ enum Shell {
             }
         }
         guard failure == 0 else {
-            throw Failure(.io, "cannot-run", "cannot run /bin/sh: \(String(cString: strerror(failure)))")
+            throw Failure(.io, "cannot-run", "cannot run /bin/sh: \(Input.words(for: failure))")
         }
         return status(of: process)
     }
@@ -67,7 +67,7 @@ enum Shell {
     }
 
     private static func failed() -> Failure {
-        Failure(.io, "cannot-run", "cannot hand over the message: \(String(cString: strerror(errno)))")
+        Failure(.io, "cannot-run", "cannot hand over the message: \(Input.words(for: errno))")
     }
 
     private static func status(of process: pid_t) -> Int32 {

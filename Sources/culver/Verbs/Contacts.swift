@@ -1,6 +1,6 @@
 import ArgumentParser
+import Control
 import Format
-import Glibc
 
 struct Contacts: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +25,7 @@ extension Contacts {
             if Address.isID(contact.text) {
                 params["did"] = .string(contact.text)
             } else {
-                params["card"] = try Input.json(of: contact.text)
+                params["card"] = try card()
             }
             params.set("name", name)
             globals.show(try globals.daemon().call("contact.add", params)) { result in
@@ -33,6 +33,15 @@ extension Contacts {
                 if !result.says("known") {
                     Screen.complain("its keys are not known yet; they are looked up at the brokers")
                 }
+            }
+        }
+
+        private func card() throws -> JSON {
+            do {
+                return try Input.json(of: contact.text)
+            } catch var failure as Failure where failure.exit == Control.ExitCode.noInput.rawValue {
+                failure.error.hint = "an ID looks like name@address; anything else is the file of a card"
+                throw failure
             }
         }
     }
