@@ -41,20 +41,24 @@ let package = Package(
         module("Format", ["CJansson"], [.linkedLibrary("m")]),
         module("Crypto", ["CMbedTLS"]),
         module("DIMP", ["Crypto", "Format"]),
-        module("Agent", ["DIMP", "Crypto", "Format"]),
-        module("Store", ["DIMP", "Crypto", "Format", "CSQLite", "CLinux"]),
+        module("Records", []),
+        module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
+        module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
+        module("Desk", ["DIMP", "Crypto", "Format", "Records", "Store"]),
         module("Transport", ["CMosquitto", "CLinux"]),
         module("Control", ["Format", "CLinux"]),
 
         // The daemon links no Foundation and no Swift package; the tool may.
         .executableTarget(
             name: "culverd",
-            dependencies: ["Agent", "Control", "Crypto", "DIMP", "Format", "Store", "Transport", "CInih", "CLinux"],
+            dependencies: [
+                "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "Transport", "CInih", "CLinux",
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "culver",
             dependencies: [
-                "Agent", "Control", "Crypto", "DIMP", "Format", "Store", "CLinux",
+                "Control", "Desk", "DIMP", "Format", "Records", "Store", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -64,12 +68,12 @@ let package = Package(
         tests(of: "Format"),
         tests(of: "Crypto", ["Format"]),
         tests(of: "DIMP", ["Crypto", "Format"]),
-        tests(of: "Agent", ["Crypto", "DIMP", "Format"]),
-        tests(of: "Store", ["Crypto", "DIMP", "Format"]),
+        tests(of: "Agent", ["Crypto", "DIMP", "Format", "Records"]),
+        tests(of: "Store", ["Crypto", "DIMP", "Format", "Records"]),
         tests(of: "Transport"),
         tests(of: "Control", ["Format"]),
         .testTarget(
-            name: "DaemonTests", dependencies: ["culverd", "Agent", "Format", "Store", "TestSupport"],
+            name: "DaemonTests", dependencies: ["culverd", "Agent", "Format", "Records", "Store", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),

@@ -1,0 +1,70 @@
+# The front door of culver. `make help` lists what there is.
+
+SWIFT   ?= swift
+PYTHON  ?= python3
+PREFIX  ?= /usr/local
+SYSCONF ?= /etc
+DESTDIR ?=
+
+# Debian packages: to build, to try, to test.
+BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
+DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat
+
+# The release build carries the Swift runtime and no symbols.
+RELEASE = -c release --static-swift-stdlib -Xlinker -s
+
+# Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
+need = @sh Tests/live/need $(1)
+
+.PHONY: build demo test bench format install clean help deps deps-build deps-demo
+
+build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
+	$(SWIFT) build $(RELEASE) --product culverd
+	$(SWIFT) build $(RELEASE) --product culver
+	@ls -l .build/release/culverd .build/release/culver
+
+demo: deps-demo                       ## two agents and a private broker: one message, from here to its verified receipt
+	$(SWIFT) build --product culverd
+	$(SWIFT) build --product culver
+	@$(PYTHON) Tests/live/demo
+
+test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a real broker and real DIMP peers
+	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
+
+bench: build                          ## print the figures: speed, memory, size
+	$(SWIFT) build $(RELEASE) --product Bench
+	.build/release/Bench
+
+format:                               ## format the Swift sources in place
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
+
+install: build                        ## install the programs and what config/ has, below DESTDIR
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SYSCONF)/culver"
+	install -m 0755 .build/release/culverd .build/release/culver "$(DESTDIR)$(PREFIX)/bin"
+	@if [ -e config/culver.conf ] && [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
+	    install -m 0644 config/culver.conf "$(DESTDIR)$(SYSCONF)/culver/culver.conf"; fi
+	@if [ -e config/culverd.service ]; then \
+	    install -D -m 0644 config/culverd.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/culverd.service"; fi
+
+deps:                                 ## install the Debian packages that building and testing need
+	$(call need,$(TEST_PACKAGES))
+
+deps-build:
+	$(call need,$(BUILD_PACKAGES))
+
+deps-demo:
+	$(call need,$(DEMO_PACKAGES))
+
+clean:                                ## remove everything built, the Python environments included
+	rm -rf .build
+
+help:                                 ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /make \1	/p' Makefile | expand -t 16
+
+# The stock DIMP stacks live in environments of their own, made again whenever their requirements change.
+.build/python-%/made: Tests/live/peers/requirements-%.txt | deps
+	rm -rf ".build/python-$*"
+	$(PYTHON) -m venv ".build/python-$*"
+	".build/python-$*/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$<"
+	touch "$@"

@@ -1,0 +1,20 @@
+package import DIMP
+package import Records
+
+/// What is to be done, after the turn is on disk and in this order.
+package enum Effect: Sendable {
+    /// Tell the local program.
+    case answer(UInt64, Answer)
+    /// An outgoing row reached another state: tell who waits for it.
+    case changed(Outgoing)
+    /// Give it to the pool.
+    case work(Job)
+    case publish(Parcel)
+    /// Watch, or leave, the directory topics (meta, visa, state) of somebody on every broker.
+    case watch(Address)
+    case leave(Address)
+    /// Keep `in` and the directory topics of our own on this broker.
+    case keep([Address], broker: String)
+    /// Count it; one line at debug.
+    case rejected(Rejection, sender: String?)
+}

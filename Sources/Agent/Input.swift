@@ -1,0 +1,39 @@
+package import Crypto
+package import DIMP
+
+/// What happened.
+package enum Input: Sendable {
+    /// A local program wants a message sent.
+    case submitted(Submission)
+    /// A local program no longer wants a message delivered.
+    case cancelled(id: String, token: UInt64)
+    /// The pool has sealed, verified or unwrapped.
+    case sealed(Sealing, Result<Packing.Packed, CryptoError>)
+    case verified(Verifying, isGood: Bool)
+    case unwrapped(Unwrapping, Result<Unwrapped, Rejection>)
+    /// Bytes on a topic `in` of ours.
+    case arrived([UInt8], at: Address, isRetained: Bool)
+    /// Bytes on a retained topic of somebody, perhaps ours.
+    case found(Place, [UInt8], broker: String)
+    case linked(broker: String, room: Int)
+    case unlinked(broker: String)
+    /// The broker's word about a parcel.
+    case acknowledged(UInt64, Outcome)
+    /// There is room again for so many parcels.
+    case room(broker: String, Int)
+    /// The owner's word about a stranger or a contact.
+    case befriended(ID)
+    case refusedStranger(ID)
+    case forgot(ID)
+    /// An identity was made or removed: its topics are to be kept or left.
+    case identitiesChanged
+    /// Nothing, but time has passed.
+    case ticked
+}
+
+package enum Outcome: Sendable, Equatable {
+    case taken
+    /// MQTT 5's 0x10: nobody is subscribed.
+    case nobody
+    case refused(String)
+}

@@ -1,0 +1,197 @@
+import Crypto
+import DIMP
+import Format
+import Records
+
+/// The public directory of retained topics: our own cards in it, and those of whom we want to write to.
+extension Messenger {
+    // MARK: - Ours
+
+    mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
+        rooms[broker] = room
+        keepDirectory(broker, now)
+        for address in lookups.keys.sorted(by: { $0.text < $1.text }) { effects.append(.watch(address)) }
+        try sendOwedReceipts(now)
+        for sender in try ledger.parkedSenders(isVerified: false, limit: 64) { ID(sender).map { lookUp($0, now) } }
+        for receiver in try ledger.awaitedReceivers(limit: policy.directorySubscriptions) {
+            ID(receiver).map { lookUp($0, now) }
+        }
+        try pump(now)
+    }
+
+    mutating func keepDirectory(_ broker: String, _ now: Moment) {
+        effects.append(.keep(book.identities.map(\.id.address), broker: broker))
+        for identity in book.identities { publishCard(identity, on: broker) }
+    }
+
+    private mutating func publishCard(_ identity: Identity, on broker: String) {
+        let address = identity.id.address
+        for (place, card) in [(Place.meta(address), identity.meta.json), (.visa(address), identity.visa.json)] {
+            dispatch(
+                Errand(place: place, payload: JSON.object(card).bytes, purpose: .courtesy, broker: broker))
+        }
+    }
+
+    /// Our own card as a broker shows it: put back when somebody changed it, at most once in a minute.
+    private mutating func repair(_ place: Place, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError) {
+        let expected: [UInt8]
+        switch place {
+        case .meta(let address): expected = book.identity(address).map { JSON.object($0.meta.json).bytes } ?? []
+        case .visa(let address): expected = book.identity(address).map { JSON.object($0.visa.json).bytes } ?? []
+        case .state, .inbox: return
+        }
+        guard !expected.isEmpty, bytes != expected else { return }
+        if let last = repairs[place], now.lived < last + 60 { return }
+        repairs[place] = now.lived
+        try note(
+            .visa, .warning, "somebody changed our own retained card; it was put back", broker: broker,
+            reason: "card-changed", now)
+        dispatch(Errand(place: place, payload: expected, purpose: .courtesy, broker: broker))
+    }
+
+    // MARK: - Others'
+
+    /// Watches the directory for an ID, unless it is being watched.
+    mutating func lookUp(_ id: ID, _ now: Moment) {
+        guard !id.isBroadcast, book.identity(id.address) == nil, lookups[id.address] == nil else { return }
+        guard lookups.count < policy.directorySubscriptions else { return }
+        lookups[id.address] = Lookup(id: id, since: now.lived, asked: nil)
+        effects.append(.watch(id.address))
+    }
+
+    mutating func find(_ place: Place, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError) {
+        let address: Address
+        switch place {
+        case .inbox: return
+        case .meta(let of), .visa(let of), .state(let of): address = of
+        }
+        if book.identity(address) != nil { return try repair(place, bytes, broker, now) }
+        guard !bytes.isEmpty, bytes.count <= policy.directorySize, let id = lookups[address]?.id,
+            let json = try? JSON(parsing: bytes)
+        else { return }
+        switch place {
+        case .meta:
+            try learnMeta(json, of: id, now)
+            guard let meta = book.meta(of: id), let visa = lookups[address]?.visa else { return }
+            lookups[address]?.visa = nil
+            try learnVisa(visa, of: id, meta: meta, now)
+            try release(id, now)
+        case .visa:
+            // The two topics come in any order.
+            guard let meta = book.meta(of: id) else {
+                lookups[address]?.visa = json
+                return
+            }
+            try learnVisa(json, of: id, meta: meta, now)
+            try release(id, now)
+        case .state, .inbox: break
+        }
+    }
+
+    /// A meta from the directory or from an answer: kept for contacts; for a stranger it only lets parked messages on.
+    mutating func learnMeta(_ json: JSON, of id: ID, _ now: Moment) throws(LedgerError) {
+        if book.identity(id.address) != nil || book.meta(of: id) != nil { return }
+        let meta: Meta
+        do throws(Rejection) {
+            meta = try Meta(json)
+            guard meta.vouches(for: id) else { throw Rejection(.meta, "the meta found is of another ID") }
+        } catch {
+            return try reject(error, from: id, now)
+        }
+        if book.contact(id.address) != nil { book.learn(.meta(meta, of: id)) }
+        try unpark(id, isVerified: false, attaching: meta, now)
+    }
+
+    /// A visa that is signed, about this ID and newer than the stored one. An older one is an event, not a visa.
+    mutating func learnVisa(_ json: JSON, of id: ID, meta: Meta, _ now: Moment) throws(LedgerError) {
+        guard book.contact(id.address) != nil, book.identity(id.address) == nil else { return }
+        let known = book.visa(of: id)
+        let visa: Document
+        do throws(Rejection) {
+            visa = try Document(json)
+            if let known, known.data == visa.data { return }
+            if now.isClockSet, visa.time > now.wall + 600 { throw Rejection(.meta, "the visa is from the future") }
+            try visa.check(about: id, meta: meta)
+            if known?.key != nil, visa.key == nil { throw Rejection(.meta, "the visa lost its key") }
+        } catch {
+            return try reject(error, from: id, now)
+        }
+        if let known, visa.time <= known.time {
+            guard visa.time < known.time else { return }
+            return try note(
+                .visa, .warning, "an older visa of \(id) was shown and not taken", did: id, reason: "visa-rolled-back", now)
+        }
+        book.learn(.visa(visa, of: id))
+        failed = []
+        if visa.isOfCulver, var contact = book.contact(id.address), !contact.isCulver {
+            contact.isCulver = true
+            book.learn(.contact(contact))
+        }
+    }
+
+    /// Where the directory stays silent the peer itself is asked, by a broadcast that needs no key, once in 10 min.
+    mutating func askPeers(_ now: Moment) throws(LedgerError) {
+        for (address, lookup) in lookups {
+            guard let id = lookup.id, now.lived >= lookup.since + policy.queryPatience else { continue }
+            if book.visa(of: id) != nil || now.lived >= lookup.since + 600 {
+                let isAwaited = try !ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
+                if !isAwaited {
+                    lookups[address] = nil
+                    effects.append(.leave(address))
+                    continue
+                }
+            }
+            guard !rooms.isEmpty, lookup.asked.map({ now.lived >= $0 + 600 }) ?? true else { continue }
+            lookups[address]?.asked = now.lived
+            guard book.visa(of: id) == nil, queries.take(at: now.lived), let identity = book.identities.first else {
+                continue
+            }
+            ask(id, identity, now)
+        }
+    }
+
+    private mutating func ask(_ id: ID, _ identity: Identity, _ now: Moment) {
+        let questions = [
+            Content.metaCommand(about: id, meta: nil, sn: newSN(), time: now.wall),
+            Content.documentCommand("documents", about: id, document: nil, meta: nil, sn: newSN(), time: now.wall),
+        ]
+        for question in questions {
+            let packing = Packing(identity: identity, receiver: .anyone, recipients: [])
+            effects.append(
+                .work(
+                    Job(
+                        lane: "ask \(id.address.text)",
+                        work: .seal(
+                            Sealing(packing: packing, content: question, purpose: .query(id))))))
+        }
+    }
+
+    // MARK: - Contacts
+
+    /// Whose message we take as a trusted one or under `open`: a contact's meta is kept, a stranger becomes known.
+    mutating func meet(_ id: ID, _ meta: Meta) {
+        if book.contact(id.address) == nil { book.learn(.contact(Contact(id: id.bare, trust: .stranger))) }
+        if book.meta(of: id) == nil { book.learn(.meta(meta, of: id)) }
+    }
+
+    mutating func befriend(_ id: ID, _ now: Moment) throws(LedgerError) {
+        if var contact = book.contact(id.address) {
+            if contact.trust == .stranger { contact.trust = .contact }
+            contact.isBlocked = false
+            book.learn(.contact(contact))
+        } else {
+            book.learn(.contact(Contact(id: id.bare, trust: .contact)))
+        }
+        try unpark(id, isVerified: true, now)
+        if book.visa(of: id) == nil { lookUp(id, now) }
+    }
+
+    mutating func forget(_ id: ID, _ now: Moment) throws(LedgerError) {
+        book.learn(.forget(id.address))
+        for identity in book.identities {
+            try ledger.apply(.forgetSeen(owner: identity.id.address.text, sender: id.address.text))
+        }
+        try ledger.apply(.unparkAll(sender: id.address.text))
+        if lookups.removeValue(forKey: id.address) != nil { effects.append(.leave(id.address)) }
+    }
+}

@@ -1,0 +1,235 @@
+import Crypto
+import DIMP
+import Format
+import Records
+
+/// The checks that stand between the broker and the inbox, in the order of design section 5.3.
+extension Messenger {
+    /// Size, JSON, addressed to us, blocked or closed to strangers, meta, seen before, budget; then the pool verifies.
+    mutating func arrive(
+        _ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment
+    ) throws(LedgerError) {
+        let arrival: Arrival
+        do throws(Rejection) {
+            arrival = try read(wire, address, isRetained)
+        } catch {
+            return try reject(error, from: nil, now)
+        }
+        try admit(arrival, now)
+    }
+
+    private func read(_ wire: [UInt8], _ address: Address, _ isRetained: Bool) throws(Rejection) -> Arrival {
+        guard !isRetained else { throw Rejection(.replay, "a retained message on an inbox topic") }
+        guard wire.count <= policy.messageSize else {
+            throw Rejection(.parse, "the message is larger than \(policy.messageSize) bytes")
+        }
+        let message = try ReliableMessage(parsing: wire)
+        guard let owner = owner(of: message, at: address) else {
+            throw Rejection(.receiver, "the message is for somebody else")
+        }
+        return Arrival(
+            message: message, wire: wire, digest: Digest.sha256(message.secure.data), owner: owner.id.address, depth: 0)
+    }
+
+    /// Whom of us a message on this address's topic is for.
+    private func owner(of message: ReliableMessage, at address: Address) -> Identity? {
+        let receiver = message.envelope.receiver
+        guard let owner = book.identity(address) else { return nil }
+        if receiver == owner.id { return owner }
+        // A broadcast lies on our topic because somebody put it there for us, like a query for our meta.
+        return receiver.isBroadcast ? owner : nil
+    }
+
+    /// From trust to the signature. Used for forwarded messages too.
+    mutating func admit(_ arrival: Arrival, _ now: Moment) throws(LedgerError) {
+        let sender = arrival.message.envelope.sender
+        let contact = book.contact(sender.address)
+        if contact?.isBlocked == true { return try reject(Rejection(.trust, "the sender is blocked"), from: sender, now) }
+        if policy.strangers == .closed, contact?.isTrusted != true, book.identity(sender.address) == nil {
+            return try reject(Rejection(.trust, "the sender is a stranger"), from: sender, now)
+        }
+        let found: Meta?
+        do throws(Rejection) {
+            found = try meta(of: arrival, now)
+        } catch {
+            return try reject(error, from: sender, now)
+        }
+        guard let meta = found else { return try park(arrival, isVerified: false, now) }
+        if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
+            return try receiptAgain(seen, now)
+        }
+        guard !busy.contains(arrival.digest), busy.count < 4096 else { return }
+        if contact?.isTrusted != true, !publicBudget.take(at: now.lived) { return }
+        busy.insert(arrival.digest)
+        effects.append(
+            .work(Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))))
+    }
+
+    /// The sender's meta: known, or attached and vouching for the sender. `nil`: not to be had yet.
+    private mutating func meta(of arrival: Arrival, _ now: Moment) throws(Rejection) -> Meta? {
+        let sender = arrival.message.envelope.sender
+        if let own = book.identity(sender.address), own.id == sender { return own.meta }
+        if let known = book.meta(of: sender) { return known }
+        guard let attached = arrival.message.meta else { return nil }
+        guard publicBudget.take(at: now.lived) else { throw Rejection(.meta, "too many new senders at once") }
+        let meta = try Meta(attached)
+        guard meta.vouches(for: sender) else { throw Rejection(.meta, "the attached meta is of another ID") }
+        return meta
+    }
+
+    /// Signature checked. Trust, key; then content, seal and time at once if the key is known.
+    mutating func proceed(_ verifying: Verifying, _ isGood: Bool, _ now: Moment) throws(LedgerError) {
+        let arrival = verifying.arrival
+        let sender = arrival.message.envelope.sender
+        guard isGood, let owner = book.identity(arrival.owner) else {
+            busy.remove(arrival.digest)
+            return try reject(Rejection(.signature, "the signature does not verify"), from: sender, now)
+        }
+        let isOwn = book.identity(sender.address) != nil
+        let isTrusted = isOwn || book.contact(sender.address)?.isTrusted == true
+        let isQuery = arrival.message.envelope.isBroadcast
+        if policy.strangers == .ask, !isTrusted, !isQuery {
+            busy.remove(arrival.digest)
+            return try park(arrival, isVerified: true, now)
+        }
+        if !isOwn, isTrusted || (policy.strangers == .open && !isQuery) {
+            meet(sender, verifying.meta)
+            if let visa = arrival.message.visa { try learnVisa(visa, of: sender, meta: verifying.meta, now) }
+        }
+        let secure = arrival.message.secure
+        if isQuery { return try open(arrival, .plain, wrapped: nil, verifying.meta, now) }
+        for wrapped in secure.wrappedKeys(for: owner.id) {
+            let digest = Digest.sha256(wrapped)
+            if let key = book.receivedKey(from: sender, to: secure.envelope.target, wrapping: digest) {
+                return try open(arrival, key, wrapped: wrapped, verifying.meta, now)
+            }
+        }
+        guard !failed.contains(attempt(of: arrival)) else {
+            busy.remove(arrival.digest)
+            return try reject(Rejection(.decrypt, "failed before with the same keys"), from: sender, now)
+        }
+        guard takePrivateBudget(sender, isTrusted, now) else {
+            busy.remove(arrival.digest)
+            return
+        }
+        effects.append(
+            .work(Job(lane: "in \(sender.address.text)", work: .unwrap(Unwrapping(arrival: arrival, owner: owner)))))
+    }
+
+    private mutating func takePrivateBudget(_ sender: ID, _ isTrusted: Bool, _ now: Moment) -> Bool {
+        if isTrusted { return true }
+        if peerBudgets.count > 1024 { peerBudgets = [:] }
+        var budget = peerBudgets[sender.address] ?? Budget(perSecond: policy.peerPrivateOperations)
+        let isTaken = budget.take(at: now.lived) && strangerBudget.take(at: now.lived)
+        peerBudgets[sender.address] = budget
+        return isTaken
+    }
+
+    /// Key unwrapped.
+    mutating func proceed(
+        _ unwrapping: Unwrapping, _ result: Result<Unwrapped, Rejection>, _ now: Moment
+    ) throws(LedgerError) {
+        let arrival = unwrapping.arrival
+        switch result {
+        case .success(let unwrapped):
+            try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, nil, now)
+        case .failure(let rejection):
+            busy.remove(arrival.digest)
+            try reject(rejection, from: arrival.message.envelope.sender, now)
+        }
+    }
+
+    /// Decrypts, checks seal and time, and accepts.
+    private mutating func open(
+        _ arrival: Arrival, _ key: SymmetricKey, wrapped: [UInt8]?, _ meta: Meta?, _ now: Moment
+    ) throws(LedgerError) {
+        busy.remove(arrival.digest)
+        let sender = arrival.message.envelope.sender
+        let opened: Opened
+        do throws(Rejection) {
+            opened = try check(arrival, key, wrapped, now)
+        } catch {
+            if error.stage == .decrypt {
+                failed.append(attempt(of: arrival))
+                if failed.count > 1000 { failed.removeFirst() }
+            }
+            return try reject(error, from: sender, now)
+        }
+        try accept(opened, now)
+    }
+
+    /// A message that passed all checks.
+    struct Opened {
+        var arrival: Arrival
+        var content: Content
+        var isSealed: Bool
+        var isEncrypted: Bool
+        var key: SymmetricKey
+        var wrapped: [UInt8]?
+
+        var sender: ID { arrival.message.envelope.sender }
+        var envelope: Envelope { arrival.message.envelope }
+    }
+
+    private func check(
+        _ arrival: Arrival, _ key: SymmetricKey, _ wrapped: [UInt8]?, _ now: Moment
+    ) throws(Rejection) -> Opened {
+        let secure = arrival.message.secure
+        if key == .plain, !secure.keys.isEmpty { throw Rejection(.key, "a broadcast has no key") }
+        let instant = try secure.decrypted(with: key)
+        let isSealed = try Seal.check(instant, iv: secure.iv)
+        if key == .plain, instant.content.sn == 0 { throw Rejection(.content, "a broadcast has a serial number") }
+        if !isSealed, key != .plain, isCulver(secure.envelope.sender) {
+            throw Rejection(.seal, "a message without seal of a peer that seals")
+        }
+        if let time = instant.content.time, time >= Self.year2024, now.isClockSet {
+            guard time <= now.wall + 600 else { throw Rejection(.time, "the content is from the future") }
+            guard time >= now.wall - 31 * 86_400 else { throw Rejection(.time, "the content is older than 31 days") }
+        }
+        return Opened(
+            arrival: arrival, content: instant.content, isSealed: isSealed, isEncrypted: key != .plain, key: key,
+            wrapped: wrapped)
+    }
+
+    /// 2024-01-01: a content time before it is as good as none (design section 5.5).
+    static var year2024: Double { 1_704_067_200 }
+
+    /// What exactly failed: the ciphertext, its IV and its wrapped keys.
+    private func attempt(of arrival: Arrival) -> [UInt8] {
+        let secure = arrival.message.secure
+        return Digest.sha256(arrival.digest + (secure.iv ?? []) + secure.keys.flatMap { Digest.sha256($0.bytes) })
+    }
+
+    // MARK: - Parking
+
+    private mutating func park(_ arrival: Arrival, isVerified: Bool, _ now: Moment) throws(LedgerError) {
+        guard arrival.depth == 0 else { return }
+        let sender = arrival.message.envelope.sender
+        let isNew = try ledger.parked(sender: sender.address.text, isVerified: isVerified, limit: 1).isEmpty
+        try ledger.apply(
+            .park(
+                Parked(
+                    isVerified: isVerified, sender: sender.bare.text, receiver: arrival.message.envelope.receiver.text,
+                    wire: arrival.wire, digest: arrival.digest, received: now.isClockSet ? now.wall : 0,
+                    since: now.lived)))
+        if !isVerified { return lookUp(sender, now) }
+        if isNew { try note(.request, .info, "\(sender) wants to talk to us", did: sender, reason: "stranger", now) }
+    }
+
+    /// Parked messages of a sender take the way in again; `meta` is one that was found meanwhile and belongs to no
+    /// contact, so it travels with the message.
+    mutating func unpark(_ sender: ID, isVerified: Bool, attaching meta: Meta? = nil, _ now: Moment) throws(LedgerError) {
+        for parked in try ledger.parked(sender: sender.address.text, isVerified: isVerified, limit: 64) {
+            try ledger.apply(.unpark(number: parked.number))
+            guard var message = try? ReliableMessage(parsing: parked.wire) else { continue }
+            if let meta { message.meta = .object(meta.json) }
+            let receiver = message.envelope.receiver
+            guard let owner = receiver.isBroadcast ? book.identities.first : book.identity(receiver.address) else {
+                continue
+            }
+            let wire = meta == nil ? parked.wire : message.json.bytes
+            try admit(
+                Arrival(message: message, wire: wire, digest: parked.digest, owner: owner.id.address, depth: 0), now)
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import DIMP
+import Format
+package import Records
+
+/// The agent that sends and receives: the seed's Messanger. Decides, and does nothing: it reads and writes the
+/// ledger and the address book of an open turn, and says in effects what is to follow once that turn is on disk.
+///
+/// A message out (`+Outgoing`):
+///  1. `.submitted`: known before? room? a contact now.
+///  2. no key of the peer: saved as `waiting`, answered, looked up (`+Directory`).
+///  3. sealed by the pool, `.sealed`: saved as `queued`, answered, published.
+///  4. `.acknowledged`: `published`. Repeated by `.ticked` until the receipt (`+Receipts`): `delivered`.
+///
+/// A message in (`+Incoming`): parsed, for us, trust, meta, seen, `.verified`, key, decrypted, seal, time; then
+/// (`+Accepting`) by its content: inbox and receipt, or a command that is carried out (`+Commands`).
+package struct Messenger {
+    let book: any AddressBook
+    let ledger: any Ledger
+    let random: @Sendable () -> UInt64
+    package var policy: Policy
+
+    var effects: [Effect] = []
+    /// Connected brokers and how many parcels each takes now.
+    var rooms: [String: Int] = [:]
+    var parcels: [UInt64: Errand] = [:]
+    var nextParcel: UInt64 = 1
+    /// Courtesies that found no room; dropped beyond a bound, because peers repeat.
+    var backlog: [Errand] = []
+    var lookups: [Address: Lookup] = [:]
+    var queries: Budget
+    /// Digests between arrival and the end of their checks, and those whose key failed lately.
+    var busy: Set<[UInt8]> = []
+    var failed: [[UInt8]] = []
+    /// Refs between submission and saving, with who else asked.
+    var sealing: [String: Waiting] = [:]
+    var publicBudget: Budget
+    var strangerBudget: Budget
+    var peerBudgets: [Address: Budget] = [:]
+    var repairs: [Place: Double] = [:]
+    var refusals: [Rejection: Refusals] = [:]
+
+    package init(
+        book: any AddressBook, ledger: any Ledger, policy: Policy, random: @escaping @Sendable () -> UInt64
+    ) {
+        self.book = book
+        self.ledger = ledger
+        self.policy = policy
+        self.random = random
+        queries = Budget(perSecond: Double(policy.queriesPerMinute) / 60)
+        publicBudget = Budget(perSecond: policy.publicOperations)
+        strangerBudget = Budget(perSecond: policy.strangersPrivateOperations)
+    }
+
+    /// Something on its way to a broker, and what to do when it was taken or lost.
+    struct Errand {
+        var place: Place
+        var payload: [UInt8]
+        var purpose: Purpose
+        var expiry: UInt32?
+        var broker: String?
+
+        enum Purpose {
+            case message(id: String)
+            case receipt(owner: String, sender: String, digest: [UInt8])
+            case courtesy
+        }
+    }
+
+    struct Waiting {
+        var request: [UInt8]
+        var tokens: [UInt64]
+    }
+
+    struct Lookup {
+        var id: ID?
+        var since: Double
+        var asked: Double?
+        /// A visa that came before its meta.
+        var visa: JSON?
+    }
+
+    struct Refusals {
+        var count: Int64
+        var said: Double
+        var sender: String?
+    }
+
+    /// Everything that follows from one input. When it throws, the turn must be rolled back and the messenger put
+    /// back to what it was.
+    package mutating func handle(_ input: Input, at now: Moment) throws(LedgerError) -> [Effect] {
+        effects = []
+        switch input {
+        case .submitted(let submission): try submit(submission, now)
+        case .cancelled(let id, let token): try cancel(id, token, now)
+        case .sealed(let sealing, .success(let packed)): try finish(sealing, packed, now)
+        case .sealed(let sealing, .failure(let error)): try fail(sealing, "\(error)", now)
+        case .verified(let verifying, let isGood): try proceed(verifying, isGood, now)
+        case .unwrapped(let unwrapping, let result): try proceed(unwrapping, result, now)
+        case .arrived(let wire, let address, let isRetained): try arrive(wire, address, isRetained, now)
+        case .found(let place, let bytes, let broker): try find(place, bytes, broker, now)
+        case .linked(let broker, let room): try link(broker, room, now)
+        case .unlinked(let broker): try unlink(broker, now)
+        case .acknowledged(let number, let outcome): try acknowledge(number, outcome, now)
+        case .room(let broker, let room):
+            rooms[broker] = room
+            try pump(now)
+        case .befriended(let id): try befriend(id, now)
+        case .refusedStranger(let id): try ledger.apply(.unparkAll(sender: id.address.text))
+        case .forgot(let id): try forget(id, now)
+        case .identitiesChanged: for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
+        case .ticked: try tick(now)
+        }
+        let all = effects
+        effects = []
+        return all
+    }
+
+    /// When `.ticked` is wanted next, in seconds lived.
+    package func nextTick(after now: Moment) throws(LedgerError) -> Double {
+        var next = now.lived + 3600
+        if !rooms.isEmpty, let due = try ledger.nextDue() { next = min(next, due) }
+        for lookup in lookups.values where lookup.asked == nil { next = min(next, lookup.since + policy.queryPatience) }
+        for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
+        return max(next, now.lived + 0.01)
+    }
+
+    private mutating func tick(_ now: Moment) throws(LedgerError) {
+        try askPeers(now)
+        try pump(now)
+        try flushRefusals(now)
+    }
+
+    // MARK: - Small things that all parts share
+
+    /// 16 characters of `[0-9a-z]`.
+    mutating func newID() -> String {
+        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
+        var id = ""
+        for _ in 0..<2 {
+            var value = random()
+            for _ in 0..<8 {
+                id.append(digits[Int(value % 36)])
+                value /= 36
+            }
+        }
+        return id
+    }
+
+    /// 1 to 2^31-1, as every era takes it.
+    mutating func newSN() -> Int64 { Int64(random() % 0x7FFF_FFFF) + 1 }
+
+    mutating func note(
+        _ kind: Happening.Kind, _ level: Happening.Level, _ text: String, did: ID? = nil, broker: String? = nil,
+        id: String? = nil, reason: String? = nil, count: Int64 = 1, _ now: Moment
+    ) throws(LedgerError) {
+        try ledger.apply(
+            .happening(
+                Happening(
+                    time: now.isClockSet ? now.wall : 0, kind: kind, level: level, did: did?.text, broker: broker,
+                    id: id, reason: reason, count: count, text: text)))
+    }
+
+    /// A peer's fault: counted, one debug line, and at most one event a minute for each reason.
+    mutating func reject(_ rejection: Rejection, from sender: ID?, _ now: Moment) throws(LedgerError) {
+        effects.append(.rejected(rejection, sender: sender?.text))
+        if refusals[rejection] == nil, refusals.count < 64 {
+            refusals[rejection] = Refusals(count: 0, said: now.lived, sender: sender?.text)
+            try say(rejection, count: 1, sender: sender, now)
+        } else {
+            refusals[rejection]?.count += 1
+        }
+    }
+
+    private mutating func flushRefusals(_ now: Moment) throws(LedgerError) {
+        for (rejection, seen) in refusals where now.lived >= seen.said + 60 {
+            if seen.count > 0 { try say(rejection, count: seen.count, sender: seen.sender.flatMap { ID($0) }, now) }
+            refusals[rejection] = nil
+        }
+    }
+
+    private mutating func say(
+        _ rejection: Rejection, count: Int64, sender: ID?, _ now: Moment
+    ) throws(LedgerError) {
+        try note(
+            .refused, .debug, "refused at \(rejection.stage.rawValue): \(rejection.reason)", did: sender,
+            reason: rejection.stage.rawValue, count: count, now)
+    }
+}

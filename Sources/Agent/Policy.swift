@@ -1,0 +1,32 @@
+/// What the configuration says about sending and receiving (design sections 3, 4, 5 and 8).
+package struct Policy: Sendable, Equatable {
+    package var strangers: Strangers = .ask
+    /// Seconds until the first repeat; doubles up to `longestPause`.
+    package var receiptTimeout = 10.0
+    package var longestPause = 600.0
+    /// Seconds lived until an outgoing message expires.
+    package var expiry = 7.0 * 86_400
+    /// Bytes of one message on the wire.
+    package var messageSize = 1 << 20
+    package var outboxCount = 10_000
+    package var outboxBytes = 64 << 20
+    /// How long a first message waits for a visa when only a meta is known.
+    package var visaPatience = 30.0
+    /// When an empty directory makes us ask the peer itself.
+    package var queryPatience = 3.0
+    package var directorySubscriptions = 256
+    package var queriesPerMinute = 30
+    package var strangersPrivateOperations = 30.0
+    package var peerPrivateOperations = 5.0
+    package var publicOperations = 200.0
+    package var forwardDepth = 3
+    package var forwardedMessages = 16
+    package var arrayContents = 64
+    package var directorySize = 64 << 10
+
+    package init() {}
+
+    package enum Strangers: String, Sendable, CaseIterable {
+        case open, ask, closed
+    }
+}

@@ -1,0 +1,64 @@
+/// An RSA public key of 1024 to 4096 bits whose exponent is odd, at least 3 and below 2^32 (protocol.md 5.1, design
+/// 5.1). Parsed once; any thread may use it.
+package struct RSAPublicKey: Sendable {
+    private let context: KeyContext
+
+    package let bits: Int
+    /// The SubjectPublicKeyInfo as everybody writes it: DIMP's key data, of which addresses are made.
+    package let der: [UInt8]
+
+    /// A SubjectPublicKeyInfo or a PKCS#1 RSAPublicKey. Throws `badKey`.
+    package init(der: [UInt8]) throws(CryptoError) {
+        try self.init(context: KeyContext(publicDER: der))
+    }
+
+    /// Either structure under any label; of several blocks the one called PUBLIC. Throws `badKey`.
+    package init(pem: String) throws(CryptoError) {
+        try self.init(der: PEM.body(of: pem, preferring: "PUBLIC"))
+    }
+
+    /// Takes the public half of a key pair; its private half stays behind.
+    init(publicHalfOf pair: KeyContext) throws(CryptoError) {
+        try self.init(der: pair.publicDER())
+    }
+
+    private init(context: KeyContext) throws(CryptoError) {
+        try context.checkRSA()
+        self.context = context
+        bits = context.bits
+        der = try context.publicDER()
+    }
+
+    /// Lines of 64, no line break at the end.
+    package var pem: String { PEM.armour(der, label: "PUBLIC KEY") }
+
+    /// The most that `encrypt` takes.
+    package var limit: Int { (bits + 7) / 8 - 11 }
+
+    /// RSAES-PKCS1-v1_5. Throws `tooLong` beyond `limit` bytes.
+    package func encrypt(_ plaintext: [UInt8]) throws(CryptoError) -> [UInt8] {
+        guard plaintext.count <= limit else { throw .tooLong(limit: limit) }
+        return try context.encrypt(plaintext)
+    }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256; a signature of the wrong length is a wrong one.
+    package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+        context.verifies(signature, of: message)
+    }
+}
+
+extension RSAPublicKey: Equatable {
+    package static func == (left: RSAPublicKey, right: RSAPublicKey) -> Bool { left.der == right.der }
+}
+
+extension KeyContext {
+    /// Throws `badKey` for a key outside of what `RSAPublicKey` promises.
+    func checkRSA() throws(CryptoError) {
+        guard isRSA else { throw .badKey("not an RSA key") }
+        guard RSAPrivateKey.sizes.contains(bits) else { throw .badKey("an RSA key of \(bits) bits") }
+        let exponent = exponent
+        guard exponent >= 3, exponent & 1 == 1 else {
+            throw .badKey("an RSA exponent that is even, below 3 or beyond 32 bits")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+package import Format
+
+/// What a message says: the JSON object inside the ciphertext, in full names, and its meaning (protocol.md 7).
+package struct Content: Sendable, Equatable {
+    package var json: JSONObject
+    package let type: Int64
+    package let body: Body
+
+    /// Full or short names, every era. Refuses only what is no content at all: no object, no readable `type`. A
+    /// known type with strange members is `opaque`, so that nothing is lost between us and a newer peer.
+    package init(_ json: JSON) throws(Rejection) {
+        guard let short = json.object else { throw Rejection(.content, "the content is no object") }
+        let object = Self.full(short)
+        guard let type = object["type"].flatMap(Self.type) else {
+            throw Rejection(.content, "the content has no readable type")
+        }
+        self.json = object
+        self.type = type
+        body = Body(type: type, object)
+    }
+
+    /// A content of ours: `time` in seconds since 1970 is written whole, as every era reads it.
+    package init(type: ContentType, sn: Int64, time: Double, group: ID? = nil, _ members: JSONObject) {
+        var object: JSONObject = ["type": .integer(type.rawValue), "sn": .integer(sn)]
+        object["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0)
+        if let group { object["group"] = .string(group.bare.text) }
+        for (name, value) in members.members { object[name] = value }
+        json = object
+        self.type = type.rawValue
+        body = Body(type: type.rawValue, object)
+    }
+
+    package static func text(_ text: String, sn: Int64, time: Double) -> Content {
+        Content(type: .text, sn: sn, time: time, ["text": .string(text)])
+    }
+
+    /// 1 to 2^32-1 in all eras; 0 when there is none.
+    package var sn: Int64 { json["sn"]?.integer ?? json["sn"]?.string.flatMap { Int64($0) } ?? 0 }
+    /// Seconds since 1970; `nil` when there is none that can be read.
+    package var time: Double? { json.seconds("time") }
+    package var group: ID? { json.id("group") }
+
+    /// A content type as a number, as decimal digits, or under the name that some applications write.
+    package static func type(_ json: JSON) -> Int64? {
+        if let number = json.integer { return number }
+        guard let text = json.string else { return nil }
+        return Int64(text) ?? ContentType(name: text)?.rawValue
+    }
+
+    /// The one-letter names that a stock 2.3 writes (protocol.md 7.6).
+    private static func full(_ object: JSONObject) -> JSONObject {
+        guard object["type"] == nil, object["T"] != nil else { return object }
+        let names = ["T": "type", "N": "sn", "W": "time", "G": "group", "C": "command"]
+        return JSONObject(object.members.map { (names[$0.name] ?? $0.name, $0.value) })
+    }
+}

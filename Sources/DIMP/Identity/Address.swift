@@ -1,0 +1,103 @@
+import Crypto
+import Format
+
+/// The part of an ID that proves itself: a hash of the meta, with check bytes (protocol.md 2.3 to 2.5).
+///
+/// Its text is safe as a file name and as a level of an MQTT topic.
+package struct Address: Hashable, Sendable, CustomStringConvertible {
+    package let text: String
+    package let kind: Kind
+
+    package enum Kind: Hashable, Sendable {
+        case btc(network: UInt8)
+        case eth
+        /// The literal `anywhere` (a user) or `everywhere` (a group).
+        case broadcast(isGroup: Bool)
+    }
+
+    /// `nil` unless the check bytes are right. ETH addresses must be spelled as EIP-55 spells them, so that one
+    /// address has one text.
+    package init?(_ text: String) {
+        switch text.utf8.count {
+        case 26...35:
+            guard let bytes = Base58.decode(text), bytes.count == 25, Self.code(of: bytes.prefix(21)) == bytes.suffix(4)
+            else { return nil }
+            kind = .btc(network: bytes[0])
+            self.text = text
+        case 42:
+            guard text.utf8.starts(with: "0x".utf8), let hash = Hex.decode(text.dropFirst(2)),
+                Self.spelled(hash) == text
+            else { return nil }
+            kind = .eth
+            self.text = text
+        case 8, 10:
+            switch text.lowercased() {
+            case "anywhere": self = .anywhere
+            case "everywhere": self = .everywhere
+            default: return nil
+            }
+        default:
+            return nil
+        }
+    }
+
+    private init(_ text: String, _ kind: Kind) {
+        self.text = text
+        self.kind = kind
+    }
+
+    package static let anywhere = Address("anywhere", .broadcast(isGroup: false))
+    package static let everywhere = Address("everywhere", .broadcast(isGroup: true))
+
+    /// BTC-style, of a meta's fingerprint or key data.
+    package static func btc(network: UInt8, of fingerprint: [UInt8]) -> Address {
+        let body = [network] + Digest.ripemd160(Digest.sha256(fingerprint))
+        return Address(Base58.encode(body + code(of: body[...])), .btc(network: network))
+    }
+
+    /// ETH-style, of an uncompressed point: 65 bytes with the leading 4.
+    package static func eth(ofPoint point: [UInt8]) -> Address {
+        Address(spelled(Digest.keccak256(Array(point.dropFirst())).suffix(20)), .eth)
+    }
+
+    package var isBroadcast: Bool {
+        if case .broadcast = kind { true } else { false }
+    }
+
+    package var isGroup: Bool {
+        switch kind {
+        case .btc(let network): Self.isGroup(network)
+        case .eth: false
+        case .broadcast(let isGroup): isGroup
+        }
+    }
+
+    package var type: EntityType {
+        switch kind {
+        case .btc(let network): EntityType(network: network)
+        case .eth: .user
+        case .broadcast(let isGroup): isGroup ? .group : .user
+        }
+    }
+
+    package var description: String { text }
+
+    /// The test of 2019 for its two group bytes, today's odd bytes otherwise. Never "broadcast" by the byte.
+    private static func isGroup(_ network: UInt8) -> Bool {
+        network == 16 || network == 48 || network == 118 || (network < 0x80 && network & 1 == 1)
+    }
+
+    private static func code(of body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        Digest.sha256(Digest.sha256(Array(body))).prefix(4)
+    }
+
+    /// EIP-55: a letter is upper case where the hash of the lower-case text has a digit of 8 or more.
+    private static func spelled(_ hash: some Sequence<UInt8>) -> String {
+        let plain = Array(Hex.encode(hash).utf8)
+        let marks = Array(Hex.encode(Digest.keccak256(plain)).utf8)
+        let digits = zip(plain, marks).map { digit, mark in
+            digit >= UInt8(ascii: "a") && mark >= UInt8(ascii: "8") ? digit - 32 : digit
+        }
+        return "0x" + String(decoding: digits, as: UTF8.self)
+    }
+}

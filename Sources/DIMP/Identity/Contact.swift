@@ -1,0 +1,38 @@
+/// What this board thinks of another entity: `trust.json` of the design's section 3.
+package struct Contact: Sendable, Equatable {
+    package var id: ID
+    /// The label that this board gave it.
+    package var name: String?
+    package var trust: Trust
+    package var isBlocked: Bool
+    /// Once a visa said so or a sealed message was accepted: from then on unsealed ones are refused.
+    package var isCulver: Bool
+    /// A message or a receipt of it showed that it has our meta and visa.
+    package var knowsUs: Bool
+    /// Declared in the configuration: gone when the section is.
+    package var isDeclared: Bool
+
+    package init(
+        id: ID, name: String? = nil, trust: Trust, isBlocked: Bool = false, isCulver: Bool = false,
+        knowsUs: Bool = false, isDeclared: Bool = false
+    ) {
+        self.id = id
+        self.name = name
+        self.trust = trust
+        self.isBlocked = isBlocked
+        self.isCulver = isCulver
+        self.knowsUs = knowsUs
+        self.isDeclared = isDeclared
+    }
+
+    package enum Trust: String, Sendable {
+        /// Wrote to us while `strangers = open`, or is blocked without ever having been a contact.
+        case stranger
+        case contact
+        /// The owner compared the verification code.
+        case verified
+    }
+
+    /// Passes `ask` and `closed`.
+    package var isTrusted: Bool { trust != .stranger && !isBlocked }
+}

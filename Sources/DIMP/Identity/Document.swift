@@ -1,0 +1,103 @@
+package import Crypto
+package import Format
+
+/// A signed statement of an entity about itself: profile, visa or bulletin (protocol.md 4).
+///
+/// The signature covers the bytes of the `data` string as they came; they are kept and never written anew.
+package struct Document: Sendable {
+    package let json: JSONObject
+    package let data: String
+    package let signature: [UInt8]
+    package let properties: JSONObject
+    /// Whom it says it is about, outside of the signed data. A claim.
+    package let did: ID?
+
+    package init(_ json: JSON?) throws(Rejection) {
+        guard let object = json?.object else { throw Rejection(.meta, "the document is no object") }
+        guard let data = object["data"]?.string, let signature = object["signature"]?.string.flatMap(Base64.decode)
+        else {
+            throw Rejection(.meta, "the document has no data or no readable signature")
+        }
+        let properties: JSONObject?
+        do throws(JSONError) {
+            properties = try JSON(parsing: data).object
+        } catch {
+            throw Rejection(.meta, "the document's data cannot be read: \(error)")
+        }
+        guard let properties else { throw Rejection(.meta, "the document's data is no object") }
+        self.json = object
+        self.data = data
+        self.signature = signature
+        self.properties = properties
+        did = object.id("did", "ID")
+    }
+
+    /// A new one, signed with the key of the meta. `time` is in seconds since 1970.
+    package init(
+        kind: String, about id: ID, properties: JSONObject, time: Double, signedBy key: PrivateKey
+    ) throws(CryptoError) {
+        var properties = properties
+        let name = JSON.string(id.bare.text)
+        properties["type"] = .string(kind)
+        properties["did"] = name
+        properties["ID"] = name
+        properties["time"] = .number(time)
+        if properties["created_time"] == nil { properties["created_time"] = .number(time) }
+        let data = JSON.object(properties).text
+        let signature = try key.sign(Array(data.utf8))
+        self.properties = properties
+        self.data = data
+        self.signature = signature
+        did = id.bare
+        json = [
+            "type": .string(kind), "did": name, "ID": name, "data": .string(data),
+            "signature": .string(Base64.encode(signature)),
+        ]
+    }
+
+    /// A visa says with which key to encrypt for a user, and that this user's agent is a culver.
+    package static func visa(
+        of id: ID, name: String?, key: PublicKey, time: Double, created: Double? = nil, signedBy secret: PrivateKey
+    ) throws(CryptoError) -> Document {
+        var properties: JSONObject = [:]
+        if let name { properties["name"] = .string(name) }
+        properties["key"] = key.json
+        properties["culver"] = ["v": 1]
+        if let created { properties["created_time"] = .number(created) }
+        return try Document(kind: "visa", about: id, properties: properties, time: time, signedBy: secret)
+    }
+
+    /// Throws unless `meta`, which must be the meta of `id`, signed it and nothing in it speaks of another entity
+    /// or of another purpose (design section 5.2).
+    package func check(about id: ID, meta: Meta) throws(Rejection) {
+        for names in [json, properties] {
+            for name in ["did", "ID"] where names[name] != nil {
+                guard names.id(name) == id else { throw Rejection(.meta, "the document is about another ID") }
+            }
+        }
+        if properties["sn"] != nil || properties["type"]?.double != nil || properties["signed"] != nil {
+            throw Rejection(.meta, "the document's data was signed for another purpose")
+        }
+        guard meta.key.verifies(signature, of: Array(data.utf8)) else {
+            throw Rejection(.meta, "the document's signature does not verify")
+        }
+    }
+
+    package var kind: String {
+        json["type"]?.string ?? (did?.isGroup == true ? "bulletin" : "visa")
+    }
+
+    /// When it was signed, seconds since 1970; 0 for the profiles of 2019, which do not say.
+    package var time: Double { properties.seconds("time") ?? 0 }
+
+    package var name: String? { properties["name"]?.string }
+
+    /// The key to encrypt with; `nil` when there is none, or none that can be read and encrypts.
+    package var key: PublicKey? {
+        guard let key = try? PublicKey(properties["key"]), key.encryption != nil else { return nil }
+        return key
+    }
+
+    /// Whether the agent understands seals, sequences and digests in receipts.
+    package var isOfCulver: Bool { properties["culver"]?["v"]?.integer.map { $0 >= 1 } ?? false }
+}

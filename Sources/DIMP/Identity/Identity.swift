@@ -1,0 +1,46 @@
+package import Crypto
+
+/// An entity of our own: the ID, its meta, its visa, and the secrets behind them.
+package struct Identity: Sendable {
+    package let id: ID
+    package let meta: Meta
+    /// The secret of the meta's key: signs documents and messages.
+    package let secret: PrivateKey
+    package var visa: Document
+    /// Unwrap message keys, the newest first; at most three are tried.
+    package var visaKeys: [PrivateKey]
+
+    package init(id: ID, meta: Meta, secret: PrivateKey, visa: Document, visaKeys: [PrivateKey]) {
+        self.id = id
+        self.meta = meta
+        self.secret = secret
+        self.visa = visa
+        self.visaKeys = visaKeys
+    }
+
+    /// The seed's `register`: keys, meta, ID and a signed visa for a name. `bits` counts for RSA, for the visa's key
+    /// too; `time` is in seconds since 1970. Slow: makes one or two RSA keys.
+    package static func register(
+        name: String, network: UInt8, algorithm: Algorithm, bits: Int, time: Double
+    ) throws(CryptoError) -> Identity {
+        let secret: PrivateKey
+        switch algorithm {
+        case .rsa: secret = .rsa(try RSAPrivateKey.generate(bits: bits))
+        case .ecc: secret = .ecc(try ECCPrivateKey.generate())
+        }
+        let meta = try Meta(seed: name, signedBy: secret)
+        guard let id = meta.id(network: network) else { throw .badKey("no ID can be made of this key") }
+        let visaKey = PrivateKey.rsa(try RSAPrivateKey.generate(bits: bits))
+        let visa = try Document.visa(of: id, name: name, key: visaKey.publicKey, time: time, signedBy: secret)
+        return Identity(id: id, meta: meta, secret: secret, visa: visa, visaKeys: [visaKey])
+    }
+
+    package enum Algorithm: String, Sendable {
+        case rsa, ecc
+    }
+
+    /// What opens messages for us: visa keys, then the meta's key (protocol.md 6.3), at most three.
+    package var decryptionKeys: [RSAPrivateKey] {
+        Array((visaKeys + [secret]).compactMap(\.decryption).prefix(3))
+    }
+}

@@ -1,0 +1,101 @@
+package import Crypto
+package import Format
+
+/// Binds an ID to a public key, for ever (protocol.md 3). A value of this type has a fingerprint that verifies.
+package struct Meta: Sendable {
+    package let kind: Kind
+    package let key: PublicKey
+    package let seed: String?
+    package let fingerprint: [UInt8]
+    /// As it came, with the missing one of `type` and `version` added.
+    package let json: JSONObject
+
+    /// Bit 1: has a seed and its signature. 4 and 5 have an ETH address.
+    package enum Kind: Int64, Sendable {
+        case mkm = 1
+        case btc, exBTC, eth, exETH
+
+        var hasSeed: Bool { rawValue & 1 == 1 }
+
+        init?(_ json: JSON?) {
+            guard let json else { return nil }
+            switch json.string?.uppercased() {
+            case "MKM": self = .mkm
+            case "BTC": self = .btc
+            case "ETH": self = .eth
+            default:
+                guard let number = json.integer ?? json.string.flatMap({ Int64($0) }) else { return nil }
+                self.init(rawValue: number)
+            }
+        }
+    }
+
+    package init(_ json: JSON?) throws(Rejection) {
+        guard var object = json?.object else { throw Rejection(.meta, "the meta is no object") }
+        guard let kind = Kind(object.first("type", "version")) else {
+            throw Rejection(.meta, "the meta's type is missing or unknown")
+        }
+        self.kind = kind
+        key = try PublicKey(object["key"])
+        let seed = object["seed"]
+        let fingerprint = object["fingerprint"]
+        if kind.hasSeed {
+            guard let seed = seed?.string, !seed.isEmpty else { throw Rejection(.meta, "the meta has no seed") }
+            guard let signature = fingerprint?.string.flatMap(Base64.decode) else {
+                throw Rejection(.meta, "the meta has no readable fingerprint")
+            }
+            guard key.verifies(signature, of: Array(seed.utf8)) else {
+                throw Rejection(.meta, "the fingerprint is no signature of the seed")
+            }
+            self.seed = seed
+            self.fingerprint = signature
+        } else {
+            guard seed == nil, fingerprint == nil else {
+                throw Rejection(.meta, "a meta of this type has no seed and no fingerprint")
+            }
+            self.seed = nil
+            self.fingerprint = []
+        }
+        if object["type"] == nil { object["type"] = .integer(kind.rawValue) }
+        if object["version"] == nil { object["version"] = .integer(kind.rawValue) }
+        self.json = object
+    }
+
+    /// A new one: type 1 for a key with a seed, type 4 (ETH) for an ECC key without.
+    package init(seed: String?, signedBy secret: PrivateKey) throws(CryptoError) {
+        key = secret.publicKey
+        self.seed = seed
+        kind = seed != nil ? .mkm : secret.decryption == nil ? .eth : .btc
+        var object: JSONObject = [
+            "type": .integer(kind.rawValue), "version": .integer(kind.rawValue), "key": key.json,
+        ]
+        if let seed {
+            fingerprint = try secret.sign(Array(seed.utf8))
+            object["seed"] = .string(seed)
+            object["fingerprint"] = .string(Base64.encode(fingerprint))
+        } else {
+            fingerprint = []
+        }
+        json = object
+    }
+
+    /// The ID of this meta on a network; `network` does not count for ETH.
+    package func id(network: UInt8) -> ID? {
+        address(like: .btc(network: network)).map { ID(name: seed, address: $0) }
+    }
+
+    /// Whether this is the meta of that ID: the address comes out the same, and the seed is the name.
+    package func vouches(for id: ID) -> Bool {
+        address(like: id.address.kind) == id.address && (seed ?? "").utf8.elementsEqual((id.name ?? "").utf8)
+    }
+
+    private func address(like other: Address.Kind) -> Address? {
+        switch (kind, other) {
+        case (.mkm, .btc(let network)): .btc(network: network, of: fingerprint)
+        case (.btc, .btc(let network)), (.exBTC, .btc(let network)): .btc(network: network, of: key.data)
+        case (.eth, _), (.exETH, _):
+            if case .ecc(let key, _) = key { .eth(ofPoint: key.point) } else { nil }
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,71 @@
+package import Crypto
+package import Format
+
+/// The public half of an asymmetric key object (protocol.md 5.1). RSA signs and encrypts; ECC only signs.
+package enum PublicKey: Sendable, Equatable {
+    case rsa(RSAPublicKey)
+    case ecc(ECCPublicKey, isCompressed: Bool)
+
+    package init(_ json: JSON?) throws(Rejection) {
+        guard let algorithm = json?["algorithm"]?.string, let data = json?["data"]?.string else {
+            throw Rejection(.meta, "the key object has no algorithm or no data")
+        }
+        do throws(CryptoError) {
+            switch KeyAlgorithm(algorithm) {
+            case .rsa: self = .rsa(try RSAPublicKey(pem: data))
+            case .ecc: self = .ecc(try ECCPublicKey(text: data), isCompressed: json?["compressed"]?.bool ?? false)
+            case nil: throw CryptoError.badKey("unknown algorithm")
+            }
+        } catch {
+            throw Rejection(.meta, "the public key cannot be read: \(error)")
+        }
+    }
+
+    package var json: JSON {
+        switch self {
+        case .rsa(let key): KeyAlgorithm.rsa.object(key.pem)
+        case .ecc(let key, _): KeyAlgorithm.ecc.object(key.pem)
+        }
+    }
+
+    /// What addresses of metas without a seed are made of: SubjectPublicKeyInfo, or the point (protocol.md 3).
+    package var data: [UInt8] {
+        switch self {
+        case .rsa(let key): key.der
+        case .ecc(let key, let isCompressed): isCompressed ? key.compressedPoint : key.point
+        }
+    }
+
+    package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+        switch self {
+        case .rsa(let key): key.verifies(signature, of: message)
+        case .ecc(let key, _): key.verifies(signature, of: message)
+        }
+    }
+
+    /// The key that wraps message keys; `nil` for ECC, which cannot encrypt.
+    package var encryption: RSAPublicKey? {
+        if case .rsa(let key) = self { key } else { nil }
+    }
+}
+
+/// The names under which the two algorithms are written since 2019.
+enum KeyAlgorithm {
+    case rsa, ecc
+
+    init?(_ name: String) {
+        switch name {
+        case "RSA", "SHA256withRSA", "RSA/ECB/PKCS1Padding": self = .rsa
+        case "ECC", "SHA256withECDSA": self = .ecc
+        default: return nil
+        }
+    }
+
+    func object(_ data: String) -> JSON {
+        switch self {
+        case .rsa:
+            ["algorithm": "RSA", "data": .string(data), "mode": "ECB", "padding": "PKCS1", "digest": "SHA256"]
+        case .ecc: ["algorithm": "ECC", "data": .string(data), "curve": "SECP256k1", "digest": "SHA256"]
+        }
+    }
+}

@@ -1,0 +1,22 @@
+extension ReliableMessage {
+    /// One copy per member with that member's key alone, the signature untouched: the only form that readers before
+    /// 2.4 open (protocol.md 6.5).
+    package func split(for members: [ID]) -> [ReliableMessage] {
+        let group = envelope.target
+        return members.map { member in
+            var copy = self
+            copy.secure.envelope.group = group
+            copy.secure.envelope.receiver = member
+            copy.secure.keys = secure.wrappedKeys(for: member).map {
+                SecureMessage.WrappedKey(receiver: member.bare.text, bytes: $0)
+            }
+            return copy
+        }
+    }
+
+    /// The same for a message that came unsplit: with this member's key alone.
+    package func trimmed(for member: ID) -> ReliableMessage {
+        guard envelope.receiver.isGroup, !envelope.receiver.isBroadcast else { return self }
+        return split(for: [member]).first ?? self
+    }
+}

@@ -1,0 +1,110 @@
+package import Format
+
+/// A signed message: what travels. One JSON object, the universal form when we write it (protocol.md 1.1), every
+/// era's form when we read it.
+///
+///     {"sender", "receiver", "time", "type"?, "group"?, "data", "key"?, "keys"?, "IV"?, "signature",
+///      "meta"?, "visa"?, "profile"?}
+package struct ReliableMessage: Sendable {
+    package var secure: SecureMessage
+    package var signature: [UInt8]
+    /// The sender's, attached: not checked yet.
+    package var meta: JSON?
+    package var visa: JSON?
+
+    package init(secure: SecureMessage, signature: [UInt8], meta: JSON? = nil, visa: JSON? = nil) {
+        self.secure = secure
+        self.signature = signature
+        self.meta = meta
+        self.visa = visa
+    }
+
+    package var envelope: Envelope { secure.envelope }
+
+    package init(parsing wire: [UInt8]) throws(Rejection) {
+        let json: JSON
+        do throws(JSONError) {
+            json = try JSON(parsing: wire)
+        } catch {
+            throw Rejection(.parse, "\(error)")
+        }
+        try self.init(json)
+    }
+
+    package init(_ json: JSON) throws(Rejection) {
+        guard let object = json.object else { throw Rejection(.parse, "the message is no object") }
+        let envelope = try Envelope(object)
+        guard let data = object.first("data", "D")?.string else { throw Rejection(.parse, "there is no data") }
+        guard let signature = object.first("signature", "V")?.string else {
+            throw Rejection(.parse, "there is no signature")
+        }
+        guard let signature = Base64.decode(signature), !signature.isEmpty else {
+            throw Rejection(.parse, "the signature is no Base64")
+        }
+        let bytes = envelope.isBroadcast ? Array(data.utf8) : Base64.decode(data)
+        guard let bytes, !bytes.isEmpty else { throw Rejection(.parse, "the data is empty or no Base64") }
+        let iv = try object.first("IV", "iv").map { (json) throws(Rejection) in
+            guard let text = json.string else { throw Rejection(.parse, "the IV is no text") }
+            return try SymmetricKey.iv(text)
+        }
+        secure = SecureMessage(envelope: envelope, data: bytes, iv: iv, keys: try Self.keys(of: object))
+        self.signature = signature
+        meta = object.first("meta", "M")
+        visa = object.first("visa", "P", "profile")
+    }
+
+    /// `key` of all eras to 2.4.1, `keys` of groups and since 2.4.2, `K` for either. A value that stands under both
+    /// is decoded once.
+    private static func keys(of object: JSONObject) throws(Rejection) -> [SecureMessage.WrappedKey] {
+        var found: [SecureMessage.WrappedKey] = []
+        var texts: [String] = []
+        func take(_ value: JSON, for receiver: String) throws(Rejection) {
+            guard let text = value.string else { throw Rejection(.parse, "a key is no text") }
+            if texts.contains(text), receiver.isEmpty { return }
+            guard let bytes = texts.firstIndex(of: text).map({ found[$0].bytes }) ?? Base64.decode(text) else {
+                throw Rejection(.parse, "a key is no Base64")
+            }
+            texts.append(text)
+            found.append(SecureMessage.WrappedKey(receiver: receiver, bytes: bytes))
+        }
+        let table = object["keys"] ?? object["K"]
+        if let members = table?.object?.members {
+            for (receiver, value) in members where receiver != "digest" { try take(value, for: receiver) }
+        }
+        if let single = object["key"] ?? (table?.string == nil ? nil : table), !single.isNull {
+            try take(single, for: "")
+        }
+        return found
+    }
+
+    package var json: JSON {
+        var object = envelope.json
+        if envelope.isBroadcast {
+            object["data"] = .string(String(decoding: secure.data, as: UTF8.self))
+        } else {
+            object["data"] = .string(Base64.encode(secure.data))
+        }
+        if let iv = secure.iv { object["IV"] = .string(Base64.encode(iv)) }
+        if let first = secure.keys.first {
+            let texts = secure.keys.map { ($0.receiver, JSON.string(Base64.encode($0.bytes))) }
+            // `key` is what all readers before 2.4.2 want, and only a message to one has it.
+            if secure.keys.count == 1 { object["key"] = .string(Base64.encode(first.bytes)) }
+            object["keys"] = .object(JSONObject(texts.filter { !$0.0.isEmpty }))
+        }
+        object["signature"] = .string(Base64.encode(signature))
+        if let meta { object["meta"] = meta }
+        if let visa {
+            object["visa"] = visa
+        }
+        return .object(object)
+    }
+
+    /// The message whose signature is good under the sender's meta key: all software seen signs with that one.
+    package func verified(by meta: Meta) throws(Rejection) -> SecureMessage {
+        guard meta.vouches(for: envelope.sender) else { throw Rejection(.meta, "the meta is of another ID") }
+        guard meta.key.verifies(signature, of: secure.data) else {
+            throw Rejection(.signature, "the signature does not verify")
+        }
+        return secure
+    }
+}

@@ -1,0 +1,97 @@
+package import Crypto
+import Format
+
+/// A message with its content encrypted: what is signed, and what comes out when a signature verified.
+package struct SecureMessage: Sendable {
+    package var envelope: Envelope
+    /// The bytes that the signature covers: the ciphertext, or a broadcast's JSON text as it came.
+    package var data: [UInt8]
+    package var iv: [UInt8]?
+    /// Wrapped keys by the text of their receiver's ID.
+    package var keys: [WrappedKey]
+
+    package struct WrappedKey: Sendable, Equatable {
+        /// An ID, perhaps with a terminal; empty for the plain `key` field of a message.
+        package var receiver: String
+        package var bytes: [UInt8]
+
+        package init(receiver: String, bytes: [UInt8]) {
+            self.receiver = receiver
+            self.bytes = bytes
+        }
+    }
+
+    package init(envelope: Envelope, data: [UInt8], iv: [UInt8]?, keys: [WrappedKey]) {
+        self.envelope = envelope
+        self.data = data
+        self.iv = iv
+        self.keys = keys
+    }
+
+    package func signed(by secret: PrivateKey) throws(CryptoError) -> ReliableMessage {
+        ReliableMessage(secure: self, signature: try secret.sign(data))
+    }
+
+    /// The wrapped keys that may be for this member: the plain one, the one under its ID, those of its terminals.
+    package func wrappedKeys(for id: ID) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        for key in keys where key.receiver.isEmpty || ID(key.receiver) == id {
+            if !found.contains(key.bytes) { found.append(key.bytes) }
+        }
+        return found
+    }
+
+    /// Opens the content with a key that is known already.
+    package func decrypted(with key: SymmetricKey) throws(Rejection) -> InstantMessage {
+        let plaintext: [UInt8]
+        switch key {
+        case .plain:
+            guard envelope.isBroadcast else { throw Rejection(.key, "a plain key in a message that is no broadcast") }
+            plaintext = data
+        case .aes(let bytes, let keyIV):
+            let iv = iv ?? keyIV ?? [UInt8](repeating: 0, count: 16)
+            guard let opened = try? AES.decrypt(data, key: bytes, iv: iv) else {
+                throw Rejection(.decrypt, "the content cannot be decrypted")
+            }
+            plaintext = opened
+        }
+        // A wrong key is most often noticed here: text that is no JSON is a failed decryption, not a wrong content.
+        let json: JSON
+        do throws(JSONError) {
+            json = try JSON(parsing: plaintext)
+        } catch {
+            throw Rejection(envelope.isBroadcast ? .content : .decrypt, "the content cannot be decrypted or read")
+        }
+        return InstantMessage(envelope: envelope, content: try Content(json))
+    }
+
+    /// Unwraps the message key with the private keys of this member, in turn. Wrong padding goes on with a random
+    /// key, so that it fails like any other wrong key and tells nobody anything (design section 5.3).
+    package func unwrapped(for id: ID, with secrets: [RSAPrivateKey]) throws(Rejection) -> (SymmetricKey, [UInt8]) {
+        let candidates = wrappedKeys(for: id)
+        guard let first = candidates.first else { throw Rejection(.key, "there is no key for this receiver") }
+        var found: (SymmetricKey, [UInt8])?
+        var refusal: Rejection?
+        for bytes in candidates {
+            for secret in secrets {
+                guard let text = try? secret.decrypt(bytes), let json = try? JSON(parsing: text.revealed) else {
+                    continue
+                }
+                do throws(Rejection) {
+                    let key = try SymmetricKey(json)
+                    guard key != .plain else { throw Rejection(.key, "a wrapped key must be AES") }
+                    if let from = json["from"], from.string != envelope.sender.address.text {
+                        throw Rejection(.key, "the message key was wrapped by another sender")
+                    }
+                    if found == nil { found = (key, bytes) }
+                } catch {
+                    refusal = error
+                }
+            }
+        }
+        if let found { return found }
+        if let refusal { throw refusal }
+        guard let random = try? SymmetricKey.generate() else { throw Rejection(.decrypt, "no random bytes") }
+        return (random, first)
+    }
+}

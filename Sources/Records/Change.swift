@@ -1,0 +1,22 @@
+/// A thing to write down. All changes of one turn of the loop are one transaction (design section 3).
+package enum Change: Sendable, Equatable {
+    /// Inserts or replaces by `id`; a new row gets the next `order`.
+    case outgoing(Outgoing)
+    /// Inserts; gets the next `seq`.
+    case incoming(Incoming)
+    /// Inserts or replaces by owner, sender and digest.
+    case seen(Seen)
+    /// Forgets which digests of this sender were seen: the contact is gone.
+    case forgetSeen(owner: String, sender: String)
+    /// Parks, unless the same digest of the same sender is parked already, within the limits of design section 8:
+    /// the largest sender loses its oldest first.
+    case park(Parked)
+    case unpark(number: Int64)
+    /// Everything of this sender address.
+    case unparkAll(sender: String)
+    case happening(Happening)
+    /// A small named value: counters, sequence streams, the time lived.
+    case value(key: String, String?)
+    /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages.
+    case prune(wall: Double, lived: Double)
+}

@@ -1,0 +1,40 @@
+/// A message in the inbox, as local programs see it.
+package struct Incoming: Sendable, Equatable {
+    /// Rises for the whole daemon and is never used again; 0 until the row is stored.
+    package var seq: Int64
+    package var id: String
+    package var sn: Int64
+    package var sender: String
+    package var receiver: String
+    package var group: String?
+    /// The content's own time and the time of arrival, seconds since 1970, 0 when unknown.
+    package var time: Double
+    package var received: Double
+    /// JSON text, without the fields that only carry the message (`seal`, `seq`).
+    package var content: String
+    /// The content's type number, for filters.
+    package var type: Int64
+    package var sealed: Bool
+    package var encrypted: Bool
+    /// `stranger`, `contact` or `verified`, at the time of arrival.
+    package var trust: String
+
+    package init(
+        seq: Int64 = 0, id: String, sn: Int64, sender: String, receiver: String, group: String? = nil, time: Double,
+        received: Double, content: String, type: Int64, sealed: Bool, encrypted: Bool, trust: String
+    ) {
+        self.seq = seq
+        self.id = id
+        self.sn = sn
+        self.sender = sender
+        self.receiver = receiver
+        self.group = group
+        self.time = time
+        self.received = received
+        self.content = content
+        self.type = type
+        self.sealed = sealed
+        self.encrypted = encrypted
+        self.trust = trust
+    }
+}

@@ -1,0 +1,47 @@
+/// What is written down. All changes of one turn of the loop are one transaction, which the loop commits before it
+/// lets anything out; reading sees every change that was applied, committed or not.
+package protocol Ledger: AnyObject {
+    func apply(_ change: Change) throws(LedgerError)
+
+    func outgoing(id: String) throws(LedgerError) -> Outgoing?
+    func outgoing(sender: String, receiver: String, ref: String) throws(LedgerError) -> Outgoing?
+    /// The living or ended row whose ciphertext has this SHA-256.
+    func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing?
+    /// Rows of this serial number, newest first, at most 8: for the receipts of stock peers, which name no digest.
+    func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing]
+    /// Living rows with `due` at or before this, in order, at most `limit`.
+    func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// Rows in state `waiting` for this receiver (full ID), in order, at most `limit`.
+    func waitingOutgoing(receiver: String, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// The receivers (full IDs) that somebody waits for.
+    func awaitedReceivers(limit: Int) throws(LedgerError) -> [String]
+    /// The earliest `due` of a living row.
+    func nextDue() throws(LedgerError) -> Double?
+    /// Living rows and the bytes of their contents and ciphertexts.
+    func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int)
+    /// Whether the inbox can take one more (design section 8): it makes room by dropping what every consumer has read.
+    func inboxHasRoom() throws(LedgerError) -> Bool
+
+    func seen(owner: String, sender: String, digest: [UInt8]) throws(LedgerError) -> Seen?
+    func seen(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> Seen?
+    func owedReceipts(limit: Int) throws(LedgerError) -> [Seen]
+
+    /// Parked messages of a sender (address), oldest first.
+    func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked]
+    /// Senders (full IDs) with unverified messages: their metas are looked up.
+    func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String]
+
+    func value(key: String) throws(LedgerError) -> String?
+}
+
+/// Ours or the disk's fault: the operation, the thing and the cause in one line.
+package struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible {
+    package var description: String
+    /// The disk or its quota is full, so trying later may help.
+    package var isFull: Bool
+
+    package init(_ description: String, isFull: Bool = false) {
+        self.description = description
+        self.isFull = isFull
+    }
+}

@@ -1,0 +1,249 @@
+"""What the stock peers share: one MQTT connection, and JSON lines on stdin and stdout.
+
+A peer is a long-running process. Every line on stdin is a command, every line on stdout an event:
+
+    {"cmd": "card"}                                      -> {"event": "card", "did", "meta", "visa"}
+    {"cmd": "publish-card"}                              -> {"event": "published-card"}
+    {"cmd": "learn", "did": ID}                          -> {"event": "learnt", "did", "visa": true|false}
+    {"cmd": "learn", "did": ID, "meta": M, "visa"?: V}   -> the same, without asking the broker
+    {"cmd": "send", "to": ID, "text": T, "attach"?: bool, "repeat"?: N} -> {"event": "sent", "to", "sn", "wire"} N times
+    {"cmd": "open", "wire": TEXT}                        -> what an arrival of TEXT would give
+    {"cmd": "stop"}
+
+    {"event": "ready", "did", "address"}                 once, when the postbox is subscribed
+    {"event": "message", "sender", "content", "signature_ok", "attached", "wire"}
+    {"event": "parked", "sender"}                        the sender's meta is unknown; the retained one is awaited
+    {"event": "refused", "why", "wire"?}
+
+Only the person behind the postbox differs between the generations of DIMP: see `Person`.
+"""
+
+import argparse
+import base64
+import json
+import queue
+import sys
+import threading
+import traceback
+
+import paho.mqtt.client as mqtt
+from Crypto.Hash import SHA256
+from Crypto.PublicKey import RSA
+from Crypto.Signature import pkcs1_15
+
+
+class Person:
+    """One identity on one DIMP stack. Stock classes do the work; a subclass only introduces them."""
+
+    did: str
+    meta: dict
+    visa: dict | None
+
+    @property
+    def address(self) -> str:
+        return address_of(self.did)
+
+    def knows(self, did: str) -> bool:
+        """Whether the meta of `did` is known."""
+        raise NotImplementedError
+
+    def meta_of(self, did: str) -> dict:
+        """The known meta of `did`, as it came."""
+        raise NotImplementedError
+
+    def learn_meta(self, did: str, meta: dict) -> None:
+        """Saves a meta that matches `did`, else raises ValueError."""
+        raise NotImplementedError
+
+    def learn_visa(self, did: str, visa: dict) -> None:
+        """Saves a visa signed by the owner of `did`, else raises ValueError."""
+        raise NotImplementedError
+
+    def pack(self, to: str, text: str, attach: bool) -> tuple[int, bytes]:
+        """Encrypts and signs a text: its serial number, and the bytes for the wire."""
+        raise NotImplementedError
+
+    def parse(self, wire: bytes) -> dict:
+        """The fields of a message by their full names."""
+        return json.loads(wire)
+
+    def open(self, wire: bytes) -> dict:
+        """Verifies and decrypts: the content as a plain object. Raises whatever the stock package raises."""
+        raise NotImplementedError
+
+
+def address_of(did: str) -> str:
+    return did.split("/", 1)[0].rsplit("@", 1)[-1]
+
+
+def signature_holds(meta: dict, message: dict) -> bool:
+    """Checks the signature over the decoded `data` with pycryptodome, because stock 2.4.3 says yes to everything."""
+    if message["receiver"].lower().endswith(("anywhere", "everywhere")):
+        data = message["data"].encode("utf-8")
+    else:
+        data = base64.b64decode(message["data"])
+    key = RSA.import_key(meta["key"]["data"])
+    try:
+        pkcs1_15.new(key).verify(SHA256.new(data), base64.b64decode(message["signature"]))
+        return True
+    except ValueError:
+        return False
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--root", default="dim/v1")
+    parser.add_argument("--name", default="stock")
+    parser.add_argument("--key-bits", type=int, default=1024)
+    return parser
+
+
+class Postbox:
+    """Carries a person's messages. Everything happens on the main thread; the others only put into `inputs`."""
+
+    def __init__(self, person: Person, options: argparse.Namespace):
+        self.person = person
+        self.root = options.root
+        self.inputs: queue.Queue = queue.Queue()
+        self.parked: dict[str, list[bytes]] = {}
+        self.asked: set[str] = set()
+        self.client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2, client_id="stock-" + person.address, clean_session=False
+        )
+        self.client.on_connect = lambda *_: self.inputs.put(("connected", None, None))
+        self.client.on_subscribe = lambda *_: self.inputs.put(("subscribed", None, None))
+        self.client.on_message = lambda _c, _u, m: self.inputs.put(("arrived", m.topic, m.payload))
+        self.client.reconnect_delay_set(1, 2)
+        self.client.connect(options.host, options.port, keepalive=30)
+        self.ready = False
+
+    def run(self) -> None:
+        threading.Thread(target=self.read_commands, daemon=True).start()
+        self.client.loop_start()
+        while True:
+            kind, name, value = self.inputs.get()
+            try:
+                if kind == "stop":
+                    break
+                self.handle(kind, name, value)
+            except Exception as error:  # the stock packages raise anything at all
+                traceback.print_exc()
+                tell("refused", why=f"{type(error).__name__}: {error}")
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def read_commands(self) -> None:
+        for line in sys.stdin:
+            if line.strip():
+                command = json.loads(line)
+                self.inputs.put((command.pop("cmd"), None, command))
+        self.inputs.put(("stop", None, None))
+
+    def handle(self, kind: str, topic: str | None, value) -> None:
+        if kind == "connected":
+            self.client.subscribe(self.topic(self.person.did, "in"), qos=1)
+            for did in self.asked:
+                self.ask(did)
+        elif kind == "subscribed":
+            if not self.ready:
+                self.ready = True
+                tell("ready", did=self.person.did, address=self.person.address)
+        elif kind == "arrived":
+            if topic == self.topic(self.person.did, "in"):
+                self.arrived(value)
+            else:
+                self.looked_up(topic, value)
+        elif kind == "card":
+            tell("card", did=self.person.did, meta=self.person.meta, visa=self.person.visa)
+        elif kind == "publish-card":
+            self.publish(self.topic(self.person.did, "meta"), json.dumps(self.person.meta).encode(), retain=True)
+            if self.person.visa is not None:
+                self.publish(self.topic(self.person.did, "visa"), json.dumps(self.person.visa).encode(), retain=True)
+            tell("published-card")
+        elif kind == "learn":
+            self.learn(**value)
+        elif kind == "send":
+            self.send(**value)
+        elif kind == "open":
+            self.arrived(value["wire"].encode("utf-8"))
+        else:
+            tell("refused", why=f"unknown command {kind}")
+
+    # Directory
+
+    def learn(self, did: str, meta: dict | None = None, visa: dict | None = None) -> None:
+        if meta is None:
+            self.ask(did)
+            return
+        self.person.learn_meta(did, meta)
+        if visa is not None:
+            self.person.learn_visa(did, visa)
+        tell("learnt", did=did, visa=visa is not None)
+
+    def ask(self, did: str) -> None:
+        self.asked.add(did)
+        # The meta first: a visa can only be checked with it, and a broker sends retained messages in this order.
+        self.client.subscribe(self.topic(did, "meta"), qos=1)
+        self.client.subscribe(self.topic(did, "visa"), qos=1)
+
+    def looked_up(self, topic: str, payload: bytes) -> None:
+        for did in self.asked:
+            if topic == self.topic(did, "meta") and payload:
+                self.person.learn_meta(did, json.loads(payload))
+                tell("learnt", did=did, visa=False)
+                for wire in self.parked.pop(did, []):
+                    self.arrived(wire)
+            elif topic == self.topic(did, "visa") and payload:
+                self.person.learn_visa(did, json.loads(payload))
+                tell("learnt", did=did, visa=True)
+
+    # Messages
+
+    def send(self, to: str, text: str, attach: bool = False, repeat: int = 1) -> None:
+        """`repeat` messages of their own, each with the text and, when there are several, its number after it."""
+        for number in range(1, repeat + 1):
+            sn, wire = self.person.pack(to, text if repeat == 1 else f"{text} {number}", attach)
+            self.publish(self.topic(to, "in"), wire)
+            tell("sent", to=to, sn=sn, wire=wire.decode("utf-8"))
+
+    def arrived(self, wire: bytes) -> None:
+        text = wire.decode("utf-8", errors="backslashreplace")
+        try:
+            message = self.person.parse(wire)
+            sender = message["sender"]
+            if "meta" in message and not self.person.knows(sender):
+                self.person.learn_meta(sender, message["meta"])
+            if not self.person.knows(sender):
+                self.parked.setdefault(sender, []).append(wire)
+                self.ask(sender)
+                tell("parked", sender=sender)
+                return
+            visa = message.get("visa") or message.get("profile")
+            if visa is not None:
+                self.person.learn_visa(sender, visa)
+            content = self.person.open(wire)
+        except Exception as error:  # the stock packages raise anything at all
+            traceback.print_exc()
+            tell("refused", why=f"{type(error).__name__}: {error}", wire=text)
+            return
+        tell(
+            "message",
+            sender=sender,
+            content=content,
+            signature_ok=signature_holds(self.person.meta_of(sender), message),
+            attached=[name for name in ("meta", "visa", "profile") if name in message],
+            wire=text,
+        )
+
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self.client.publish(topic, payload, qos=1, retain=retain)
+
+    def topic(self, did: str, level: str) -> str:
+        return f"{self.root}/{address_of(did)}/{level}"
+
+
+def tell(event: str, **fields) -> None:
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,164 @@
+"""Brokers of every kind: with TLS, with passwords, behind a Unix socket, and wrong ones. The status says why.
+
+From issue 2: a broker with the wrong certificate, one that refuses, one that closes in the handshake: the daemon says why
+and keeps trying. The fake brokers of one protocol error each are among the Swift tests.
+"""
+
+import json
+import re
+import socket
+import subprocess
+import threading
+import unittest
+
+from harness import Mosquitto, Story, eventually, free_port
+
+
+def openssl(*arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60)
+
+
+class Brokers(Story):
+    def authority(self, name: str) -> tuple[str, str]:
+        """A certificate authority: its certificate and key."""
+        certificate, key = str(self.directory / f"{name}.crt"), str(self.directory / f"{name}.key")
+        openssl(
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", f"/CN={name}",
+            "-keyout", key, "-out", certificate,
+        )
+        return certificate, key
+
+    def certificate(self, authority: tuple[str, str], name: str, alternative: str, days: int = 30) -> tuple[str, str]:
+        """A certificate for a server or a client, signed by the authority."""
+        certificate, key = str(self.directory / f"{name}.crt"), str(self.directory / f"{name}.key")
+        request, extension = str(self.directory / f"{name}.csr"), self.directory / f"{name}.ext"
+        extension.write_text(f"subjectAltName={alternative}\n")
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        openssl(
+            "x509", "-req", "-in", request, "-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial",
+            "-days", str(days), "-extfile", str(extension), "-out", certificate,
+        )
+        return certificate, key
+
+    def tls_lines(self, certificate: tuple[str, str]) -> list[str]:
+        return [f"certfile {certificate[0]}", f"keyfile {certificate[1]}"]
+
+    def talks(self, *boards) -> None:
+        left, right = boards
+        self.succeeds(left.tool("send", right.did, "hello", "--wait", "delivered", timeout=120))
+        self.assertEqual(right.texts(), ["hello"])
+
+    def explains(self, board, *words: str) -> None:
+        """The status names one of the words, and the daemon lives on."""
+        pattern = re.compile("|".join(words), re.IGNORECASE)
+        eventually(lambda: pattern.search(json.dumps(board.call("status"))), 60, f"one of {words} in the status")
+        self.assertRegex(self.succeeds(board.tool("status")).out, pattern)
+        self.assertTrue(board.alive)
+
+    def test_tls_with_our_own_authority(self):
+        authority = self.authority("authority")
+        broker = self.broker(lines=self.tls_lines(self.certificate(authority, "server", "IP:127.0.0.1,DNS:localhost")))
+        url = broker.url.replace("mqtt:", "mqtts:")
+        lines = [f"ca_file = {authority[0]}"]
+        self.talks(*(self.daemon(name, None, url=url, broker_lines=lines) for name in ("left", "right")))
+
+    def test_tls_with_a_certificate_of_the_client(self):
+        authority = self.authority("authority")
+        lines = self.tls_lines(self.certificate(authority, "server", "IP:127.0.0.1"))
+        broker = self.broker(lines=[*lines, f"cafile {authority[0]}", "require_certificate true"])
+        url = broker.url.replace("mqtt:", "mqtts:")
+        client = self.certificate(authority, "client", "DNS:client")
+        ours = [f"ca_file = {authority[0]}", f"cert_file = {client[0]}", f"key_file = {client[1]}"]
+        self.talks(*(self.daemon(name, None, url=url, broker_lines=ours) for name in ("left", "right")))
+
+    def test_a_certificate_of_somebody_else(self):
+        authority, stranger = self.authority("authority"), self.authority("stranger")
+        broker = self.broker(lines=self.tls_lines(self.certificate(stranger, "server", "IP:127.0.0.1")))
+        url = broker.url.replace("mqtt:", "mqtts:")
+        board = self.daemon("board", None, url=url, broker_lines=[f"ca_file = {authority[0]}"])
+        self.explains(board, "certificate", "TLS")
+
+    def test_a_certificate_for_another_host(self):
+        authority = self.authority("authority")
+        broker = self.broker(lines=self.tls_lines(self.certificate(authority, "server", "DNS:elsewhere.example")))
+        url = broker.url.replace("mqtt:", "mqtts:")
+        board = self.daemon("board", None, url=url, broker_lines=[f"ca_file = {authority[0]}"])
+        self.explains(board, "certificate", "TLS", "host")
+
+    def test_a_user_and_a_password(self):
+        password_file = self.directory / "passwords"
+        subprocess.run(
+            ["mosquitto_passwd", "-b", "-c", str(password_file), "garden", "sesame"], check=True, capture_output=True
+        )
+        broker = self.broker(lines=["allow_anonymous false", f"password_file {password_file}"])
+        right_one, wrong_one = self.directory / "right", self.directory / "wrong"
+        for file, word in ((right_one, "sesame\n"), (wrong_one, "mustard\n")):
+            file.write_text(word)
+            file.chmod(0o600)
+        good = ["username = garden", f"password_file = {right_one}"]
+        self.talks(*(self.daemon(name, broker, broker_lines=good) for name in ("left", "right")))
+        bad = self.daemon("bad", broker, broker_lines=["username = garden", f"password_file = {wrong_one}"])
+        self.explains(bad, "not authori[sz]ed", "password", "credentials", "refused")
+        nobody = self.daemon("nobody", broker)
+        self.explains(nobody, "not authori[sz]ed", "password", "credentials", "refused")
+
+    def test_a_broker_behind_a_unix_socket(self):
+        path = self.directory / "broker.sock"
+        self.broker(listener=f"listener 0 {path}")
+        self.talks(*(self.daemon(name, None, url=f"unix://{path}") for name in ("left", "right")))
+
+    def test_a_broker_that_is_not_there_and_then_is(self):
+        port = free_port()
+        board = self.daemon("board", None, url=f"mqtt://127.0.0.1:{port}")
+        self.explains(board, "refused", "unreachable")
+        self.assertIn(board.did, self.succeeds(board.tool("status")).out)
+
+        broker = self.broker()
+        broker.stop()
+        broker.port = port
+        broker.start()
+        peer = self.daemon("peer", broker)
+        self.talks(peer, board)
+
+    def test_a_server_that_is_no_broker(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        stop = threading.Event()
+        self.addCleanup(stop.set)
+
+        def serve() -> None:
+            while not stop.is_set():
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1024)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = listener.getsockname()[1]
+        for name, url in (("plain", f"mqtt://127.0.0.1:{port}"), ("secret", f"mqtts://127.0.0.1:{port}")):
+            board = self.daemon(name, None, url=url)
+            before = board.rss
+            self.explains(board, "protocol", "TLS", "closed", "lost", "ended", "refused", "malformed")
+            self.assertLess(board.rss - before, 48 << 20)
+
+    def test_two_brokers_and_one_dies(self):
+        first = self.broker()
+        (self.directory / "second").mkdir()
+        second = Mosquitto(self.directory / "second")
+        self.addCleanup(second.stop)
+        boards = [
+            self.daemon(name, first, sections=f"[broker other]\nurl = {second.url}\n[delivery]\nreceipt_timeout = 2s")
+            for name in ("left", "right")
+        ]
+        self.talks(*boards)
+        first.kill()
+        self.succeeds(boards[1].tool("send", boards[0].did, "still", "--wait", "delivered", timeout=120))
+        self.assertEqual(boards[0].texts(), ["still"])
+        self.assertEqual(boards[1].texts(), ["hello"])
+
+
+if __name__ == "__main__":
+    unittest.main()
