@@ -75,6 +75,8 @@ let package = Package(
         .testTarget(
             name: "DaemonTests", dependencies: ["culverd", "Agent", "Format", "Records", "Store", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(
+            name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),
         .executableTarget(
             name: "Bench", dependencies: ["Agent", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
             swiftSettings: settings),
