@@ -78,7 +78,10 @@ extension Messenger {
             try release(id, now)
         case .visa:
             // The two topics come in any order.
-            guard let meta = book.meta(of: id) else { return lookups[address]?.visa = json }
+            guard let meta = book.meta(of: id) else {
+                lookups[address]?.visa = json
+                return
+            }
             try learnVisa(json, of: id, meta: meta, now)
             try release(id, now)
         case .state, .inbox: break

@@ -38,9 +38,9 @@ package struct ECCPublicKey: Sendable {
     /// SubjectPublicKeyInfo; lines of 64, no line break at the end.
     package var pem: String { PEM.armour(Secp256k1.publicPrefix + point, label: "PUBLIC KEY") }
 
-    /// ECDSA with SHA-256, in DER; of the two values of S either will do.
+    /// ECDSA with SHA-256, in DER to the letter; of the two values of S either will do.
     package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-        context.with { $0.verifies(signature, of: message) }
+        Secp256k1.isDER(signature: signature) && context.with { $0.verifies(signature, of: message) }
     }
 }
 

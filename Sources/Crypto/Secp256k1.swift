@@ -38,6 +38,24 @@ enum Secp256k1 {
         return der
     }
 
+    /// Whether a signature is a sequence of two positive numbers in their one DER spelling. mbedTLS reads others too, so
+    /// that anybody could write a second signature beside a given one.
+    static func isDER(signature: [UInt8]) -> Bool {
+        guard signature.count <= 72, signature.count > 2, signature[0] == 0x30, Int(signature[1]) == signature.count - 2
+        else { return false }
+        let afterR = endOfPositive(in: signature, at: 2)
+        return afterR.flatMap { endOfPositive(in: signature, at: $0) } == signature.count
+    }
+
+    /// Where a positive INTEGER of 1 to 33 bytes ends; `nil` if there is none, or one with more bytes than it needs.
+    private static func endOfPositive(in der: [UInt8], at start: Int) -> Int? {
+        guard start + 2 < der.count, der[start] == 0x02, 1...33 ~= Int(der[start + 1]) else { return nil }
+        let end = start + 2 + Int(der[start + 1])
+        guard end <= der.count, der[start + 2] < 0x80 else { return nil }
+        let hasSpareZero = der[start + 2] == 0 && (end == start + 3 || der[start + 3] < 0x80)
+        return hasSpareZero ? nil : end
+    }
+
     /// `nil` for an odd count, for nothing, and for anything but `0-9 a-f A-F`.
     static func hex(_ text: String) -> [UInt8]? {
         guard !text.isEmpty, text.utf8.count <= 130, text.utf8.count.isMultiple(of: 2) else { return nil }

@@ -1,0 +1,48 @@
+package import Format
+
+/// A request that waits for its answer: given exactly once, now or at any later time. The second answer is dropped,
+/// and so is one to a connection that is closed meanwhile.
+package struct Call: Sendable {
+    package let connection: ConnectionID
+    package let peer: Peer
+    package let method: String
+    /// Empty when the request has none.
+    package let params: JSONObject
+    private let ticket: Ticket
+
+    init(_ request: Request, from connection: ConnectionID, _ peer: Peer, ticket: Ticket) {
+        self.connection = connection
+        self.peer = peer
+        self.method = request.method
+        self.params = request.params
+        self.ticket = ticket
+    }
+
+    /// Its answer goes nowhere, but must be given all the same.
+    package var isNotification: Bool { ticket.id == nil }
+
+    @MainActor package func answer(_ result: JSON) {
+        ticket.redeem { .success(result, id: $0) }
+    }
+
+    @MainActor package func fail(_ error: RPCError) {
+        ticket.redeem { .failure(error, id: $0) }
+    }
+}
+
+/// The right to answer one call, once.
+@MainActor final class Ticket {
+    nonisolated let id: JSON?
+    private var reply: Reply?
+
+    init(_ id: JSON?, for reply: Reply) {
+        self.id = id
+        self.reply = reply
+    }
+
+    func redeem(_ answer: (JSON) -> JSON) {
+        guard let reply else { return }
+        self.reply = nil
+        reply.add(id.map(answer))
+    }
+}

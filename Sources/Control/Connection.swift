@@ -1,0 +1,177 @@
+import Dispatch
+import Format
+
+/// One client: its half-read line, its unanswered calls, its unwritten bytes. None of them grows without bound, and
+/// nobody waits for it.
+@MainActor final class Connection {
+    let id: ConnectionID
+    let peer: Peer
+    /// Bytes that the client has not taken yet.
+    private(set) var backlog = 0
+
+    private let socket: Descriptor
+    private let limits: ControlLimits
+    private weak var server: Server?
+    private var reading: Watch?
+    private var writing: Watch?
+    private var input = LineBuffer()
+    private var output: [ArraySlice<UInt8>] = []
+    private var unanswered = 0
+    private var isOpen = true
+    /// The client has said all that it will say.
+    private var isDone = false
+    private var isPumping = false
+    /// Not read from, because it is ahead of its answers.
+    private var isStalled = false
+    /// A notification was not taken: say when there is room.
+    private var owesRoom = false
+
+    init(_ socket: Descriptor, id: ConnectionID, peer: Peer, server: Server) {
+        self.socket = socket
+        self.id = id
+        self.peer = peer
+        self.server = server
+        self.limits = server.limits
+        reading = Watch(.reading, socket) { [weak self] in self?.read() }
+        writing = Watch(.writing, socket) { [weak self] in self?.write() }
+        reading?.resume()
+    }
+
+    /// Done speaking, and nobody listens any more.
+    var isGone: Bool { isDone && Socket.isGone(socket) }
+
+    func close() {
+        guard isOpen else { return }
+        isOpen = false
+        reading?.end()
+        writing?.end()
+        output = []
+        backlog = 0
+        server?.closed(self)
+    }
+
+    // MARK: in
+
+    private func read() {
+        switch Socket.read(socket, upTo: 64 << 10) {
+        case .nothing: return
+        case .bytes(let bytes): input.append(bytes)
+        case .end: isDone = true
+        }
+        pump()
+    }
+
+    /// Takes the lines that are there, as long as the client is not ahead of its answers.
+    private func pump() {
+        guard isOpen, !isPumping else { return }
+        isPumping = true
+        while isOpen, mayTake, let line = nextLine() { take(line) }
+        isPumping = false
+        guard isOpen else { return }
+        isStalled = !mayTake
+        if !isStalled, input.count > limits.line { return refuseLongLine() }
+        isDone || isStalled ? reading?.pause() : reading?.resume()
+        if isDone { closeIfOver() }
+    }
+
+    private var mayTake: Bool {
+        unanswered < limits.unanswered && backlog < limits.patience
+    }
+
+    /// A line without its end counts when nothing more will come.
+    private func nextLine() -> [UInt8]? {
+        input.next() ?? (isDone ? input.rest() : nil)
+    }
+
+    private func take(_ bytes: [UInt8]) {
+        guard bytes.count <= limits.line else { return refuseLongLine() }
+        switch Line(bytes, limits: limits) {
+        case .blank: return
+        case .single(let request): take([request], isBatch: false)
+        case .batch(let requests): take(requests, isBatch: true)
+        }
+    }
+
+    private func take(_ requests: [Result<Request, Line.Refusal>], isBatch: Bool) {
+        unanswered += requests.count
+        let reply = Reply(to: self, calls: requests.count, isBatch: isBatch, limit: limits.replies / 2)
+        for request in requests {
+            switch request {
+            case .success(let request):
+                server?.onCall(Call(request, from: id, peer, ticket: Ticket(request.id, for: reply)))
+            case .failure(let refusal):
+                reply.add(refusal.id.map { .failure(refusal.error, id: $0) })
+            }
+        }
+    }
+
+    private func refuseLongLine() {
+        let words = "a line has at most \(limits.line) bytes"
+        send(.failure(.invalidRequest(words, reason: "line-too-long"), id: .null))
+        close()
+    }
+
+    // MARK: out
+
+    /// A call was answered, so there may be room for the next.
+    func answered() {
+        unanswered -= 1
+        pumpSoon()
+    }
+
+    func send(_ message: JSON) {
+        guard isOpen else { return }
+        enqueue(message)
+        if backlog > limits.replies { close() }
+    }
+
+    /// `false`: not taken, because the client has not read what it got before.
+    func notify(_ message: JSON) -> Bool {
+        guard isOpen else { return false }
+        guard backlog <= limits.notifications else {
+            owesRoom = true
+            return false
+        }
+        enqueue(message)
+        return true
+    }
+
+    private func enqueue(_ message: JSON) {
+        let line = message.bytes + [UInt8(ascii: "\n")]
+        backlog += line.count
+        output.append(line[...])
+        if output.count == 1 { write() }
+    }
+
+    private func write() {
+        while isOpen, let first = output.first {
+            switch Socket.write(socket, first) {
+            case .written(let count):
+                backlog -= count
+                output[0] = first.dropFirst(count)
+                if output[0].isEmpty { output.removeFirst() }
+            case .full:
+                writing?.resume()
+                return
+            case .broken: return close()
+            }
+        }
+        guard isOpen else { return }
+        writing?.pause()
+        pumpSoon()
+        guard owesRoom else { return }
+        owesRoom = false
+        server?.onRoom?(id)
+    }
+
+    /// Not at once: whoever answers is in the middle of something, and must not be handed the next call.
+    private func pumpSoon() {
+        guard !isPumping, isDone || isStalled else { return }
+        DispatchQueue.main.async { [weak self] in MainActor.assumeIsolated { self?.pump() } }
+    }
+
+    private func closeIfOver() {
+        let isOver = unanswered == 0 && output.isEmpty && input.count == 0
+        if isOver || Socket.isGone(socket) { close() }
+    }
+}

@@ -1,0 +1,21 @@
+package import Format
+
+/// What the socket lets its clients have (design section 8).
+package struct ControlLimits: Sendable {
+    /// Bytes of one line, its end not counted.
+    package var line = 2 << 20
+    package var clients = 64
+    package var clientsPerUser = 16
+    /// Calls of one client that wait for an answer; with more it is not read from.
+    package var unanswered = 256
+    /// Unwritten bytes of one client, beyond which it is not read from.
+    package var patience = 1 << 20
+    /// Unwritten bytes of one client, beyond which it is cut off.
+    package var replies = 4 << 20
+    /// Unwritten bytes of one client, beyond which it is offered no notification.
+    package var notifications = 256 << 10
+    /// Two levels and some names more than a DIMP message has, because a message rides inside the parameters.
+    package var json = JSONLimits(depth: 36, values: 16_384 + 64)
+
+    package init() {}
+}

@@ -1,0 +1,116 @@
+import Dispatch
+package import Format
+package import Glibc
+
+/// The daemon's end of the socket (design section 6): JSON-RPC 2.0, one object or batch per line. Knows no method;
+/// hands each call to `onCall` and carries the answers back.
+///
+/// Everything happens on the main queue, and no client is ever waited for.
+@MainActor package final class Server {
+    /// Called for a connection whose notification was not taken, when it has read everything that was queued.
+    package var onRoom: (@MainActor (ConnectionID) -> Void)?
+
+    let limits: ControlLimits
+    let onCall: @MainActor (Call) -> Void
+    private let onClose: @MainActor (ConnectionID) -> Void
+    private let path: String
+    private let socket: Descriptor
+    private let file: FileIdentity?
+    private var arrivals: Watch?
+    private var connections: [ConnectionID: Connection] = [:]
+    private var lastConnection: UInt64 = 0
+    /// Given up for a moment when there is no other descriptor left to tell a client off with.
+    private var spare = Socket.spare()
+
+    /// Listens from now on. Replaces the socket file of a dead daemon; refuses when a live one listens.
+    ///
+    /// `group`: who `mode`'s group bits are about; the process's own when `nil`.
+    /// `onClose`: a connection is gone, whoever ended it; not called by `close()`.
+    package init(
+        path: String, mode: mode_t, group: gid_t? = nil, limits: ControlLimits = ControlLimits(),
+        onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
+    ) throws(ControlError) {
+        self.path = path
+        self.limits = limits
+        self.onCall = onCall
+        self.onClose = onClose
+        socket = try Socket.listen(at: path, mode: mode, group: group)
+        file = Socket.identity(of: path)
+        arrivals = Watch(.reading, socket) { [weak self] in self?.welcome() }
+        arrivals?.resume()
+    }
+
+    /// `false`: not taken, because the connection is closed or has unread notifications enough; `onRoom` says when
+    /// to try again.
+    package func notify(_ connection: ConnectionID, method: String, params: JSON) -> Bool {
+        guard let connection = connections[connection] else { return false }
+        return connection.notify(["jsonrpc": "2.0", "method": .string(method), "params": params])
+    }
+
+    /// Bytes that the client has not taken yet.
+    package func backlog(of connection: ConnectionID) -> Int {
+        connections[connection]?.backlog ?? 0
+    }
+
+    /// Hangs up on one client.
+    package func disconnect(_ connection: ConnectionID) {
+        connections[connection]?.close()
+    }
+
+    /// Hangs up on everybody and takes the socket file away, unless it is someone else's by now.
+    package func close() {
+        guard let arrivals else { return }
+        arrivals.end()
+        self.arrivals = nil
+        for connection in connections.values { connection.close() }
+        if Socket.identity(of: path) == file { unlink(path) }
+    }
+
+    func closed(_ connection: Connection) {
+        connections[connection.id] = nil
+        if arrivals != nil { onClose(connection.id) }
+    }
+
+    // MARK: arrivals
+
+    /// A handful at a time, so that a flood of clients leaves time for those who are in.
+    private func welcome() {
+        for _ in 0..<32 {
+            switch Socket.accept(socket) {
+            case .client(let client): admit(client)
+            case .nobody: return
+            case .noRoom: return turnAway()
+            }
+        }
+    }
+
+    private func admit(_ client: Descriptor) {
+        guard let peer = Socket.peer(of: client) else { return }
+        if !hasRoom(for: peer) { connections.values.filter(\.isGone).forEach { $0.close() } }
+        guard hasRoom(for: peer) else {
+            let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
+            _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
+            return
+        }
+        lastConnection += 1
+        let id = ConnectionID(lastConnection)
+        connections[id] = Connection(client, id: id, peer: peer, server: self)
+    }
+
+    private func hasRoom(for peer: Peer) -> Bool {
+        connections.count < limits.clients
+            && connections.values.count { $0.peer.uid == peer.uid } < limits.clientsPerUser
+    }
+
+    /// No descriptor is free: the client is let in with the spare one and out again, and where not even that helps
+    /// we look away for a while instead of turning round and round.
+    private func turnAway() {
+        spare = nil
+        if case .client = Socket.accept(socket) {}
+        spare = Socket.spare()
+        arrivals?.pause()
+        DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
+            MainActor.assumeIsolated { self?.arrivals?.resume() }
+        }
+    }
+}

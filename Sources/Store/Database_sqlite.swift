@@ -1,0 +1,114 @@
+import CSQLite
+import Glibc
+import Records
+
+/// One connection to an SQLite file, and its prepared statements by their text. One thread at a time.
+final class Database {
+    /// SQLite has found that the file is not a sound database.
+    private(set) var isDamaged = false
+
+    private let handle: OpaquePointer
+    private let name: String
+    private var statements: [String: Statement] = [:]
+
+    /// Opens or makes the file; `name` is what errors call it.
+    init(path: String, name: String) throws(LedgerError) {
+        var opened: OpaquePointer?
+        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let code = sqlite3_open_v2(path, &opened, flags, nil)
+        guard code == SQLITE_OK, let opened else {
+            let words = String(cString: sqlite3_errstr(code))
+            sqlite3_close_v2(opened)
+            throw LedgerError("cannot open \(name): \(words)")
+        }
+        handle = opened
+        self.name = name
+        sqlite3_busy_timeout(handle, 2_000)
+    }
+
+    deinit {
+        statements.removeAll()
+        sqlite3_close_v2(handle)
+    }
+
+    /// The number of the row that was inserted last.
+    var lastRow: Int64 {
+        sqlite3_last_insert_rowid(handle)
+    }
+
+    /// How many rows the last statement changed.
+    var changes: Int {
+        Int(sqlite3_changes(handle))
+    }
+
+    var isInTransaction: Bool {
+        sqlite3_get_autocommit(handle) == 0
+    }
+
+    /// Runs a statement to its end and drops what it returns.
+    func run(_ sql: String, _ values: [SQLValue] = []) throws(LedgerError) {
+        try each(sql, values, "write") { _ in true }
+    }
+
+    /// Every row, as `read` makes it.
+    func rows<T>(_ sql: String, _ values: [SQLValue] = [], _ read: (Statement) -> T) throws(LedgerError) -> [T] {
+        var found: [T] = []
+        try each(sql, values, "read") { row in
+            found.append(read(row))
+            return true
+        }
+        return found
+    }
+
+    /// The first row, if there is any.
+    func first<T>(_ sql: String, _ values: [SQLValue] = [], _ read: (Statement) -> T) throws(LedgerError) -> T? {
+        var found: T?
+        try each(sql, values, "read") { row in
+            found = read(row)
+            return false
+        }
+        return found
+    }
+
+    /// Moves what the write-ahead log holds into the file and empties the log.
+    func checkpoint() throws(LedgerError) {
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+        guard code == SQLITE_OK else { throw failure("checkpoint", code) }
+    }
+
+    /// `read` says whether to go on.
+    private func each(
+        _ sql: String, _ values: [SQLValue], _ operation: String, _ read: (Statement) -> Bool
+    ) throws(LedgerError) {
+        let statement = try prepared(sql, operation)
+        defer { statement.reset() }
+        let bound = statement.bind(values)
+        guard bound == SQLITE_OK else { throw failure(operation, bound) }
+        while true {
+            let code = statement.step()
+            if code == SQLITE_DONE { return }
+            guard code == SQLITE_ROW else { throw failure(operation, code) }
+            guard read(statement) else { return }
+        }
+    }
+
+    private func prepared(_ sql: String, _ operation: String) throws(LedgerError) -> Statement {
+        if let statement = statements[sql] { return statement }
+        var made: OpaquePointer?
+        let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &made, nil)
+        guard code == SQLITE_OK, let made else { throw failure(operation, code) }
+        let statement = Statement(owning: made)
+        statements[sql] = statement
+        return statement
+    }
+
+    /// Before anything else is asked of the handle: the words are those of its last call.
+    private func failure(_ operation: String, _ code: Int32) -> LedgerError {
+        let primary = code & 0xff
+        let cause = sqlite3_system_errno(handle)
+        let isDiskFull = primary == SQLITE_FULL || (primary == SQLITE_IOERR && [ENOSPC, EDQUOT].contains(cause))
+        isDamaged = isDamaged || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB
+        return LedgerError(
+            "cannot \(operation) \(name): \(String(cString: sqlite3_errmsg(handle)))", isFull: isDiskFull)
+    }
+}

@@ -1,0 +1,49 @@
+package import Records
+
+/// Which inbox rows a consumer wants; what is absent does not matter. What a filter leaves out counts as
+/// acknowledged (design section 6, Consumers). Sender, receiver and group are full IDs.
+package struct InboxFilter: Sendable, Equatable {
+    package var sender: String?
+    package var receiver: String?
+    package var group: String?
+    package var type: Int64?
+
+    package init(sender: String? = nil, receiver: String? = nil, group: String? = nil, type: Int64? = nil) {
+        self.sender = sender
+        self.receiver = receiver
+        self.group = group
+        self.type = type
+    }
+
+    package func takes(_ message: Incoming) -> Bool {
+        (sender ?? message.sender) == message.sender && (receiver ?? message.receiver) == message.receiver
+            && (group == nil || group == message.group) && (type ?? message.type) == message.type
+    }
+}
+
+extension InboxFilter {
+    /// The same in SQL, to be followed by more; its parameters are `given`. Only what is there is asked for, so that
+    /// an index can serve it.
+    var condition: String {
+        let parts = [
+            ("sender", sender != nil), ("receiver", receiver != nil), ("grp", group != nil), ("type", type != nil),
+        ]
+        return parts.filter(\.1).map { "\($0.0) = ? AND " }.joined()
+    }
+
+    var given: [SQLValue] {
+        values.filter { if case .null = $0 { false } else { true } }
+    }
+
+    /// That a consumer, table `c`, still has to see the inbox row, table `inbox`.
+    static let isPending = """
+        c.cursor < inbox.seq AND (c.sender IS NULL OR c.sender = inbox.sender)
+        AND (c.receiver IS NULL OR c.receiver = inbox.receiver) AND (c.grp IS NULL OR c.grp = inbox.grp)
+        AND (c.type IS NULL OR c.type = inbox.type)
+        """
+
+    /// Sender, receiver, group and type, as columns.
+    var values: [SQLValue] {
+        [SQLValue(sender), SQLValue(receiver), SQLValue(group), SQLValue(type)]
+    }
+}

@@ -1,0 +1,211 @@
+import Glibc
+package import Records
+
+/// Everything that is written down about messages, in one SQLite file (design section 3).
+///
+/// Changes are applied as they come, seen by every read at once, and become durable together in `commit()`; after a
+/// failure of `apply` or `commit` nothing of the turn remains and the store can be used again.
+///
+/// `@unchecked Sendable`: one thread at a time, the loop between commits, the store's queue during one.
+package final class MessageStore: Ledger, @unchecked Sendable {
+    /// What was wrong with the file found at start, and where it was moved; `nil` when it was sound or new.
+    package let damage: String?
+    package let limits: StoreLimits
+    /// A transaction is open and waits for `commit()`.
+    package private(set) var hasChanges = false
+    /// The inbox rows and happenings written since `takeNews()`. Tell nobody before they are committed.
+    package internal(set) var arrived: [Int64] = []
+    package internal(set) var written: [Happening] = []
+
+    let database: Database
+    var totals: Totals
+    /// Happenings with a greater `n` are of this run.
+    let firstHappening: Int64
+    /// The inbox was found full of unread rows, and nobody has read since.
+    var isStuck = false
+    private var before = Snapshot()
+
+    /// Running sums, so that neither a send nor an arrival has to count.
+    struct Totals: Equatable {
+        var outboxRows = 0
+        var outboxBytes = 0
+        var inboxRows = 0
+        var inboxBytes = 0
+    }
+
+    private struct Snapshot {
+        var totals = Totals()
+        var arrived = 0
+        var written: [Happening] = []
+    }
+
+    /// Opens the file, makes it when there is none, brings its tables up to date. A damaged file is moved aside with
+    /// its log and an empty one takes its place. Fails when the file cannot be made or a newer culver made it.
+    package init(path: String, limits: StoreLimits = StoreLimits()) throws(LedgerError) {
+        (database, damage) = try opened(path)
+        self.limits = limits
+        totals = try counted(database)
+        firstHappening =
+            try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'happenings'") { $0.integer(0) } ?? 0
+    }
+
+    /// Writes one change into the open transaction, opening it if there is none.
+    package func apply(_ change: Change) throws(LedgerError) {
+        try writing { () throws(LedgerError) in
+            switch change {
+            case .outgoing(let row): try put(row)
+            case .incoming(let row): try add(row)
+            case .seen(let row): try put(row)
+            case .forgetSeen(let owner, let sender): try forgetSeen(owner: owner, sender: sender)
+            case .park(let row): try park(row)
+            case .unpark(let number): try database.run("DELETE FROM parked WHERE number = ?", [.integer(number)])
+            case .unparkAll(let sender): try database.run("DELETE FROM parked WHERE address = ?", [.text(sender)])
+            case .happening(let row): try add(row)
+            case .value(let key, let value): try put(value, key: key)
+            case .prune(let wall, let lived): try prune(wall: wall, lived: lived)
+            }
+        }
+    }
+
+    /// Makes the turn durable: on disk and synced when this returns. Does nothing when there is nothing to do.
+    package func commit() throws(LedgerError) {
+        guard hasChanges else { return }
+        do {
+            try database.run("COMMIT")
+            hasChanges = false
+        } catch {
+            rollback()
+            throw error
+        }
+    }
+
+    /// Forgets the turn.
+    package func rollback() {
+        guard hasChanges else { return }
+        // SQLite ends the transaction by itself after some failures.
+        if database.isInTransaction { try? database.run("ROLLBACK") }
+        hasChanges = false
+        totals = before.totals
+        arrived.removeLast(max(0, arrived.count - before.arrived))
+        written = before.written
+        isStuck = false
+    }
+
+    /// What is new since the last call: to be told after the commit.
+    package func takeNews() -> (arrived: [Int64], written: [Happening]) {
+        defer { (arrived, written) = ([], []) }
+        return (arrived, written)
+    }
+
+    /// Moves the log into the file. For idle moments: it syncs twice. Does nothing inside a transaction.
+    package func checkpoint() throws(LedgerError) {
+        guard !hasChanges else { return }
+        try database.checkpoint()
+    }
+
+    package func value(key: String) throws(LedgerError) -> String? {
+        try database.first("SELECT value FROM named WHERE key = ?", [.text(key)]) { $0.text(0) }
+    }
+
+    /// Runs `body` in the open transaction, opening it if there is none; on failure all of it is undone.
+    func writing<T>(_ body: () throws(LedgerError) -> T) throws(LedgerError) -> T {
+        try begin()
+        do throws(LedgerError) {
+            return try body()
+        } catch {
+            rollback()
+            throw error
+        }
+    }
+
+    private func begin() throws(LedgerError) {
+        guard !hasChanges else { return }
+        try database.run("BEGIN IMMEDIATE")
+        before = Snapshot(totals: totals, arrived: arrived.count, written: written)
+        hasChanges = true
+    }
+
+    private func put(_ value: String?, key: String) throws(LedgerError) {
+        guard let value else {
+            return try database.run("DELETE FROM named WHERE key = ?", [.text(key)])
+        }
+        try database.run("INSERT OR REPLACE INTO named (key, value) VALUES (?, ?)", [.text(key), .text(value)])
+    }
+}
+
+/// An empty file is a database to SQLite; it gives its log the same mode and owner.
+private func makePrivate(_ path: String) throws(LedgerError) {
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard descriptor >= 0 else {
+        throw LedgerError("cannot open messages.sqlite: \(String(cString: strerror(errno)))", isFull: errno == ENOSPC)
+    }
+    close(descriptor)
+}
+
+private func opened(_ path: String) throws(LedgerError) -> (Database, String?) {
+    if let sound = try attempt(path) { return (sound, nil) }
+    let aside = try movedAside(path)
+    guard let fresh = try attempt(path) else {
+        throw LedgerError("cannot open messages.sqlite: a new file is damaged at once, the disk may be failing")
+    }
+    return (fresh, "messages.sqlite is damaged and was moved to \(aside)")
+}
+
+/// `nil` when the file is damaged. No connection to a damaged file outlives this: its end would write to the file.
+private func attempt(_ path: String) throws(LedgerError) -> Database? {
+    try makePrivate(path)
+    let database = try Database(path: path, name: "messages.sqlite")
+    do throws(LedgerError) {
+        try prepare(database)
+        return try isSound(database) ? database : nil
+    } catch {
+        guard database.isDamaged else { throw error }
+        return nil
+    }
+}
+
+/// The checkpoint by SQLite itself is for a loop that is never idle.
+private func prepare(_ database: Database) throws(LedgerError) {
+    for setting in [
+        "journal_mode = WAL", "synchronous = FULL", "cache_size = -256", "journal_size_limit = 4194304",
+        "wal_autocheckpoint = 4096", "secure_delete = FAST", "temp_store = MEMORY",
+    ] {
+        try database.run("PRAGMA \(setting)")
+    }
+    try Schema.migrate(database)
+}
+
+/// Looks through a small file, which takes a moment; a large one would hold up the start for seconds, and its damage
+/// shows when it is met.
+private func isSound(_ database: Database) throws(LedgerError) -> Bool {
+    let pages = try database.first("PRAGMA page_count") { $0.int(0) } ?? 0
+    guard pages <= 2_048 else { return true }
+    return try database.first("PRAGMA quick_check(1)") { $0.text(0) } == "ok"
+}
+
+/// The database and its log go together: without the log the last messages are not in it.
+private func movedAside(_ path: String) throws(LedgerError) -> String {
+    let names = ["\(path).bad"] + (1...9).map { "\(path).bad.\($0)" }
+    let free = names.first { access($0, F_OK) != 0 } ?? names[0]
+    guard rename(path, free) == 0 else {
+        throw LedgerError("cannot move messages.sqlite: \(String(cString: strerror(errno)))")
+    }
+    for ending in ["-wal", "-shm"] where access(path + ending, F_OK) == 0 {
+        rename(path + ending, free + ending)
+    }
+    return free.split(separator: "/").last.map(String.init) ?? free
+}
+
+private func counted(_ database: Database) throws(LedgerError) -> MessageStore.Totals {
+    var totals = MessageStore.Totals()
+    let outbox = "SELECT count(*), coalesce(sum(size), 0) FROM outbox WHERE living = 1"
+    if let found = try database.first(outbox, [], { ($0.int(0), $0.int(1)) }) {
+        (totals.outboxRows, totals.outboxBytes) = found
+    }
+    if let found = try database.first(
+        "SELECT count(*), coalesce(sum(size), 0) FROM inbox", [], { ($0.int(0), $0.int(1)) })
+    {
+        (totals.inboxRows, totals.inboxBytes) = found
+    }
+    return totals
+}

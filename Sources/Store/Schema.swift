@@ -1,0 +1,90 @@
+import Records
+
+/// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
+enum Schema {
+    static let steps: [[String]] = [first]
+
+    /// Takes a file from whatever version it has to the newest, each step whole or not at all.
+    static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
+        let version = try database.first("PRAGMA user_version") { $0.int(0) } ?? 0
+        guard version <= steps.count else {
+            throw LedgerError(
+                "cannot open messages.sqlite: it has schema \(version), this version of culver knows \(steps.count)")
+        }
+        for (index, step) in steps.enumerated().dropFirst(version) {
+            try database.run("BEGIN IMMEDIATE")
+            do throws(LedgerError) {
+                for statement in step { try database.run(statement) }
+                try database.run("PRAGMA user_version = \(index + 1)")
+                try database.run("COMMIT")
+            } catch {
+                if database.isInTransaction { try database.run("ROLLBACK") }
+                throw error
+            }
+        }
+    }
+
+    /// `living` rows have not ended. Bodies lie apart, so that a new state does not write a long message again.
+    /// AUTOINCREMENT: a number is never used twice, whatever is deleted.
+    private static let first = [
+        """
+        CREATE TABLE outbox (
+            ord INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, sn INTEGER, sender TEXT, receiver TEXT,
+            ref TEXT, request BLOB, state TEXT, living INTEGER, reason TEXT, created REAL, published REAL,
+            delivered REAL, attempts INTEGER, due REAL, expires REAL, digest BLOB, size INTEGER,
+            ended_lived REAL, ended_wall REAL)
+        """,
+        "CREATE INDEX outbox_ref ON outbox (sender, receiver, ref) WHERE ref IS NOT NULL",
+        "CREATE INDEX outbox_digest ON outbox (digest) WHERE digest IS NOT NULL",
+        "CREATE INDEX outbox_sn ON outbox (sn, ord)",
+        "CREATE INDEX outbox_due ON outbox (due, ord) WHERE living = 1 AND due IS NOT NULL",
+        "CREATE INDEX outbox_waiting ON outbox (receiver, ord) WHERE state = 'waiting'",
+        "CREATE INDEX outbox_state ON outbox (state, ord)",
+        "CREATE INDEX outbox_living ON outbox (size) WHERE living = 1",
+        "CREATE INDEX outbox_ended ON outbox (ended_lived) WHERE living = 0",
+        """
+        CREATE TABLE outbox_body (
+            ord INTEGER PRIMARY KEY, content TEXT, data BLOB, signature BLOB, iv BLOB, key TEXT)
+        """,
+        """
+        CREATE TABLE inbox (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, sn INTEGER, sender TEXT, receiver TEXT, grp TEXT,
+            time REAL, received REAL, type INTEGER, sealed INTEGER, encrypted INTEGER, trust TEXT, size INTEGER,
+            content TEXT)
+        """,
+        "CREATE INDEX inbox_size ON inbox (size)",
+        "CREATE INDEX inbox_sender ON inbox (sender, seq)",
+        "CREATE INDEX inbox_id ON inbox (id)",
+        "CREATE INDEX inbox_received ON inbox (received) WHERE received > 0",
+        """
+        CREATE TABLE consumers (
+            name TEXT PRIMARY KEY, uid INTEGER, cursor INTEGER, window INTEGER, created REAL,
+            sender TEXT, receiver TEXT, grp TEXT, type INTEGER) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE seen (
+            number INTEGER PRIMARY KEY, owner TEXT, sender TEXT, digest BLOB, content_digest BLOB, time REAL,
+            receipt TEXT, receipt_to TEXT, receipt_from TEXT, owed INTEGER, answered REAL,
+            UNIQUE (owner, sender, digest))
+        """,
+        "CREATE INDEX seen_content ON seen (owner, sender, content_digest) WHERE content_digest IS NOT NULL",
+        "CREATE INDEX seen_owed ON seen (number) WHERE owed = 1",
+        "CREATE INDEX seen_time ON seen (time) WHERE time IS NOT NULL",
+        "CREATE INDEX seen_timeless ON seen (owner, sender, number) WHERE time IS NULL",
+        """
+        CREATE TABLE parked (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, verified INTEGER, address TEXT, sender TEXT, receiver TEXT,
+            digest BLOB, received REAL, since REAL, size INTEGER, wire BLOB,
+            UNIQUE (verified, address, digest, receiver))
+        """,
+        "CREATE INDEX parked_sender ON parked (verified, address, number, size)",
+        "CREATE INDEX parked_since ON parked (since)",
+        """
+        CREATE TABLE happenings (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, time REAL, kind TEXT, level TEXT, did TEXT, broker TEXT, id TEXT,
+            reason TEXT, count INTEGER, text TEXT)
+        """,
+        "CREATE INDEX happenings_kind ON happenings (kind, time)",
+        "CREATE TABLE named (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    ]
+}

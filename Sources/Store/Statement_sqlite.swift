@@ -1,0 +1,105 @@
+import CSQLite
+
+/// A prepared statement. Bind, step, reset: `Database` does all three, in this order.
+final class Statement {
+    private let handle: OpaquePointer
+
+    /// Takes over `handle`, which is finalized with the statement.
+    init(owning handle: OpaquePointer) {
+        self.handle = handle
+    }
+
+    deinit {
+        sqlite3_finalize(handle)
+    }
+
+    /// SQLite's code: 0, or why a value was not taken.
+    func bind(_ values: [SQLValue]) -> Int32 {
+        for (index, value) in values.enumerated() {
+            let code = bind(value, at: Int32(index + 1))
+            guard code == SQLITE_OK else { return code }
+        }
+        return SQLITE_OK
+    }
+
+    /// `SQLITE_ROW`, `SQLITE_DONE`, or the failure.
+    func step() -> Int32 {
+        sqlite3_step(handle)
+    }
+
+    func reset() {
+        sqlite3_reset(handle)
+        sqlite3_clear_bindings(handle)
+    }
+
+    private func bind(_ value: SQLValue, at index: Int32) -> Int32 {
+        switch value {
+        case .null: return sqlite3_bind_null(handle, index)
+        case .integer(let integer): return sqlite3_bind_int64(handle, index, integer)
+        case .real(let real): return sqlite3_bind_double(handle, index, real)
+        case .text(var text):
+            return text.withUTF8 { bytes in
+                bytes.withMemoryRebound(to: CChar.self) { characters in
+                    guard let length = Int32(exactly: characters.count) else { return SQLITE_TOOBIG }
+                    return culver_bind_text(handle, index, characters.baseAddress, length)
+                }
+            }
+        case .blob(let blob):
+            return blob.withUnsafeBytes { bytes in
+                guard let length = Int32(exactly: bytes.count) else { return SQLITE_TOOBIG }
+                return culver_bind_blob(handle, index, bytes.baseAddress, length)
+            }
+        }
+    }
+}
+
+/// The columns of the row that a statement stands on; of no use outside the closure that it is given to.
+extension Statement {
+    func isNull(_ column: Int32) -> Bool {
+        sqlite3_column_type(handle, column) == SQLITE_NULL
+    }
+
+    func integer(_ column: Int32) -> Int64 {
+        sqlite3_column_int64(handle, column)
+    }
+
+    func int(_ column: Int32) -> Int {
+        Int(clamping: integer(column))
+    }
+
+    func flag(_ column: Int32) -> Bool {
+        integer(column) != 0
+    }
+
+    func real(_ column: Int32) -> Double {
+        sqlite3_column_double(handle, column)
+    }
+
+    func text(_ column: Int32) -> String {
+        guard let start = sqlite3_column_text(handle, column) else { return "" }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+
+    func blob(_ column: Int32) -> [UInt8] {
+        guard let start = sqlite3_column_blob(handle, column) else { return [] }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    func optionalInteger(_ column: Int32) -> Int64? {
+        isNull(column) ? nil : integer(column)
+    }
+
+    func optionalReal(_ column: Int32) -> Double? {
+        isNull(column) ? nil : real(column)
+    }
+
+    func optionalText(_ column: Int32) -> String? {
+        isNull(column) ? nil : text(column)
+    }
+
+    func optionalBlob(_ column: Int32) -> [UInt8]? {
+        isNull(column) ? nil : blob(column)
+    }
+}

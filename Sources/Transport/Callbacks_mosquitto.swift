@@ -1,0 +1,80 @@
+import CMosquitto
+import Glibc
+
+// What libmosquitto calls. Plain functions that know no actor: they only write into the diary, whatever thread it is.
+
+/// libmosquitto decides by `errno` whether to go on reading, and would otherwise find what our own calls left there.
+private func write(_ object: UnsafeMutableRawPointer?, _ entry: (Diary) -> Void) {
+    guard let object else { return }
+    entry(Unmanaged<Diary>.fromOpaque(object).takeUnretainedValue())
+    errno = 0
+}
+
+private func greeting(_ flags: Int32, _ properties: OpaquePointer?) -> Greeting {
+    var greeting = Greeting(sessionPresent: flags & 1 == 1)
+    var word: UInt16 = 0
+    var byte: UInt8 = 0
+    if mosquitto_property_read_int16(properties, Int32(MQTT_PROP_SERVER_KEEP_ALIVE.rawValue), &word, false) != nil {
+        greeting.keepAlive = word
+    }
+    if mosquitto_property_read_int16(properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &word, false) != nil {
+        greeting.receiveMaximum = word
+    }
+    if mosquitto_property_read_byte(properties, Int32(MQTT_PROP_RETAIN_AVAILABLE.rawValue), &byte, false) != nil {
+        greeting.keepsRetained = byte != 0
+    }
+    return greeting
+}
+
+private func record(_ message: mosquitto_message, in diary: Diary) {
+    guard let name = message.topic, let topic = String(validatingCString: name) else { return diary.drop() }
+    let count = Int(message.payloadlen)
+    guard count <= diary.maximumPacket else { return diary.drop() }
+    let payload = [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count))
+    diary.note(.message(topic: topic, payload: payload, retained: message.retain))
+}
+
+extension Diary {
+    /// Has libmosquitto write here from now on. The diary must outlive the handle.
+    func follow(_ mosquitto: OpaquePointer) {
+        mosquitto_user_data_set(mosquitto, Unmanaged.passUnretained(self).toOpaque())
+        mosquitto_connect_v5_callback_set(mosquitto) { _, object, code, flags, properties in
+            write(object) { $0.note(.answered(code: UInt8(clamping: code), greeting(flags, properties))) }
+        }
+        mosquitto_disconnect_v5_callback_set(mosquitto) { _, object, code, _ in
+            write(object) { $0.note(.over(code: code)) }
+        }
+        mosquitto_publish_v5_callback_set(mosquitto) { _, object, token, code, _ in
+            write(object) { $0.note(.acknowledged(token: token, code: UInt8(clamping: code))) }
+        }
+        mosquitto_message_v5_callback_set(mosquitto) { _, object, message, _ in
+            write(object) { diary in
+                guard let message else { return }
+                record(message.pointee, in: diary)
+            }
+        }
+        mosquitto_subscribe_v5_callback_set(mosquitto) { _, object, token, count, codes, _ in
+            write(object) {
+                let codes = UnsafeBufferPointer(start: codes, count: codes == nil ? 0 : Int(count))
+                $0.note(.subscribed(token: token, codes: codes.map { UInt8(clamping: $0) }))
+            }
+        }
+        mosquitto_log_callback_set(mosquitto) { _, object, _, line in
+            write(object) { diary in
+                guard let line else { return }
+                diary.note(log: String(cString: line))
+            }
+        }
+    }
+
+    /// Nothing more is written.
+    static func leave(_ mosquitto: OpaquePointer) {
+        mosquitto_connect_v5_callback_set(mosquitto, nil)
+        mosquitto_disconnect_v5_callback_set(mosquitto, nil)
+        mosquitto_publish_v5_callback_set(mosquitto, nil)
+        mosquitto_message_v5_callback_set(mosquitto, nil)
+        mosquitto_subscribe_v5_callback_set(mosquitto, nil)
+        mosquitto_log_callback_set(mosquitto, nil)
+        mosquitto_user_data_set(mosquitto, nil)
+    }
+}

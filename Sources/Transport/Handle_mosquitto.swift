@@ -1,0 +1,256 @@
+import CMosquitto
+import Glibc
+
+/// Once per process. libmosquitto writes to its sockets without `MSG_NOSIGNAL`.
+private let library: Int32 = {
+    signal(SIGPIPE, SIG_IGN)
+    return mosquitto_lib_init()
+}()
+
+/// libmosquitto's `struct mosquitto`, good for one connection: a second one would send again, by itself, what the
+/// agent has long decided otherwise about.
+///
+/// One thread uses it at a time, which is what `@unchecked Sendable` stands for: the pool during `dial`, the main queue
+/// before and after.
+final class Handle: @unchecked Sendable {
+    let version: MQTTVersion
+    let diary: Diary
+    private let mosquitto: OpaquePointer
+    private let options: BrokerOptions
+
+    /// - Throws: `.refused` when an option is impossible or a file cannot be read.
+    init(_ options: BrokerOptions, version: MQTTVersion, startsClean: Bool) throws(TransportError) {
+        guard library == MOSQ_ERR_SUCCESS.rawValue else { throw .refused("libmosquitto does not start") }
+        diary = Diary(maximumPacket: options.maximumPacket)
+        guard let mosquitto = mosquitto_new(options.clientID, startsClean, nil) else {
+            throw .refused("\(options.clientID) is no client id: \(words(errno: errno))")
+        }
+        self.mosquitto = mosquitto
+        self.version = version
+        self.options = options
+        diary.follow(mosquitto)
+        try configure()
+    }
+
+    deinit {
+        Diary.leave(mosquitto)
+        mosquitto_destroy(mosquitto)
+    }
+
+    /// Resolves, connects and writes CONNECT; blocks as long as that takes. Not for the main queue.
+    ///
+    /// - Returns: why it failed, or `nil`.
+    func dial() -> String? {
+        var properties: OpaquePointer?
+        defer { mosquitto_property_free_all(&properties) }
+        var code = MOSQ_ERR_SUCCESS.rawValue
+        if version == .v5 {
+            code = mosquitto_property_add_int32(
+                &properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), options.sessionExpiry)
+            if code == 0 {
+                code = mosquitto_property_add_int32(
+                    &properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), max(1, options.maximumPacket))
+            }
+        }
+        let keepAlive = Int32(min(max(options.keepAlive, 5), 65_535))
+        errno = 0
+        if code == 0 {
+            code =
+                switch options.address.place {
+                case .network(let host, let port):
+                    mosquitto_connect_bind_v5(mosquitto, host, Int32(port), keepAlive, nil, properties)
+                case .socket(let path):
+                    mosquitto_connect_bind_v5(mosquitto, path, 0, keepAlive, nil, properties)
+                }
+        }
+        let cause = errno
+        guard code != MOSQ_ERR_SUCCESS.rawValue else {
+            _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+            return nil
+        }
+        return "cannot reach \(options.address): \(reason(for: code, cause: cause))"
+    }
+
+    /// -1 when there is none.
+    var socket: Int32 { mosquitto_socket(mosquitto) }
+
+    var wantsToWrite: Bool { mosquitto_want_write(mosquitto) }
+
+    /// TLS stands, or there is none to stand.
+    var isSecured: Bool { !options.address.isEncrypted || TLSFault.isSettled(mosquitto_ssl_get(mosquitto)) }
+
+    /// Reads what has arrived.
+    ///
+    /// - Returns: why the connection is over, or `nil`. The same holds for `write`, `keepAlive` and `disconnect`.
+    func read() -> String? { attempt { mosquitto_loop_read(mosquitto, 1) } }
+
+    func write() -> String? { attempt { mosquitto_loop_write(mosquitto, 1) } }
+
+    /// Pings when it is time to, and notices an answer that did not come.
+    func keepAlive() -> String? { attempt { mosquitto_loop_misc(mosquitto) } }
+
+    /// Writes DISCONNECT, which takes the will back.
+    func disconnect() -> String? { attempt { mosquitto_disconnect_v5(mosquitto, 0, nil) } }
+
+    /// The outcome of `publish`: taken, never to be taken, or the connection is over.
+    enum Handover {
+        case taken(token: Int32)
+        case refused(String)
+        case broken(String)
+    }
+
+    /// - Parameter expiry: seconds (MQTT 5 only; without meaning in 3.1.1).
+    func publish(_ message: Publication, expiry: UInt32?) -> Handover {
+        guard !message.topic.utf8.contains(0) else { return .refused("a topic has no NUL") }
+        guard let count = Int32(exactly: message.payload.count) else { return .refused("the message is too long") }
+        var properties: OpaquePointer?
+        defer { mosquitto_property_free_all(&properties) }
+        if let expiry, version == .v5 {
+            let code = mosquitto_property_add_int32(
+                &properties, Int32(MQTT_PROP_MESSAGE_EXPIRY_INTERVAL.rawValue), expiry)
+            guard code == MOSQ_ERR_SUCCESS.rawValue else { return .refused(words(code)) }
+        }
+        var token: Int32 = 0
+        errno = 0
+        let code = message.payload.withUnsafeBytes {
+            mosquitto_publish_v5(
+                mosquitto, &token, message.topic, count, $0.baseAddress, message.qos, message.retain, properties)
+        }
+        let cause = errno
+        switch mosq_err_t(code) {
+        case MOSQ_ERR_SUCCESS: return .taken(token: token)
+        case MOSQ_ERR_INVAL: return .refused("\(message.topic) is no topic to publish on")
+        case MOSQ_ERR_OVERSIZE_PACKET: return .refused("the broker takes no message of \(count) bytes")
+        case MOSQ_ERR_PAYLOAD_SIZE, MOSQ_ERR_MALFORMED_UTF8, MOSQ_ERR_QOS_NOT_SUPPORTED:
+            return .refused(words(code))
+        default: return .broken(reason(for: code, cause: cause))
+        }
+    }
+
+    /// Asks for QoS 1. The topics are valid filters.
+    ///
+    /// - Returns: the token of the answer, or `nil` if the connection is over or the broker takes no packet that long.
+    func subscribe(_ topics: [String]) -> Int32? {
+        var token: Int32 = 0
+        let code = withStrings(topics) {
+            mosquitto_subscribe_multiple(mosquitto, &token, Int32(topics.count), $0, 1, 0, nil)
+        }
+        return code == MOSQ_ERR_SUCCESS.rawValue ? token : nil
+    }
+
+    func unsubscribe(_ topics: [String]) {
+        _ = withStrings(topics) {
+            mosquitto_unsubscribe_multiple(mosquitto, nil, Int32(topics.count), $0, nil)
+        }
+    }
+
+    static func isFilter(_ topic: String) -> Bool {
+        !topic.isEmpty && topic.utf8.count <= 65_535 && !topic.utf8.contains(0)
+            && mosquitto_sub_topic_check(topic) == MOSQ_ERR_SUCCESS.rawValue
+    }
+
+    /// Why TLS failed, if it did.
+    var fault: TLSFault? {
+        guard options.address.isEncrypted else { return nil }
+        return TLSFault(diary, host: options.address, ssl: mosquitto_ssl_get(mosquitto))
+    }
+
+    private func attempt(_ call: () -> Int32) -> String? {
+        errno = 0
+        let code = call()
+        let cause = errno
+        return code == MOSQ_ERR_SUCCESS.rawValue ? nil : reason(for: code, cause: cause)
+    }
+
+    private func reason(for code: Int32, cause: Int32) -> String {
+        if let fault { return "TLS: \(fault.words)" }
+        return switch mosq_err_t(code) {
+        case MOSQ_ERR_ERRNO where cause != 0: words(errno: cause)
+        case MOSQ_ERR_EAI: words(resolver: cause)
+        case MOSQ_ERR_CONN_LOST, MOSQ_ERR_NO_CONN: "the broker ended the connection"
+        case MOSQ_ERR_KEEPALIVE: "the broker does not answer any more"
+        case MOSQ_ERR_NOMEM: "no memory for what the broker sends"
+        case MOSQ_ERR_PROTOCOL, MOSQ_ERR_MALFORMED_PACKET: "the broker broke the rules of MQTT"
+        case MOSQ_ERR_MALFORMED_UTF8: "the broker sent a topic that is not UTF-8"
+        default: words(code)
+        }
+    }
+}
+
+// What is set before dialling.
+extension Handle {
+    private func configure() throws(TransportError) {
+        let number = version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311
+        try check(mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION, number), "the version")
+        if case .network = options.address.place {
+            try check(mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1), "no-delay")
+        }
+        try setUser()
+        try setWill()
+        if options.address.isEncrypted { try setTLS() }
+    }
+
+    private func setUser() throws(TransportError) {
+        guard let username = options.username else {
+            guard options.password == nil else { throw .refused("a password needs a user") }
+            return
+        }
+        guard !username.utf8.contains(0) else { throw .refused("the broker's user has a NUL") }
+        guard var password = options.password else {
+            return try check(mosquitto_username_pw_set(mosquitto, username, nil), "the user")
+        }
+        guard !password.contains(0) else { throw .refused("the broker's password has a NUL") }
+        password.append(0)
+        let code = password.withUnsafeMutableBytes { bytes in
+            guard let start = bytes.baseAddress else { return MOSQ_ERR_INVAL.rawValue }
+            defer { explicit_bzero(start, bytes.count) }
+            return mosquitto_username_pw_set(mosquitto, username, start.assumingMemoryBound(to: CChar.self))
+        }
+        try check(code, "user and password")
+    }
+
+    private func setWill() throws(TransportError) {
+        guard let will = options.will else { return }
+        guard !will.topic.utf8.contains(0) else { throw .refused("the will's topic has a NUL") }
+        guard will.payload.count <= 65_535 else { throw .refused("the will is longer than 65535 bytes") }
+        let code = will.payload.withUnsafeBytes {
+            mosquitto_will_set_v5(
+                mosquitto, will.topic, Int32($0.count), $0.baseAddress, will.qos, will.retain, nil)
+        }
+        try check(code, "the will for \(will.topic)")
+    }
+
+    /// The host's name is verified unless one asks otherwise, and nobody does. `tlsv1.2` means "or newer".
+    private func setTLS() throws(TransportError) {
+        guard (options.certFile == nil) == (options.keyFile == nil) else {
+            throw .refused("a client certificate needs its key file, and the other way round")
+        }
+        for path in [options.caFile, options.certFile, options.keyFile].compactMap({ $0 }) {
+            guard access(path, R_OK) == 0 else { throw .refused("cannot read \(path): \(words(errno: errno))") }
+        }
+        // A directory is searched by hash; the bundle in one file would cost two megabytes.
+        let directory = options.caFile == nil ? "/etc/ssl/certs" : nil
+        // Without this OpenSSL would ask the terminal for the password of a key.
+        let noPassword: @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?) -> Int32 =
+            { _, _, _, _ in 0 }
+        try check(
+            mosquitto_tls_set(mosquitto, options.caFile, directory, options.certFile, options.keyFile, noPassword),
+            "the certificates")
+        try check(mosquitto_tls_opts_set(mosquitto, 1, "tlsv1.2", nil), "TLS 1.2")
+    }
+
+    private func check(_ code: Int32, _ thing: String) throws(TransportError) {
+        guard code == MOSQ_ERR_SUCCESS.rawValue else {
+            throw .refused("libmosquitto refuses \(thing): \(words(code))")
+        }
+    }
+}
+
+/// A C array of C strings, for the time of `body`.
+private func withStrings(_ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>?) -> Int32) -> Int32
+{
+    let copies = strings.map { strdup($0) }
+    defer { copies.forEach { free($0) } }
+    guard copies.allSatisfy({ $0 != nil }) else { return MOSQ_ERR_NOMEM.rawValue }
+    return copies.withUnsafeBufferPointer { body($0.baseAddress) }
+}

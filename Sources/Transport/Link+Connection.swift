@@ -1,0 +1,177 @@
+// One connection, from the dialled socket to its end. Whatever libmosquitto calls back about is dealt with after it has
+// returned (`settle`), so the owner may do anything from inside an event.
+
+extension Link {
+    func read(from connection: Connection) {
+        guard connection === current else { return }
+        if case .lingering = connection.end {
+            if connection.wire.discard() { end(connection, because: "stopped") }
+            return
+        }
+        guard reads || connection.since == nil else { return }
+        let fault = connection.handle.read()
+        connection.wire.acknowledge()
+        settle(connection, fault)
+    }
+
+    func write(to connection: Connection) {
+        guard connection === current else { return }
+        settle(connection, connection.handle.write())
+    }
+
+    /// After every call into libmosquitto.
+    ///
+    /// - Parameter fault: why the connection is over, if that is what the call said.
+    func settle(_ connection: Connection, _ fault: String?) {
+        for happening in connection.handle.diary.take() {
+            deliver(happening, from: connection, wasFault: fault != nil)
+            guard connection === current else { return }
+        }
+        if let fault { return end(connection, because: fault) }
+        if case .lingering = connection.end { return connection.wire.isWriting = false }
+        guard connection.handle.socket >= 0 else {
+            return end(connection, because: connection.farewell ?? "the broker ended the connection")
+        }
+        if connection.since == nil {
+            if !connection.isSecured { connection.isSecured = connection.handle.isSecured }
+            // libmosquitto takes the end of the line in the TLS handshake for "not yet".
+            if connection.wire.isAtEnd { return end(connection, because: "the broker ended the connection") }
+        }
+        connection.wire.isWriting = connection.handle.wantsToWrite
+    }
+
+    /// The end of a connection, whoever ended it.
+    func end(_ connection: Connection, because reason: String) {
+        guard connection === current else { return }
+        let (handle, since) = (connection.handle, connection.since)
+        hangUp(connection)
+        guard isWanted else { return tellStopped() }
+        if let since { return retry(after: elapsed() - since, reason) }
+        guard connection.isSecured else {
+            return retry(after: nil, handle.fault?.isMereEnd ?? true ? "\(reason) in the TLS handshake" : reason)
+        }
+        if handle.fault?.isMereEnd ?? true { dialect.unanswered(handle.version) }
+        retry(after: nil, "\(reason) before it answered \(handle.version)")
+    }
+
+    /// Gives up at once whatever is going on.
+    func abandon() {
+        switch phase {
+        case .open(let connection): hangUp(connection)
+        case .waiting(let alarm): alarm.cancel()
+        case .idle, .held, .dialling: break
+        }
+        phase = .idle
+        later { $0.tellStopped() }
+    }
+
+    /// The next step of a clean end: DISCONNECT, once the last words are acknowledged.
+    func proceed(with connection: Connection) {
+        guard connection === current, case .lastWords(let waiting) = connection.end else { return }
+        guard waiting.isEmpty else { return connection.wire.isWriting = connection.handle.wantsToWrite }
+        connection.end = .disconnecting
+        settle(connection, connection.handle.disconnect())
+    }
+
+    private func hangUp(_ connection: Connection) {
+        connection.alarm?.cancel()
+        connection.wire.cut()
+        droppedBefore += connection.handle.diary.dropped
+        phase = .idle
+    }
+
+    private func tellStopped() {
+        guard isEnding else { return }
+        isEnding = false
+        tell(.stopped)
+    }
+
+    private func deliver(_ happening: Happening, from connection: Connection, wasFault: Bool) {
+        switch happening {
+        case .answered(let code, let greeting): answered(code, greeting, connection)
+        case .message(let topic, let payload, let retained):
+            tell(.message(topic: topic, payload: payload, retained: retained))
+        case .acknowledged(let token, let code): acknowledged(token, code, connection)
+        case .subscribed(let token, let codes): subscribed(token, codes, connection)
+        case .over(let code): if !wasFault { over(code, connection) }
+        }
+    }
+
+    private func answered(_ code: UInt8, _ greeting: Greeting, _ connection: Connection) {
+        let version = connection.handle.version
+        guard connection.since == nil else { return end(connection, because: "the broker answered CONNECT twice") }
+        guard code == 0 else { return refused(code, connection) }
+        let now = elapsed()
+        dialect.answered(version, at: now)
+        startsClean = false
+        connection.since = now
+        connection.greeting = greeting
+        connection.wire.isReading = reads
+        let keepAlive = greeting.keepAlive.map(Int.init) ?? options.keepAlive
+        connection.alarm?.cancel()
+        connection.alarm = Alarm(every: Double(min(max(keepAlive / 4, 1), 15))) {
+            self.settle(connection, connection.handle.keepAlive())
+        }
+        tell(.connected(version: version, sessionPresent: greeting.sessionPresent))
+    }
+
+    /// A CONNACK that says no. libmosquitto shows a 3.1.1 broker's "unacceptable protocol version" as 0x84, too.
+    private func refused(_ code: UInt8, _ connection: Connection) {
+        let version = connection.handle.version
+        let isAboutVersion = code == (version == .v5 ? 0x84 : 1)
+        if isAboutVersion {
+            dialect.refused(version, at: elapsed())
+        } else if version == .v5, code < 0x80 {
+            dialect.unanswered(version)
+        } else {
+            dialect.answered(version, at: elapsed())
+        }
+        let reason = version == .v5 && code >= 0x80 ? words(reason: code) : words(connack: code)
+        hangUp(connection)
+        guard isWanted else { return tellStopped() }
+        retry(after: nil, isAboutVersion ? "the broker does not speak \(version)" : "the broker refuses us: \(reason)")
+    }
+
+    private func acknowledged(_ token: Int32, _ code: UInt8, _ connection: Connection) {
+        if case .lastWords(var waiting) = connection.end, waiting.remove(token) != nil {
+            connection.end = .lastWords(waiting)
+            return later { $0.proceed(with: connection) }
+        }
+        guard connection.unacknowledged.remove(token) != nil else { return }
+        let outcome: PublishOutcome =
+            switch code {
+            case 0x10: .nobody
+            case 0x80...: .refused(code: code, reason: words(reason: code))
+            default: .accepted
+            }
+        tell(.acknowledged(token: token, outcome))
+        guard connection === current, connection.isFull, room > 0 else { return }
+        connection.isFull = false
+        tell(.roomAgain)
+    }
+
+    private func subscribed(_ token: Int32, _ codes: [UInt8], _ connection: Connection) {
+        guard let topics = connection.asked.removeValue(forKey: token) else { return }
+        var granted: [String] = []
+        var refused: [SubscriptionRefusal] = []
+        for (index, topic) in topics.enumerated() {
+            let code = index < codes.count ? codes[index] : 0x80
+            if code < 0x80 {
+                granted.append(topic)
+            } else {
+                refused.append(SubscriptionRefusal(topic: topic, code: code, reason: words(reason: code)))
+            }
+        }
+        tell(.subscribed(granted: granted, refused: refused))
+    }
+
+    /// The connection ended without a fault: by our DISCONNECT, or by one of the broker's with a reason code.
+    private func over(_ code: Int32, _ connection: Connection) {
+        if case .disconnecting = connection.end {
+            connection.end = .lingering
+            return connection.wire.finishWriting()
+        }
+        connection.farewell = "the broker ended the connection: \(words(reason: UInt8(clamping: code)))"
+        if code == 0x8e { tell(.takenOver) }
+    }
+}

@@ -1,0 +1,50 @@
+import Dispatch
+import Glibc
+
+extension Link {
+    func dial() {
+        guard isWanted else { return }
+        switch phase {
+        case .idle, .waiting, .held: break
+        case .dialling, .open: return
+        }
+        guard reads else { return phase = .held }
+        phase = .dialling
+        let life = life
+        tell(.connecting)
+        guard isWanted, life == self.life else { return }
+        do {
+            let handle = try Handle(options, version: dialect.version(at: elapsed()), startsClean: startsClean)
+            pool.async {
+                let fault = handle.dial()
+                DispatchQueue.main.async { MainActor.assumeIsolated { self.dialled(handle, fault, in: life) } }
+            }
+        } catch {
+            retry(after: nil, "\(error)")
+        }
+    }
+
+    private func dialled(_ handle: Handle, _ fault: String?, in life: Int) {
+        guard isWanted, life == self.life, case .dialling = phase else { return }
+        if let fault { return retry(after: nil, fault) }
+        let isNetwork = if case .network = options.address.place { true } else { false }
+        guard
+            let wire = Wire(
+                watching: handle.socket, isNetwork: isNetwork,
+                readable: { if let connection = self.current { self.read(from: connection) } },
+                writable: { if let connection = self.current { self.write(to: connection) } })
+        else { return retry(after: nil, "cannot watch the socket: \(words(errno: errno))") }
+        let connection = Connection(handle, wire)
+        phase = .open(connection)
+        let limit = timing.answerWithin
+        connection.alarm = Alarm(after: limit) { self.end(connection, because: "no answer within \(limit) s") }
+        settle(connection, nil)
+    }
+
+    /// - Parameter lasted: seconds that the connection lasted that ended; `nil` if there was none.
+    func retry(after lasted: Double?, _ reason: String) {
+        let wait = backoff.wait(after: lasted)
+        phase = .waiting(Alarm(after: wait) { self.dial() })
+        tell(lasted == nil ? .failed(reason: reason, retryIn: wait) : .disconnected(reason: reason, retryIn: wait))
+    }
+}

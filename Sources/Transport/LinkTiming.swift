@@ -1,0 +1,20 @@
+/// The clockwork of a link. The daemon uses it as it is; tests make it quick.
+package struct LinkTiming: Sendable {
+    /// The first and the longest ceiling of the wait before another attempt, in seconds; it doubles in between.
+    package var firstWait = 1.0
+    package var longestWait = 120.0
+    /// No wait is shorter, whatever the dice say.
+    package var shortestWait = 0.1
+    /// A connection that lasted so long starts the waits anew.
+    package var steadyAfter = 60.0
+    /// How long the broker may take over the TLS handshake and the CONNACK.
+    package var answerWithin = 30.0
+    /// After how long a broker that refused MQTT 5 is offered it again (at the next connection).
+    package var offerAgainAfter = 86_400.0
+    /// How long a clean end may take.
+    package var farewellWithin = 3.0
+    /// A number from 0 up to 1, for the jitter.
+    package var dice: @Sendable () -> Double = { Double.random(in: 0..<1) }
+
+    package init() {}
+}

@@ -1,0 +1,12 @@
+/// The two versions of MQTT that we speak.
+package enum MQTTVersion: Sendable, Equatable, CustomStringConvertible {
+    case v311
+    case v5
+
+    package var description: String {
+        switch self {
+        case .v311: "MQTT 3.1.1"
+        case .v5: "MQTT 5"
+        }
+    }
+}

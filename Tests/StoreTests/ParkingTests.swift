@@ -1,0 +1,82 @@
+import Records
+import Testing
+
+@testable import Store
+
+@Suite struct ParkingTests {
+    let scratch: Scratch
+
+    init() throws {
+        scratch = try Scratch()
+    }
+
+    @Test("messages are parked in order, apart by verified and unverified, and found by address")
+    func order() throws {
+        let store = try scratch.open()
+        try store.apply([
+            .park(parked(1)), .park(parked(2, sender: "other@A/phone")), .park(parked(3, isVerified: true)),
+            .park(parked(4, sender: "X")),
+        ])
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [1, 2])
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 1).map(\.number) == [1])
+        #expect(try store.parked(sender: "A", isVerified: true, limit: 9).map(\.number) == [3])
+        #expect(try store.parkedSenders(isVerified: false, limit: 9) == ["hulk@A", "other@A/phone", "X"])
+        #expect(try store.parkedSenders(isVerified: true, limit: 9) == ["hulk@A"])
+    }
+
+    @Test("a repeat is parked once, but once for each receiver")
+    func repeated() throws {
+        let store = try scratch.open()
+        try store.apply([.park(parked(1)), .park(parked(1)), .park(parked(1, receiver: "second@C"))])
+        #expect(try store.parkedCount(isVerified: false) == 2)
+        #expect(try store.parkedCount(isVerified: true) == 0)
+    }
+
+    @Test("a message is let go by number, or all of a sender together")
+    func unparked() throws {
+        let store = try scratch.open()
+        try store.apply([.park(parked(1)), .park(parked(2)), .park(parked(3, sender: "X")), .unpark(number: 1)])
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2])
+        try store.apply([.park(parked(4, isVerified: true)), .unparkAll(sender: "A")])
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).isEmpty)
+        #expect(try store.parked(sender: "A", isVerified: true, limit: 9).isEmpty)
+        #expect(try store.parkedCount(isVerified: false) == 1)
+    }
+
+    @Test("one sender keeps 64, the oldest go")
+    func perSender() throws {
+        let store = try scratch.open()
+        try store.apply((1...70).map { .park(parked($0)) })
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 100).map(\.number) == Array(7...70))
+    }
+
+    @Test("all together keep a thousand, and the largest sender loses first")
+    func total() throws {
+        let store = try scratch.open()
+        try store.apply((1...10).map { .park(parked($0, sender: "big@BIG")) })
+        try store.apply((1...991).map { .park(parked($0, sender: "s\($0)")) })
+        #expect(try store.parkedCount(isVerified: false) == 1_000)
+        #expect(try store.parked(sender: "BIG", isVerified: false, limit: 99).map(\.number) == Array(2...10))
+        #expect(try store.parked(sender: "s1", isVerified: false, limit: 9).count == 1)
+        try store.apply(.park(parked(1, isVerified: true)))
+        #expect(try store.parkedCount(isVerified: false) == 1_000)
+    }
+
+    @Test("all together keep so many bytes, and who has most of them loses first")
+    func bytes() throws {
+        let store = try scratch.open(.with { $0.parkedBytes = 1_000 })
+        try store.apply((1...5).map { .park(parked($0, sender: "small", wire: [1])) })
+        try store.apply((1...3).map { .park(parked($0, sender: "large", wire: [UInt8](repeating: 0, count: 400))) })
+        #expect(try store.parked(sender: "large", isVerified: false, limit: 9).map(\.number) == [7, 8])
+        #expect(try store.parked(sender: "small", isVerified: false, limit: 9).count == 5)
+    }
+
+    @Test("parked messages go after seven days lived, whatever the clock says")
+    func pruned() throws {
+        let store = try scratch.open()
+        let week = 7 * 86_400.0
+        try store.apply([.park(parked(1, since: 100)), .park(parked(2, since: 200))])
+        try store.apply(.prune(wall: 0, lived: 101 + week))
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2])
+    }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Records
+import Store
+
+/// A store in a directory of its own, which goes with the value.
+final class Scratch {
+    let directory: String
+
+    init() throws {
+        directory = NSTemporaryDirectory() + "store-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    var path: String { directory + "/messages.sqlite" }
+
+    func open(_ limits: StoreLimits = StoreLimits()) throws -> MessageStore {
+        try MessageStore(path: path, limits: limits)
+    }
+}
+
+extension StoreLimits {
+    static func with(_ change: (inout StoreLimits) -> Void) -> StoreLimits {
+        var limits = StoreLimits()
+        change(&limits)
+        return limits
+    }
+}
+
+extension MessageStore {
+    func apply(_ changes: [Change]) throws {
+        for change in changes { try apply(change) }
+    }
+}
+
+func outgoing(
+    _ id: String, sn: Int64 = 1, receiver: String = "hulk@A", ref: String? = nil, content: String = "{}",
+    state: OutgoingState = .queued, due: Double? = nil, data: [UInt8]? = nil
+) -> Outgoing {
+    Outgoing(
+        id: id, sn: sn, sender: "moki@B", receiver: receiver, ref: ref, request: [1, 2], content: content, state: state,
+        created: 1_000, due: due, expires: 9_000,
+        sealed: data.map { .init(digest: [9] + $0, data: $0, signature: [7], iv: [8], key: "{\"k\":1}") })
+}
+
+func incoming(
+    _ id: String, sender: String = "hulk@A", receiver: String = "moki@B", group: String? = nil, type: Int64 = 1,
+    received: Double = 1_000, content: String = "{\"text\":\"hi\"}"
+) -> Incoming {
+    Incoming(
+        id: id, sn: 5, sender: sender, receiver: receiver, group: group, time: 900, received: received,
+        content: content,
+        type: type, sealed: true, encrypted: true, trust: "contact")
+}
+
+func seen(
+    _ digest: [UInt8], owner: String = "B", sender: String = "A", contentDigest: [UInt8]? = nil, time: Double? = 1_000,
+    isOwed: Bool = true
+) -> Seen {
+    Seen(
+        owner: owner, sender: sender, digest: digest, contentDigest: contentDigest, time: time, receipt: "{}",
+        receiptTo: "hulk@A", receiptFrom: "moki@B", isOwed: isOwed, answered: 5)
+}
+
+func parked(
+    _ digest: Int, sender: String = "hulk@A", receiver: String = "moki@B", isVerified: Bool = false, since: Double = 0,
+    wire: [UInt8] = [0, 1, 2]
+) -> Parked {
+    Parked(
+        isVerified: isVerified, sender: sender, receiver: receiver, wire: wire,
+        digest: withUnsafeBytes(of: digest.bigEndian) { Array($0) }, received: 1, since: since)
+}
+
+func happening(_ time: Double, _ kind: Happening.Kind = .broker, reason: String? = nil, text: String = "words")
+    -> Happening
+{
+    Happening(time: time, kind: kind, level: .info, did: "hulk@A", reason: reason, text: text)
+}

@@ -1,0 +1,75 @@
+import Records
+import Testing
+
+@testable import Store
+
+@Suite struct SeenTests {
+    let scratch: Scratch
+
+    init() throws {
+        scratch = try Scratch()
+    }
+
+    @Test("a digest is seen for its owner and its sender alone")
+    func own() throws {
+        let store = try scratch.open()
+        try store.apply(.seen(seen([1], contentDigest: [2])))
+        #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == seen([1], contentDigest: [2]))
+        #expect(try store.seen(owner: "B", sender: "A", contentDigest: [2]) == seen([1], contentDigest: [2]))
+        #expect(try store.seen(owner: "X", sender: "A", digest: [1]) == nil)
+        #expect(try store.seen(owner: "B", sender: "X", digest: [1]) == nil)
+        #expect(try store.seen(owner: "B", sender: "A", digest: [2]) == nil)
+        #expect(try store.seen(owner: "B", sender: "A", contentDigest: [1]) == nil)
+    }
+
+    @Test("owed receipts come oldest first, until they are no longer owed")
+    func owed() throws {
+        let store = try scratch.open()
+        try store.apply([.seen(seen([1])), .seen(seen([2], isOwed: false)), .seen(seen([3]))])
+        #expect(try store.owedReceipts(limit: 9).map(\.digest) == [[1], [3]])
+        #expect(try store.owedReceipts(limit: 1).map(\.digest) == [[1]])
+        try store.apply(.seen(seen([1], isOwed: false)))
+        #expect(try store.owedReceipts(limit: 9).map(\.digest) == [[3]])
+        #expect(try store.seen(owner: "B", sender: "A", digest: [1])?.isOwed == false)
+    }
+
+    @Test("a contact that goes takes its digests along")
+    func forgotten() throws {
+        let store = try scratch.open()
+        try store.apply([
+            .seen(seen([1])), .seen(seen([1], sender: "X")), .seen(seen([1], owner: "X")),
+            .forgetSeen(owner: "B", sender: "A"),
+        ])
+        #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == nil)
+        #expect(try store.seen(owner: "B", sender: "X", digest: [1]) != nil)
+        #expect(try store.seen(owner: "X", sender: "A", digest: [1]) != nil)
+    }
+
+    @Test("digests live 32 days by the content's time; timeless ones, and all without a clock, stay")
+    func pruned() throws {
+        let store = try scratch.open()
+        let day = 86_400.0
+        try store.apply([
+            .seen(seen([1], time: 1_000)), .seen(seen([2], time: 1_000 + day)), .seen(seen([3], time: nil)),
+        ])
+        try store.apply(.prune(wall: 0, lived: 1e9))
+        #expect(try store.seen(owner: "B", sender: "A", digest: [1]) != nil)
+        try store.apply(.prune(wall: 1_001 + 32 * day, lived: 0))
+        #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == nil)
+        #expect(try store.seen(owner: "B", sender: "A", digest: [2]) != nil)
+        #expect(try store.seen(owner: "B", sender: "A", digest: [3]) != nil)
+    }
+
+    @Test("timeless digests of one sender are bounded, the oldest go")
+    func bounded() throws {
+        let store = try scratch.open(.with { $0.timelessDigests = 3 })
+        try store.apply((1...5).map { .seen(seen([$0], time: nil)) })
+        try store.apply([.seen(seen([1], sender: "X", time: nil)), .seen(seen([9]))])
+        #expect(
+            try (1...5).map { try store.seen(owner: "B", sender: "A", digest: [$0]) != nil } == [
+                false, false, true, true, true,
+            ])
+        #expect(try store.seen(owner: "B", sender: "X", digest: [1]) != nil)
+        #expect(try store.seen(owner: "B", sender: "A", digest: [9]) != nil)
+    }
+}
