@@ -44,18 +44,21 @@ let package = Package(
         module("Records", []),
         module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
         module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
+        module("Desk", ["DIMP", "Crypto", "Format", "Records", "Store"]),
         module("Transport", ["CMosquitto", "CLinux"]),
         module("Control", ["Format", "CLinux"]),
 
         // The daemon links no Foundation and no Swift package; the tool may.
         .executableTarget(
             name: "culverd",
-            dependencies: ["Agent", "Control", "Crypto", "DIMP", "Format", "Records", "Store", "Transport", "CInih", "CLinux"],
+            dependencies: [
+                "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "Transport", "CInih", "CLinux",
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "culver",
             dependencies: [
-                "Agent", "Control", "Crypto", "DIMP", "Format", "Records", "Store", "CLinux",
+                "Control", "Desk", "DIMP", "Format", "Records", "Store", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -1,5 +1,6 @@
 package import DIMP
 package import Format
+package import Records
 
 /// What a local program wants to have sent.
 package struct Submission: Sendable {
@@ -33,22 +34,4 @@ package enum Answer: Sendable, Equatable {
     /// On disk.
     case accepted(id: String, sn: Int64, state: String, isRepeat: Bool)
     case refused(Refusal)
-}
-
-/// Why a local program is not served.
-package struct Refusal: Error, Sendable, Equatable {
-    package var kind: Kind
-    /// A stable hyphenated word.
-    package var reason: String
-    package var text: String
-
-    package init(_ kind: Kind, _ reason: String, _ text: String) {
-        self.kind = kind
-        self.reason = reason
-        self.text = text
-    }
-
-    package enum Kind: Sendable {
-        case badData, noInput, unknownName, exists, inputOutput, notNow, ended, notPermitted
-    }
 }

@@ -36,7 +36,7 @@ package struct ECCPrivateKey: Sendable {
         return Secp256k1.withVersionZero(try PEM.body(of: text, preferring: "PRIVATE"))
     }
 
-    /// PKCS#8 under `PRIVATE KEY`, public half included; lines of 64, no line break at the end. A `String` is not wiped.
+    /// PKCS#8 under `PRIVATE KEY` with the public half; lines of 64, no line break at the end. A `String` is not wiped.
     package var pem: String {
         scalar.withBytes { bytes in
             var der = Secp256k1.pkcs8(scalar: bytes, point: publicKey.point)

@@ -1,9 +1,9 @@
 /// The few DER structures around a key on secp256k1. DER leaves each exactly one spelling, so they are prefixes.
 enum Secp256k1 {
     /// SubjectPublicKeyInfo { id-ecPublicKey, secp256k1 }, up to the 65 bytes of a point.
-    static let publicPrefix = [0x30, 0x56] + algorithm + [0x03, 0x42, 0x00]
+    static let publicPrefix: [UInt8] = [0x30, 0x56] + algorithm + [0x03, 0x42, 0x00]
     /// The same for the 33 bytes of a compressed point.
-    static let compressedPublicPrefix = [0x30, 0x36] + algorithm + [0x03, 0x22, 0x00]
+    static let compressedPublicPrefix: [UInt8] = [0x30, 0x36] + algorithm + [0x03, 0x22, 0x00]
 
     private static let curve: [UInt8] = [0x06, 0x05, 0x2B, 0x81, 0x04, 0x00, 0x0A]
     private static let algorithm: [UInt8] =
@@ -12,13 +12,17 @@ enum Secp256k1 {
 
     /// ECPrivateKey without the public half (RFC 5915).
     static func sec1(scalar: [UInt8]) -> [UInt8] {
-        [0x30, 0x2E] + sec1Prefix + scalar + [0xA0, 0x07] + curve
+        let parts: [[UInt8]] = [[0x30, 0x2E], sec1Prefix, scalar, [0xA0, 0x07], curve]
+        return Array(parts.joined())
     }
 
     /// PrivateKeyInfo, version 0, with the public half inside (RFC 5208, 5915).
     static func pkcs8(scalar: [UInt8], point: [UInt8]) -> [UInt8] {
-        [0x30, 0x81, 0x84, 0x02, 0x01, 0x00] + algorithm + [0x04, 0x6D, 0x30, 0x6B] + sec1Prefix + scalar
-            + [0xA1, 0x44, 0x03, 0x42, 0x00] + point
+        let parts: [[UInt8]] = [
+            [0x30, 0x81, 0x84, 0x02, 0x01, 0x00], algorithm, [0x04, 0x6D, 0x30, 0x6B], sec1Prefix, scalar,
+            [0xA1, 0x44, 0x03, 0x42, 0x00], point,
+        ]
+        return Array(parts.joined())
     }
 
     /// The 32 bytes out of an ECPrivateKey as mbedTLS writes it.
@@ -38,7 +42,7 @@ enum Secp256k1 {
         return der
     }
 
-    /// Whether a signature is a sequence of two positive numbers in their one DER spelling. mbedTLS reads others too, so
+    /// Whether a signature is a sequence of two positive numbers in their one DER spelling. mbedTLS reads others, so
     /// that anybody could write a second signature beside a given one.
     static func isDER(signature: [UInt8]) -> Bool {
         guard signature.count <= 72, signature.count > 2, signature[0] == 0x30, Int(signature[1]) == signature.count - 2

@@ -133,13 +133,18 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     }
 }
 
-/// An empty file is a database to SQLite; it gives its log the same mode and owner.
+/// An empty file is a database to SQLite; it gives its log the same mode and owner. Root's belongs to the
+/// directory's owner.
 private func makePrivate(_ path: String) throws(LedgerError) {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else {
-        throw LedgerError("cannot open messages.sqlite: \(String(cString: strerror(errno)))", isFull: errno == ENOSPC)
+    do throws(Failure) {
+        let file = try Descriptor(path, O_RDWR | O_CREAT, mode: 0o600)
+        guard geteuid() == 0 else { return }
+        let directory = try status(of: parent(of: path))
+        guard fchown(file.number, directory.st_uid, directory.st_gid) == 0 else { throw .last }
+    } catch {
+        let error = error.error("open", "messages.sqlite")
+        throw LedgerError(error.description, isFull: error.isFull)
     }
-    close(descriptor)
 }
 
 private func opened(_ path: String) throws(LedgerError) -> (Database, String?) {
@@ -185,15 +190,14 @@ private func isSound(_ database: Database) throws(LedgerError) -> Bool {
 
 /// The database and its log go together: without the log the last messages are not in it.
 private func movedAside(_ path: String) throws(LedgerError) -> String {
-    let names = ["\(path).bad"] + (1...9).map { "\(path).bad.\($0)" }
-    let free = names.first { access($0, F_OK) != 0 } ?? names[0]
+    let free = asideName(for: path)
     guard rename(path, free) == 0 else {
-        throw LedgerError("cannot move messages.sqlite: \(String(cString: strerror(errno)))")
+        throw LedgerError("cannot move messages.sqlite: \(Failure.last.words)")
     }
     for ending in ["-wal", "-shm"] where access(path + ending, F_OK) == 0 {
         rename(path + ending, free + ending)
     }
-    return free.split(separator: "/").last.map(String.init) ?? free
+    return last(of: free)
 }
 
 private func counted(_ database: Database) throws(LedgerError) -> MessageStore.Totals {

@@ -1,4 +1,5 @@
 import Crypto
+import Format
 import Testing
 
 @Suite("RSA private keys")
@@ -107,10 +108,17 @@ struct RSAPrivateKeyTests {
 
     @Test("with a part that does not belong to the others are refused")
     func pairs() throws {
-        // Every digit of the last line but one belongs to the CRT coefficient or to the second exponent.
-        let lines = TestKeys.rsa.split(separator: "\n")
-        let changed = lines.enumerated().map { $0 == lines.count - 4 ? String($1.reversed()) : String($1) }
-        #expect(throws: CryptoError.self) { try RSAPrivateKey(pem: changed.joined(separator: "\n")) }
+        let body = TestKeys.rsa.split(separator: "\n").dropFirst().dropLast().joined()
+        let der = try #require(Base64.decode(body))
+        // The last bytes of the CRT coefficient, of the modulus and of the private exponent.
+        for index in [der.count - 1, 4 + 3 + 3 + 130 - 1, 4 + 3 + 3 + 130 + 5 + 3 + 129 - 1] {
+            var changed = der
+            changed[index] ^= 2
+            let pem = "-----BEGIN K-----\(Base64.encode(changed))-----END K-----"
+            #expect(throws: CryptoError.badKey("the parts of the private key do not belong together")) {
+                try RSAPrivateKey(pem: pem)
+            }
+        }
     }
 
     @Test("describe themselves by their size alone")

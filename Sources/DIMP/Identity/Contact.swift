@@ -1,5 +1,3 @@
-package import DIMP
-
 /// What this board thinks of another entity: `trust.json` of the design's section 3.
 package struct Contact: Sendable, Equatable {
     package var id: ID

@@ -1,0 +1,34 @@
+import Glibc
+
+/// One daemon per state directory: held as long as the value lives, given up by the system when the process ends.
+package final class DirectoryLock: Sendable {
+    private let file: Descriptor
+
+    fileprivate init(_ file: Descriptor) {
+        self.file = file
+    }
+}
+
+extension StateDirectory {
+    /// Fails with `isHeld` when another process has the lock, and says which one.
+    package func lock() throws(FileError) -> DirectoryLock {
+        let path = try full(Place.lock)
+        do throws(Failure) {
+            let file = try Descriptor(path, O_RDWR | O_CREAT, mode: 0o600)
+            guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else { throw .last }
+            try giveAway(file)
+            guard ftruncate(file.number, 0) == 0 else { throw .last }
+            try file.write(Array("\(getpid())\n".utf8))
+            return DirectoryLock(file)
+        } catch {
+            guard error.code == EWOULDBLOCK else { throw error.error("lock", self.path) }
+            throw FileError("cannot lock \(self.path): \(try holder()) uses it", isHeld: true)
+        }
+    }
+
+    private func holder() throws(FileError) -> String {
+        let text = try read(Place.lock, limit: 64).map { String(decoding: $0, as: UTF8.self) }
+        let number = text?.split(separator: "\n").first.flatMap { Int32($0) }
+        return number.map { "process \($0)" } ?? "another process"
+    }
+}

@@ -1,0 +1,27 @@
+import Glibc
+
+/// A private key that others than its owner can reach: a reason not to start, and the cure (design section 3).
+package struct ExposedKey: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The whole path.
+    package var path: String
+
+    package var cure: String { "chmod 600 \(path)" }
+    package var description: String { "the private key \(path) can be read by others: \(cure)" }
+}
+
+extension StateDirectory {
+    /// Every private key with a permission for group or others.
+    package func exposedKeys() throws(FileError) -> [ExposedKey] {
+        var found: [ExposedKey] = []
+        for address in try list(Place.identities) {
+            let visaKeys = try list(Place.visaKeys(of: address)).map { "\(Place.visaKeys(of: address))/\($0)" }
+            for name in [Place.secret(of: address)] + visaKeys {
+                let path = try full(name)
+                if let status = try? status(of: path), status.isRegular && status.openness != 0 {
+                    found.append(ExposedKey(path: path))
+                }
+            }
+        }
+        return found
+    }
+}

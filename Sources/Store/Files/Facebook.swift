@@ -1,0 +1,234 @@
+package import DIMP
+import Crypto
+import Format
+
+/// The seed's Facebook: identities, contacts, metas and visas as flat files in DIMP's own form (design section 3).
+///
+/// What was put is seen at once; `takeChanges` hands over what is to be written. One thread at a time: the loop's.
+package final class Facebook: Barrack {
+    private let directory: StateDirectory
+    /// The default one first.
+    package private(set) var identities: [Identity] = []
+    private var contactsByAddress: [Address: Contact] = [:]
+    /// What was read or put lately. `nil` inside: known to be absent.
+    private var metas: [Address: Meta?] = [:]
+    private var visas: [Address: Document?] = [:]
+    private var changes: [FileChange] = []
+
+    private static let cacheLimit = 512
+
+    /// Reads identities and contacts. A damaged file is set aside and reported by `directory.takeDamages()`.
+    /// `time` dates the visa of an identity whose files have none. Throws for a secret that others may read.
+    package init(_ directory: StateDirectory, time: Double) throws(FileError) {
+        self.directory = directory
+        try loadIdentities(time: time)
+        try loadContacts()
+    }
+
+    // MARK: - Barrack
+
+    package func meta(of id: ID) -> Meta? {
+        let address = id.address
+        if let own = identity(address) { return own.id == id ? own.meta : nil }
+        if metas[address] == nil {
+            let json = try? directory.json(Place.meta(ofContact: address.text))
+            remember { $0.metas[address] = .some(json.flatMap { try? Meta($0) }) }
+        }
+        guard let meta = metas[address] ?? nil, meta.vouches(for: id) else { return nil }
+        return meta
+    }
+
+    package func visa(of id: ID) -> Document? {
+        let address = id.address
+        if let own = identity(address) { return own.visa }
+        if visas[address] == nil {
+            let json = try? directory.json(Place.visa(ofContact: address.text))
+            let visa = json.flatMap { try? Document($0) }
+            // A file is no proof: whoever put it there has not signed it.
+            let isGood = meta(of: id).map { (try? visa?.check(about: id, meta: $0)) != nil } ?? false
+            remember { $0.visas[address] = .some(isGood ? visa : nil) }
+        }
+        return visas[address] ?? nil
+    }
+
+    package func identity(_ address: Address) -> Identity? {
+        identities.first { $0.id.address == address }
+    }
+
+    // MARK: - Contacts
+
+    package func contact(_ address: Address) -> Contact? { contactsByAddress[address] }
+
+    /// By ID.
+    package var contacts: [Contact] { contactsByAddress.values.sorted { $0.id.text < $1.id.text } }
+
+    /// The entity that this board calls so: an identity of its own, or a contact.
+    package func id(named name: String) -> ID? {
+        identities.first { $0.id.name == name }?.id ?? contactsByAddress.values.first { $0.name == name }?.id
+    }
+
+    package func put(_ contact: Contact) {
+        contactsByAddress[contact.id.address] = contact
+        write(.object(contact.json), to: Place.trust(of: contact.id.address.text))
+    }
+
+    package func put(_ meta: Meta, of id: ID) {
+        remember { $0.metas[id.address] = .some(meta) }
+        write(.object(meta.json), to: Place.meta(ofContact: id.address.text))
+    }
+
+    package func put(_ visa: Document, of id: ID) {
+        remember { $0.visas[id.address] = .some(visa) }
+        write(.object(visa.json), to: Place.visa(ofContact: id.address.text))
+    }
+
+    package func forget(_ address: Address) {
+        contactsByAddress[address] = nil
+        metas[address] = .some(nil)
+        visas[address] = .some(nil)
+        changes.append(.removeAll(Place.contact(address.text)))
+    }
+
+    // MARK: - Identities
+
+    /// The seed's `register`, on disk: secret first, so that nothing public exists without it.
+    package func put(_ identity: Identity) {
+        let address = identity.id.address.text
+        write(identity.secret.json, to: Place.secret(of: address), mode: 0o600)
+        for (number, key) in identity.visaKeys.enumerated() {
+            let time = Int64(identity.visa.time) - Int64(number)
+            write(key.json, to: Place.visaKey(of: address, time: String(time)), mode: 0o600)
+        }
+        write(.object(identity.meta.json), to: Place.meta(ofIdentity: address))
+        write(.object(identity.visa.json), to: Place.visa(ofIdentity: address))
+        identities.removeAll { $0.id == identity.id }
+        identities.append(identity)
+    }
+
+    package func makeDefault(_ id: ID) {
+        guard let index = identities.firstIndex(where: { $0.id == id }) else { return }
+        identities.insert(identities.remove(at: index), at: 0)
+        write(["did": .string(id.bare.text)], to: Self.defaultFile)
+    }
+
+    // MARK: - Files
+
+    package var hasChanges: Bool { !changes.isEmpty }
+
+    package func takeChanges() -> [FileChange] {
+        defer { changes = [] }
+        return changes
+    }
+
+    /// After a turn that failed: what is on disk counts again.
+    package func reload(time: Double) throws(FileError) {
+        changes = []
+        metas = [:]
+        visas = [:]
+        identities = []
+        contactsByAddress = [:]
+        try loadIdentities(time: time)
+        try loadContacts()
+    }
+
+    private static let defaultFile = "\(Place.identities)/default.json"
+
+    private func write(_ json: JSON, to name: String, mode: UInt32 = 0o644) {
+        changes.append(.write(json.bytes + [UInt8(ascii: "\n")], to: name, mode: mode))
+    }
+
+    /// Forgets everything rather than growing; what is not on disk yet must stay.
+    private func remember(_ change: (Facebook) -> Void) {
+        if metas.count + visas.count > Self.cacheLimit, changes.isEmpty {
+            metas = [:]
+            visas = [:]
+        }
+        change(self)
+    }
+
+    private func loadContacts() throws(FileError) {
+        for text in try directory.list(Place.contacts) {
+            guard let address = Address(text), let json = try directory.json(Place.trust(of: text))?.object else { continue }
+            guard let contact = Contact(json), contact.id.address == address else {
+                try directory.setAside(Place.trust(of: text), "no contact of this address")
+                continue
+            }
+            contactsByAddress[address] = contact
+        }
+    }
+
+    private func loadIdentities(time: Double) throws(FileError) {
+        for text in try directory.list(Place.identities) {
+            guard let address = Address(text), let identity = try load(address, time: time) else { continue }
+            identities.append(identity)
+        }
+        identities.sort { $0.visa.properties["created_time"]?.double ?? 0 < $1.visa.properties["created_time"]?.double ?? 0 }
+        let chosen = try directory.json(Self.defaultFile)?["did"]?.string.flatMap { ID($0) }
+        if let chosen, let index = identities.firstIndex(where: { $0.id == chosen }) {
+            identities.insert(identities.remove(at: index), at: 0)
+        }
+    }
+
+    private func load(_ address: Address, time: Double) throws(FileError) -> Identity? {
+        guard let secretJSON = try directory.json(Place.secret(of: address.text)) else { return nil }
+        guard let secret = try? PrivateKey(secretJSON) else {
+            try directory.setAside(Place.secret(of: address.text), "no private key")
+            return nil
+        }
+        guard let metaJSON = try directory.json(Place.meta(ofIdentity: address.text)), let meta = try? Meta(metaJSON),
+            let id = Self.id(of: meta, at: address), meta.key == secret.publicKey
+        else {
+            try directory.setAside(Place.meta(ofIdentity: address.text), "not the meta of this address and secret")
+            return nil
+        }
+        let visaKeys = try loadVisaKeys(address)
+        if let json = try directory.json(Place.visa(ofIdentity: address.text)) {
+            if let visa = try? Document(json), (try? visa.check(about: id, meta: meta)) != nil {
+                return Identity(id: id, meta: meta, secret: secret, visa: visa, visaKeys: visaKeys)
+            }
+            try directory.setAside(Place.visa(ofIdentity: address.text), "not a visa that this identity signed")
+        }
+        return try withNewVisa(id, meta, secret, visaKeys, time: time)
+    }
+
+    /// An identity that another DIMP tool left without a visa, or with a damaged one.
+    private func withNewVisa(
+        _ id: ID, _ meta: Meta, _ secret: PrivateKey, _ visaKeys: [PrivateKey], time: Double
+    ) throws(FileError) -> Identity {
+        do throws(CryptoError) {
+            var visaKeys = visaKeys
+            if visaKeys.isEmpty, secret.decryption == nil {
+                visaKeys = [.rsa(try RSAPrivateKey.generate(bits: 2048))]
+            }
+            let key = visaKeys.first?.publicKey ?? secret.publicKey
+            let visa = try Document.visa(of: id, name: id.name, key: key, time: time, signedBy: secret)
+            let identity = Identity(id: id, meta: meta, secret: secret, visa: visa, visaKeys: visaKeys)
+            put(identity)
+            identities.removeAll { $0.id == id }
+            return identity
+        } catch {
+            throw FileError("cannot sign a visa for \(id): \(error)")
+        }
+    }
+
+    private func loadVisaKeys(_ address: Address) throws(FileError) -> [PrivateKey] {
+        let names = try directory.list(Place.visaKeys(of: address.text)).filter { $0.hasSuffix(".json") }
+        let byTime = names.sorted { (Int64($0.dropLast(5)) ?? 0) > (Int64($1.dropLast(5)) ?? 0) }
+        var keys: [PrivateKey] = []
+        for name in byTime {
+            let file = "\(Place.visaKeys(of: address.text))/\(name)"
+            guard let json = try directory.json(file) else { continue }
+            guard let key = try? PrivateKey(json) else {
+                try directory.setAside(file, "no private key")
+                continue
+            }
+            keys.append(key)
+        }
+        return keys
+    }
+
+    private static func id(of meta: Meta, at address: Address) -> ID? {
+        let id = ID(name: meta.seed, address: address)
+        return meta.vouches(for: id) ? id : nil
+    }
+}

@@ -1,0 +1,14 @@
+/// The disk's fault or that of whoever changed it: the operation, the thing and the cause in one line.
+package struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
+    package var description: String
+    /// The disk or its quota is full, so trying later may help.
+    package var isFull: Bool
+    /// Another process holds the directory's lock.
+    package var isHeld: Bool
+
+    package init(_ description: String, isFull: Bool = false, isHeld: Bool = false) {
+        self.description = description
+        self.isFull = isFull
+        self.isHeld = isHeld
+    }
+}

@@ -1,0 +1,69 @@
+import Crypto
+import Format
+
+/// Which installation this is, and on which board it was made: a card that was copied to another board shows.
+package struct Installation: Sendable, Equatable {
+    /// 16 random bytes, made with the state directory.
+    package var nonce: [UInt8]
+    /// SHA-256 of the board's serial number; empty when the board has none to tell.
+    package var serial: [UInt8]
+    /// The directory was made on another board.
+    package var isForeign: Bool
+}
+
+extension StateDirectory {
+    /// Reads `install.json`, or makes it when there is none or it is damaged.
+    package func installation(serial: [UInt8]? = boardSerial()) throws(FileError) -> Installation {
+        let here = serial.map { Digest.sha256($0) } ?? []
+        if let kept = try readInstallation() {
+            let isForeign = !here.isEmpty && !kept.serial.isEmpty && here != kept.serial
+            return Installation(nonce: kept.nonce, serial: kept.serial, isForeign: isForeign)
+        }
+        let made = Installation(nonce: try newNonce(), serial: here, isForeign: false)
+        try write(made)
+        return made
+    }
+
+    /// Takes this board for the directory's own, under a new nonce: it is another installation from here on.
+    package func adoptBoard(serial: [UInt8]? = boardSerial()) throws(FileError) -> Installation {
+        let made = Installation(nonce: try newNonce(), serial: serial.map { Digest.sha256($0) } ?? [], isForeign: false)
+        try write(made)
+        return made
+    }
+
+    private func readInstallation() throws(FileError) -> (nonce: [UInt8], serial: [UInt8])? {
+        guard let json = try json(Place.install) else { return nil }
+        let nonce = json["nonce"]?.string.flatMap { Hex.decode($0) }
+        let serial = json["serial"]?.string.flatMap { Hex.decode($0) }
+        guard let nonce, let serial, nonce.count == 16, serial.isEmpty || serial.count == 32 else {
+            try setAside(Place.install, "no nonce of 16 bytes and serial of 32 in it")
+            return nil
+        }
+        return (nonce, serial)
+    }
+
+    private func write(_ installation: Installation) throws(FileError) {
+        let json: JSON = [
+            "nonce": .string(Hex.encode(installation.nonce)), "serial": .string(Hex.encode(installation.serial)),
+        ]
+        try write(json.bytes + [UInt8(ascii: "\n")], to: Place.install)
+    }
+
+    private func newNonce() throws(FileError) -> [UInt8] {
+        do throws(CryptoError) {
+            return try Random.bytes(16)
+        } catch {
+            throw FileError("cannot write \(Place.install): \(error)")
+        }
+    }
+}
+
+/// What tells this board from others: the device tree's serial number, else the machine id.
+package func boardSerial() -> [UInt8]? {
+    for path in ["/proc/device-tree/serial-number", "/etc/machine-id"] {
+        guard let file = try? Descriptor(path, 0), let bytes = try? file.read(limit: 256) else { continue }
+        let serial = bytes.filter { $0 > 0x20 }
+        if !serial.isEmpty { return serial }
+    }
+    return nil
+}
