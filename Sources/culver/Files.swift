@@ -1,60 +1,58 @@
 import Control
+import DIMP
 import Desk
 import Format
-import Glibc
 import Records
 import Store
 
-/// The files of a state directory without a daemon: refused while one holds the directory's lock.
-final class Files: Backend {
+/// A state directory without its daemon (design section 2, the verbs marked °). Holds the directory's lock, so it is
+/// refused while a daemon runs there; new files belong to the directory's owner.
+struct Files: Backend {
     private let directory: StateDirectory
-    private let facebook: Facebook
-    private let time: Double
-    /// Held as long as we work.
     private let lock: DirectoryLock
+    private let desk: Desk
 
-    init(state: String) throws {
-        time = Double(Glibc.time(nil))
-        do throws(FileError) {
-            directory = try StateDirectory(state)
+    init(_ path: String) throws {
+        do {
+            directory = try StateDirectory(path)
             lock = try directory.lock()
             if let exposed = try directory.exposedKeys().first {
-                throw FileError(exposed.description)
+                throw Failure(.configuration, "exposed-key", exposed.description, hint: exposed.cure)
             }
-            facebook = try Facebook(directory, time: time)
-        } catch {
-            throw Files.failure(error)
+            desk = Desk(facebook: try Facebook(directory, time: Moment.now), time: Moment.now)
+        } catch let error as FileError {
+            throw Failure(error)
         }
-        for damage in directory.takeDamages() { Screen.complain(damage) }
+        for damage in directory.takeDamages() { Screen.complain("set aside: \(damage)") }
     }
 
     func call(_ method: String, _ params: JSONObject) throws -> JSON {
-        do throws(Refusal) {
-            let result = try answer(method, params)
-            try write()
-            return result
-        } catch {
-            throw RPCError(error)
+        do {
+            return try answer(method, params)
+        } catch let refusal as Refusal {
+            throw Failure(RPCError(refusal))
+        } catch let error as FileError {
+            throw Failure(error)
         }
     }
 
-    private func answer(_ method: String, _ params: JSONObject) throws(Refusal) -> JSON {
-        let desk = Desk(facebook: facebook, time: time)
+    private func answer(_ method: String, _ params: JSONObject) throws -> JSON {
         switch method {
-        case "identity.create": return try create(desk, params)
+        case "identity.create": return try create(params)
         case "identity.list": return desk.identities()
         case "identity.show": return desk.shown(try desk.identity(params["did"]?.string))
         case "identity.default":
             let identity = try desk.identity(params["did"]?.string)
-            facebook.makeDefault(identity.id)
+            desk.facebook.makeDefault(identity.id)
+            try save()
             return ["did": .string(identity.id.bare.text)]
-        case "message.pack": return ["message": try pack(desk, params)]
+        case "message.pack": return ["message": try pack(params)]
         case "message.open": return desk.open(params["message"] ?? .null)
-        default: throw Refusal(.badData, "needs-daemon", "\(method) needs a running daemon")
+        default: throw RPCError.methodNotFound(method)
         }
     }
 
-    private func create(_ desk: Desk, _ params: JSONObject) throws(Refusal) -> JSON {
+    private func create(_ params: JSONObject) throws -> JSON {
         let creation = try desk.plan(
             name: params["name"]?.string ?? "", type: params["type"]?.string, key: params["key"]?.string,
             bits: params["bits"]?.integer, era: params["era"]?.string, ensure: params["ensure"]?.bool ?? false)
@@ -62,33 +60,32 @@ final class Files: Backend {
         case .there(let identity): return desk.created(identity, isNew: false)
         case .planned(let plan):
             let identity = try plan.identity()
-            facebook.put(identity)
+            desk.facebook.put(identity)
+            try save()
             return desk.created(identity, isNew: true)
         }
     }
 
-    private func pack(_ desk: Desk, _ params: JSONObject) throws(Refusal) -> JSON {
-        let identity = try desk.identity(params["from"]?.string)
-        let receiver = try desk.id(params["to"]?.string ?? "")
+    private func pack(_ params: JSONObject) throws -> JSON {
         let (type, members) = try Desk.content(text: params["text"]?.string, content: params["content"])
         return try desk.pack(
-            from: identity, to: receiver, type: type, members: members, sn: Int64.random(in: 1...0x7FFF_FFFF),
-            attach: params["attach"]?.bool ?? false)
+            from: desk.identity(params["from"]?.string), to: desk.id(params["to"]?.string ?? ""), type: type,
+            members: members, sn: Int64.random(in: 1...0x7FFF_FFFF), attach: params["attach"]?.bool ?? false)
     }
 
-    /// On disk and synced before anything is printed.
-    private func write() throws(Refusal) {
-        do throws(FileError) {
-            for change in facebook.takeChanges() { try directory.perform(change) }
-        } catch {
-            throw Refusal(error.isFull ? .notNow : .inputOutput, "cannot-write", error.description)
-        }
+    /// On disk before anything is printed.
+    private func save() throws {
+        for change in desk.facebook.takeChanges() { try directory.perform(change) }
     }
+}
 
-    private static func failure(_ error: FileError) -> Failure {
+extension Failure {
+    fileprivate init(_ error: FileError) {
         if error.isHeld {
-            return Failure(.notNow, "locked", error.description, hint: "a daemon works on it; leave out --state")
+            self.init(
+                .notNow, "locked", error.description, hint: "leave out --state to ask the daemon that runs there")
+        } else {
+            self.init(error.isFull ? .notNow : .io, error.isFull ? "disk-full" : "io-error", error.description)
         }
-        return Failure(.io, "io-error", error.description)
     }
 }

@@ -27,7 +27,7 @@ extension Anywhere {
     /// The daemon, or the files of `--state`.
     func backend() throws -> any Backend {
         guard let state else { return try globals.daemon() }
-        return try Files(state: state.text)
+        return try Files(state.text)
     }
 }
 
