@@ -486,8 +486,8 @@ class Peer:
         end_of_patience = time.monotonic() + patience
         while True:
             event = self.event("message", max(0.01, end_of_patience - time.monotonic()))
-            if event["content"].get("text") == text:
-                return event
+            if "command" not in event["content"] and event["content"].get("text") == text:
+                return event  # a receipt has a text, too
 
     def _summary(self) -> str:
         return json.dumps(self.events)[:2000]
