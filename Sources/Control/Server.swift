@@ -16,6 +16,7 @@ package import Glibc
     private let path: String
     private let socket: Descriptor
     private let file: FileIdentity?
+    let poller: Poller
     private var arrivals: Watch?
     private var connections: [ConnectionID: Connection] = [:]
     private var lastConnection: UInt64 = 0
@@ -36,8 +37,11 @@ package import Glibc
         self.onClose = onClose
         socket = try Socket.listen(at: path, mode: mode, group: group)
         file = Socket.identity(of: path)
-        arrivals = Watch(.reading, socket) { [weak self] in self?.welcome() }
-        arrivals?.resume()
+        poller = try Poller(for: path)
+        let arrivals = poller.watch(socket)
+        arrivals.act = { [weak self] _ in self?.welcome() }
+        arrivals.isReading = true
+        self.arrivals = arrivals
     }
 
     /// `false`: not taken, because the connection is closed or has unread notifications enough; `onRoom` says when
@@ -63,6 +67,7 @@ package import Glibc
         arrivals.end()
         self.arrivals = nil
         for connection in connections.values { connection.close() }
+        poller.end()
         if Socket.identity(of: path) == file { unlink(path) }
     }
 
@@ -86,7 +91,6 @@ package import Glibc
 
     private func admit(_ client: Descriptor) {
         guard let peer = Socket.peer(of: client) else { return }
-        if !hasRoom(for: peer) { connections.values.filter(\.isGone).forEach { $0.close() } }
         guard hasRoom(for: peer) else {
             let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
             _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
@@ -108,9 +112,9 @@ package import Glibc
         spare = nil
         if case .client = Socket.accept(socket) {}
         spare = Socket.spare()
-        arrivals?.pause()
+        arrivals?.isReading = false
         DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
-            MainActor.assumeIsolated { self?.arrivals?.resume() }
+            MainActor.assumeIsolated { self?.arrivals?.isReading = true }
         }
     }
 }

@@ -87,7 +87,8 @@ import Store
                 guard hand(message, to: consumer, subscription.connection) else { return }
             }
             if delivery.passed == subscription.passed { return }
-            subscriptions[consumer]?.passed = max(delivery.passed, subscriptions[consumer]?.passed ?? 0)
+            let handed = subscriptions[consumer]?.passed ?? 0
+            subscriptions[consumer]?.passed = max(delivery.passed, handed)
         }
     }
 

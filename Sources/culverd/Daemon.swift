@@ -50,13 +50,13 @@ import Transport
         _ = try directory.sweep()
         installation = try directory.installation()
         let store = try MessageStore(
-            path: "\(configuration.agent.state)/\(Place.messages)", limits: StoreLimits(configuration))
+            path: "\(configuration.agent.state)/\(Place.messages)", limits: configuration.storeLimits)
         let clock = try Clock(store)
         let facebook = try Facebook(directory, time: clock.now.wall)
         let book = Book(facebook: facebook, keys: KeyStore(directory))
         let log = Log(level: Log.Level(configuration.agent.log))
         let messenger = Messenger(
-            book: book, ledger: store, policy: Policy(configuration),
+            book: book, ledger: store, policy: configuration.policy,
             random: {
                 var generator = SystemRandomNumberGenerator()
                 return generator.next()

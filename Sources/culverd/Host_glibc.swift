@@ -46,3 +46,22 @@ enum Host {
         return Array(bytes.prefix(fread(&bytes, 1, limit, file)))
     }
 }
+
+extension Host {
+    static var environment: [String: String] {
+        var all: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { all[String(parts[0])] = String(parts[1]) }
+            entry += 1
+        }
+        return all
+    }
+
+    /// Bounds what a hostile broker can make libmosquitto allocate (design section 4).
+    static func limitMemory(_ bytes: UInt) {
+        var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+        setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
+    }
+}

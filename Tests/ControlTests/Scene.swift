@@ -1,6 +1,6 @@
 import Control
-import Foundation
 import Format
+import Foundation
 
 /// A server in a directory of its own, with what happened to it. Methods: `echo` answers its parameters, `whoami` the
 /// peer, `hold` nothing until `release`, `refuse` an error, `tell` sends `count` notifications of `size` before it

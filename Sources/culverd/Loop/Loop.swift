@@ -1,5 +1,6 @@
 import Agent
 import Control
+import Desk
 import Dispatch
 import Format
 import Records
@@ -34,6 +35,8 @@ import Store
     private var isScheduled = false
     private var isBusy = false
     private var timer: (any DispatchSourceTimer)?
+    /// The turn that the store's queue is making durable, and what is to be tried after it.
+    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>)?
     private var diskFault: String?
     private var idle: (@MainActor () -> Void)?
     private var written = 0
@@ -117,6 +120,7 @@ import Store
     private func commit(_ errands: [Errand], _ turn: Turn, _ rest: ArraySlice<Errand>) {
         let changes = book.takeChanges()
         guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, rest) }
+        committing = (errands, turn, rest)
         let store = store
         let directory = directory
         queue.async {
@@ -124,14 +128,16 @@ import Store
                 for change in changes { try directory.perform(change) }
                 try store.commit()
             }
-            DispatchQueue.main.async {
-                MainActor.assumeIsolated {
-                    switch result {
-                    case .success: self.done(turn, wrote: true, rest)
-                    case .failure(let error): self.failed(errands, error, rest, turn.now)
-                    }
-                }
-            }
+            DispatchQueue.main.async { MainActor.assumeIsolated { self.committed(result) } }
+        }
+    }
+
+    private func committed(_ result: Result<Void, any Error>) {
+        guard let (errands, turn, rest) = committing else { return }
+        committing = nil
+        switch result {
+        case .success: done(turn, wrote: true, rest)
+        case .failure(let error): failed(errands, error, rest, turn.now)
         }
     }
 
@@ -221,21 +227,6 @@ extension RPCError {
     init(disk error: any Error) {
         let isFull = (error as? LedgerError)?.isFull ?? (error as? FileError)?.isFull ?? false
         self.init(exit: isFull ? .notNow : .io, reason: isFull ? "disk-full" : "store", message: "\(error)")
-    }
-
-    init(_ refusal: Refusal) {
-        let exit: ExitCode =
-            switch refusal.kind {
-            case .badData: .badData
-            case .noInput: .noInput
-            case .unknownName: .unknownName
-            case .exists: .exists
-            case .inputOutput: .io
-            case .notNow: .notNow
-            case .ended: .undelivered
-            case .notPermitted: .notPermitted
-            }
-        self.init(exit: exit, reason: refusal.reason, message: refusal.text)
     }
 }
 

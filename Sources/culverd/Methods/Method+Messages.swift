@@ -56,6 +56,7 @@ extension Method {
 
 /// A call of `message.wait`.
 struct Waiter {
+    let number: UInt64
     let call: Call
     let id: String
     let until: OutgoingState
@@ -131,7 +132,7 @@ extension Daemon {
             }
         let timeout = min(try request.params.seconds("timeout") ?? 60, 14 * 86_400)
         let timer = DispatchSource.makeTimerSource(queue: .main)
-        let waiter = Waiter(call: request.call, id: row.id, until: until, timer: timer)
+        let waiter = Waiter(number: newToken(), call: request.call, id: row.id, until: until, timer: timer)
         timer.schedule(deadline: .now() + timeout)
         timer.setEventHandler { [weak self] in MainActor.assumeIsolated { self?.expire(waiter) } }
         guard !waiter.isMet(by: row) else {
@@ -146,14 +147,14 @@ extension Daemon {
 
     private func finish(_ waiter: Waiter, _ row: Outgoing) {
         waiter.timer.cancel()
-        waiters.removeAll { $0.timer === waiter.timer }
+        waiters.removeAll { $0.number == waiter.number }
         waiter.call.answer(.object(shown(row)))
     }
 
     private func expire(_ waiter: Waiter) {
         waiter.timer.cancel()
-        guard waiters.contains(where: { $0.timer === waiter.timer }) else { return }
-        waiters.removeAll { $0.timer === waiter.timer }
+        guard waiters.contains(where: { $0.number == waiter.number }) else { return }
+        waiters.removeAll { $0.number == waiter.number }
         waiter.call.fail(
             RPCError(
                 exit: .notNow, reason: "timed-out", message: "the message is not \(waiter.until.rawValue) yet",
