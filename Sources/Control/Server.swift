@@ -1,6 +1,6 @@
 import Dispatch
 package import Format
-package import Glibc
+import Glibc
 
 /// The daemon's end of the socket (design section 6): JSON-RPC 2.0, one object or batch per line. Knows no method;
 /// hands each call to `onCall` and carries the answers back.
@@ -28,7 +28,7 @@ package import Glibc
     /// `group`: who `mode`'s group bits are about; the process's own when `nil`.
     /// `onClose`: a connection is gone, whoever ended it; not called by `close()`.
     package init(
-        path: String, mode: mode_t, group: gid_t? = nil, limits: ControlLimits = ControlLimits(),
+        path: String, mode: UInt32, group: UInt32? = nil, limits: ControlLimits = ControlLimits(),
         onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
     ) throws(ControlError) {
         self.path = path
