@@ -34,8 +34,11 @@ struct BrokerAddressTests {
             ("mqtt://a\0b", "NUL"),
         ])
     func refuses(_ url: String, _ word: String) {
-        let error = #expect(throws: TransportError.self) { try BrokerAddress(url: url) }
-        #expect(error?.description.contains(word) == true)
-        #expect(error?.description.contains("secret") == false)
+        do {
+            Issue.record("taken for \(try BrokerAddress(url: url))")
+        } catch {
+            #expect(error.description.contains(word))
+            #expect(!error.description.contains("secret"))
+        }
     }
 }
