@@ -71,7 +71,8 @@ final class Witness {
     func publish(_ topic: String, _ text: String, retain: Bool = false) async throws -> PublishOutcome {
         let token = try link.publish(topic: topic, payload: Array(text.utf8), retain: retain)
         try await until("acknowledged") { $0.outcome(of: token) != nil }
-        return outcome(of: token)!
+        guard let outcome = outcome(of: token) else { throw TestFailure("no outcome") }
+        return outcome
     }
 
     func stop(publishing last: [Publication] = []) async throws {
