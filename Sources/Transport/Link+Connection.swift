@@ -52,8 +52,7 @@ extension Link {
         }
         guard handle.fault?.isMereEnd ?? true else { return retry(after: nil, reason) }
         dialect.unanswered(handle.version)
-        // The alert that says so may be lost when the broker hangs up on us.
-        let doubt = options.address.isEncrypted ? " (does it want another client certificate?)" : ""
+        let doubt = options.address.isEncrypted ? Handle.certificateDoubt : ""
         retry(after: nil, "\(reason) before it answered \(handle.version)\(doubt)")
     }
 

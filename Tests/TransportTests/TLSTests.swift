@@ -57,11 +57,16 @@ extension Links {
         func stranger() async throws {
             let (ours, theirs) = (try Certificates(), try Certificates())
             let broker = try await broker(theirs)
-            let words = try await reason(try options(broker.port, ours.authority))
-            #expect(words.hasPrefix("TLS: certificate verify failed: "))
-            #expect(words.contains("certificate"))
-            let system = try await reason(try options(broker.port, nil))
-            #expect(system.hasPrefix("TLS: certificate verify failed: "))
+            for authority in [ours.authority, nil] {
+                let words = try await reason(try options(broker.port, authority))
+                #expect(words.contains("TLS: certificate verify failed"))
+                // Why exactly is known unless the handshake was over before libmosquitto looked up.
+                let alice = Witness(try options(broker.port, authority))
+                try await alice.until("the cause") {
+                    $0.failures.contains { $0.hasPrefix("TLS: certificate verify failed: ") }
+                }
+                try await alice.stop()
+            }
         }
 
         @Test("a certificate for another name is refused by that name")
@@ -69,7 +74,7 @@ extension Links {
             let certificates = try Certificates(for: "DNS:broker.example")
             let broker = try await broker(certificates)
             let words = try await reason(try options(broker.port, certificates.authority))
-            #expect(words == "TLS: the broker's certificate is not for 127.0.0.1")
+            #expect(words.hasSuffix("TLS: the broker's certificate is not for 127.0.0.1"))
         }
 
         @Test("a broker that wants a client certificate gets ours, and refuses us without it")
@@ -80,7 +85,7 @@ extension Links {
             // Its alert is a race against its hanging up; it loses now and then.
             let stranger = Witness(options)
             try await stranger.until("the alert") { $0.failures.contains { $0.contains("certificate required") } }
-            #expect(stranger.failures.allSatisfy { $0.contains("certificate") })
+            #expect(stranger.failures.filter { !$0.contains("certificate") } == [])
             try await stranger.stop()
             options.certFile = certificates.clientCertificate
             options.keyFile = certificates.clientKey
