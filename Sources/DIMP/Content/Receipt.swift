@@ -18,7 +18,9 @@ package struct Receipt: Sendable, Equatable {
     init(_ object: JSONObject) {
         let origin = object.first("origin", "envelope")?.object ?? object
         text = object.first("text", "message")?.string ?? ""
-        sn = origin["sn"]?.integer ?? object["origin"]?["sn"]?.integer ?? (object["origin"] == nil ? object["sn"]?.integer : nil) ?? 0
+        sn =
+            origin["sn"]?.integer ?? object["origin"]?["sn"]?.integer
+            ?? (object["origin"] == nil ? object["sn"]?.integer : nil) ?? 0
         signature = origin["signature"]?.string ?? object["signature"]?.string
         digest = object["digest"]?.string.flatMap(Base64.decode)
         sender = origin.id("sender")
@@ -34,7 +36,9 @@ package struct Receipt: Sendable, Equatable {
         var origin: JSONObject = [
             "sender": .string(envelope.sender.text), "receiver": .string(envelope.receiver.text),
         ]
-        if let time = content.time ?? envelope.time { origin["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0) }
+        if let time = content.time ?? envelope.time {
+            origin["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0)
+        }
         if let group = content.group { origin["group"] = .string(group.text) }
         origin["type"] = .integer(content.type)
         origin["sn"] = .integer(content.sn)

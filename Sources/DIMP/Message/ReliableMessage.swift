@@ -67,11 +67,11 @@ package struct ReliableMessage: Sendable {
             texts.append(text)
             found.append(SecureMessage.WrappedKey(receiver: receiver, bytes: bytes))
         }
-        let table = object["keys"] ?? object["K"]
+        let table = object.first("keys", "K")
         if let members = table?.object?.members {
             for (receiver, value) in members where receiver != "digest" { try take(value, for: receiver) }
         }
-        if let single = object["key"] ?? (table?.string == nil ? nil : table), !single.isNull {
+        if let single = object.first("key") ?? (table?.string == nil ? nil : table) {
             try take(single, for: "")
         }
         return found
