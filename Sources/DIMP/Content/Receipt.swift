@@ -44,7 +44,8 @@ package struct Receipt: Sendable, Equatable {
         origin["sn"] = .integer(content.sn)
         origin["signature"] = .string(Base64.encode(message.signature))
         var members: JSONObject = ["text": .string(text), "message": .string(text)]
-        for name in ["sender", "receiver", "time", "signature"] {
+        // Not `time`, which 2019 wrote here too: it is the receipt's own, and what readers judge its age by.
+        for name in ["sender", "receiver", "signature"] {
             if let value = origin[name] { members[name] = value }
         }
         members["origin"] = .object(origin)
