@@ -78,7 +78,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),
         .executableTarget(
-            name: "Bench", dependencies: ["Agent", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
+            name: "Bench", dependencies: ["CMbedTLS", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]
