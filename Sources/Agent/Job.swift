@@ -17,7 +17,8 @@ package struct Job: Sendable {
     /// Does the work. Slow: a private-key operation, or a public one for `verify`.
     package func done() -> Input {
         switch work {
-        case .seal(let sealing): .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
+        case .seal(let sealing):
+            .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
         case .verify(let verifying):
             .verified(verifying, isGood: (try? verifying.message.verified(by: verifying.meta)) != nil)
         case .unwrap(let unwrapping):
@@ -25,7 +26,8 @@ package struct Job: Sendable {
                 unwrapping,
                 Result { () throws(Rejection) in
                     let secure = unwrapping.arrival.message.secure
-                    let (key, wrapped) = try secure.unwrapped(for: unwrapping.owner.id, with: unwrapping.owner.decryptionKeys)
+                    let (key, wrapped) = try secure.unwrapped(
+                        for: unwrapping.owner.id, with: unwrapping.owner.decryptionKeys)
                     return Unwrapped(key: key, wrapped: wrapped)
                 })
         }

@@ -49,7 +49,8 @@ extension Messenger {
     /// the inbox, because it has one receipt.
     private mutating func acceptAll(_ contents: [JSON], of opened: Opened, _ now: Moment) throws(LedgerError) {
         guard contents.count <= policy.arrayContents else {
-            return try reject(Rejection(.content, "an array of more than \(policy.arrayContents)"), from: opened.sender, now)
+            return try reject(
+                Rejection(.content, "an array of more than \(policy.arrayContents)"), from: opened.sender, now)
         }
         let inner = contents.compactMap { try? Content($0) }
         let isOurs = inner.allSatisfy {

@@ -8,7 +8,7 @@ extension Messenger {
     /// A query is answered with our own meta; an answer is looked at like a find in the directory.
     mutating func answer(aboutMeta id: ID, _ meta: JSON?, _ opened: Opened, _ now: Moment) throws(LedgerError) {
         if let meta { return try learnMeta(meta, of: id, now) }
-        guard let owner = book.identity(id.address), queries.take(at: now.lived) else { return }
+        guard let owner = asked(about: id, opened), answers.take(at: now.lived) else { return }
         reply(Content.metaCommand(about: owner.id, meta: owner.meta, sn: newSN(), time: now.wall), opened, now)
     }
 
@@ -21,28 +21,35 @@ extension Messenger {
             for document in documents { try learnVisa(document, of: id, meta: known, now) }
             return try release(id, now)
         }
-        guard meta == nil, let owner = book.identity(id.address), queries.take(at: now.lived) else { return }
+        guard meta == nil, let owner = asked(about: id, opened), answers.take(at: now.lived) else { return }
         let name = content.json.first("command", "cmd")?.string ?? "documents"
         reply(
             Content.documentCommand(
-                name, about: owner.id, document: owner.visa, meta: owner.meta, sn: newSN(), time: now.wall), opened, now)
+                name, about: owner.id, document: owner.visa, meta: owner.meta, sn: newSN(), time: now.wall), opened, now
+        )
+    }
+
+    /// Only about the one who is asked: that two identities share a board is nobody's business.
+    private func asked(about id: ID, _ opened: Opened) -> Identity? {
+        id.address == opened.arrival.owner ? book.identity(id.address) : nil
     }
 
     /// Nothing depends on a handshake without a station; a peer that insists is told that all is well.
     mutating func answer(handshake title: String, _ opened: Opened, _ now: Moment) {
-        guard title == "Hello world!", queries.take(at: now.lived) else { return }
+        guard title == "Hello world!", answers.take(at: now.lived) else { return }
         reply(Content.handshake("DIM!", sn: newSN(), time: now.wall), opened, now)
     }
 
     /// A stranger's key is taken from the card attached to the very message that we answer.
     private mutating func reply(_ content: Content, _ opened: Opened, _ now: Moment) {
         write(
-            content, from: opened.arrival.owner, to: opened.sender, attached: attachedKey(opened), purpose: .courtesy, now)
+            content, from: opened.arrival.owner, to: opened.sender, attached: attachedKey(opened), purpose: .courtesy,
+            now)
     }
 
     private func attachedKey(_ opened: Opened) -> RSAPublicKey? {
         let message = opened.arrival.message
-        guard book.contact(opened.sender.address) == nil, let meta = try? Meta(message.meta),
+        guard book.encryptionKey(of: opened.sender) == nil, let meta = try? Meta(message.meta),
             meta.vouches(for: opened.sender)
         else { return nil }
         if let visa = try? Document(message.visa), (try? visa.check(about: opened.sender, meta: meta)) != nil,

@@ -8,13 +8,22 @@ extension Messenger {
     // MARK: - Ours
 
     mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
+        // What was wanted while nobody could be asked begins now.
+        if rooms.isEmpty {
+            for address in lookups.keys {
+                lookups[address]?.since = now.lived
+                lookups[address]?.next = now.lived + policy.queryPatience
+            }
+        }
         rooms[broker] = room
         keepDirectory(broker, now)
         for address in lookups.keys.sorted(by: { $0.text < $1.text }) { effects.append(.watch(address)) }
         try sendOwedReceipts(now)
-        for sender in try ledger.parkedSenders(isVerified: false, limit: 64) { ID(sender).map { lookUp($0, now) } }
         for receiver in try ledger.awaitedReceivers(limit: policy.directorySubscriptions) {
             ID(receiver).map { lookUp($0, now) }
+        }
+        for sender in try ledger.parkedSenders(isVerified: false, limit: 64) {
+            ID(sender).map { lookUp($0, isOurs: false, now) }
         }
         try pump(now)
     }
@@ -32,30 +41,66 @@ extension Messenger {
         }
     }
 
-    /// Our own card as a broker shows it: put back when somebody changed it, at most once in a minute.
-    private mutating func repair(_ place: Place, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError) {
-        let expected: [UInt8]
-        switch place {
-        case .meta(let address): expected = book.identity(address).map { JSON.object($0.meta.json).bytes } ?? []
-        case .visa(let address): expected = book.identity(address).map { JSON.object($0.visa.json).bytes } ?? []
-        case .state, .inbox: return
+    /// Our own card as a broker shows it: put back when somebody changed it, at most once in a minute and more
+    /// seldom when that goes on.
+    private mutating func inspect(_ place: Place, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError)
+    {
+        let shelf = Shelf(place: place, broker: broker)
+        guard let expected = card(at: place), bytes != expected else {
+            repairs[shelf]?.isDue = false
+            return
         }
-        guard !expected.isEmpty, bytes != expected else { return }
-        if let last = repairs[place], now.lived < last + 60 { return }
-        repairs[place] = now.lived
+        guard var repair = repairs[shelf], now.lived < repair.last + 3600 else {
+            repairs[shelf] = Repair(last: now.lived, pause: 60, isDue: false)
+            return try putBack(shelf, expected, now)
+        }
+        repair.isDue = true
+        repairs[shelf] = repair
+        try repairCards(now)
+    }
+
+    mutating func repairCards(_ now: Moment) throws(LedgerError) {
+        for (shelf, repair) in repairs where repair.isDue && now.lived >= repair.last + repair.pause {
+            repairs[shelf] = Repair(last: now.lived, pause: min(repair.pause * 2, 3600), isDue: false)
+            guard rooms[shelf.broker] != nil, let expected = card(at: shelf.place) else { continue }
+            try putBack(shelf, expected, now)
+        }
+    }
+
+    private mutating func putBack(_ shelf: Shelf, _ card: [UInt8], _ now: Moment) throws(LedgerError) {
         try note(
-            .visa, .warning, "somebody changed our own retained card; it was put back", broker: broker,
+            .visa, .warning, "somebody changed our own retained card; it was put back", broker: shelf.broker,
             reason: "card-changed", now)
-        dispatch(Errand(place: place, payload: expected, purpose: .courtesy, broker: broker))
+        dispatch(Errand(place: shelf.place, payload: card, purpose: .courtesy, broker: shelf.broker))
+    }
+
+    private func card(at place: Place) -> [UInt8]? {
+        switch place {
+        case .meta(let address): book.identity(address).map { JSON.object($0.meta.json).bytes }
+        case .visa(let address): book.identity(address).map { JSON.object($0.visa.json).bytes }
+        case .state, .inbox: nil
+        }
     }
 
     // MARK: - Others'
 
-    /// Watches the directory for an ID, unless it is being watched.
-    mutating func lookUp(_ id: ID, _ now: Moment) {
-        guard !id.isBroadcast, book.identity(id.address) == nil, lookups[id.address] == nil else { return }
-        guard lookups.count < policy.directorySubscriptions else { return }
-        lookups[id.address] = Lookup(id: id, since: now.lived, asked: nil)
+    /// Watches the directory for an ID, unless it is being watched. Strangers' IDs, which anybody can make up, get
+    /// half of the room.
+    mutating func lookUp(_ id: ID, isOurs: Bool = true, _ now: Moment) {
+        guard !id.isBroadcast, book.identity(id.address) == nil else { return }
+        if let known = lookups[id.address] {
+            // The name in front of an address is a claim; whom we write to, we know.
+            if isOurs, !known.isOurs {
+                lookups[id.address]?.isOurs = true
+                lookups[id.address]?.id = id
+            }
+            return
+        }
+        let room = policy.directorySubscriptions
+        guard lookups.count < room else { return }
+        if !isOurs, lookups.values.count(where: { !$0.isOurs }) >= room / 2 { return }
+        lookups[id.address] = Lookup(
+            id: id, isOurs: isOurs, since: now.lived, next: now.lived + policy.queryPatience)
         effects.append(.watch(id.address))
     }
 
@@ -65,27 +110,38 @@ extension Messenger {
         case .inbox: return
         case .meta(let of), .visa(let of), .state(let of): address = of
         }
-        if book.identity(address) != nil { return try repair(place, bytes, broker, now) }
+        if book.identity(address) != nil { return try inspect(place, bytes, broker, now) }
         guard !bytes.isEmpty, bytes.count <= policy.directorySize, let id = lookups[address]?.id,
             let json = try? JSON(parsing: bytes)
         else { return }
         switch place {
         case .meta:
-            try learnMeta(json, of: id, now)
-            guard let meta = book.meta(of: id), let visa = lookups[address]?.visa else { return }
-            lookups[address]?.visa = nil
-            try learnVisa(visa, of: id, meta: meta, now)
-            try release(id, now)
+            try learnMeta(json, of: named(id, json), now)
         case .visa:
             // The two topics come in any order.
             guard let meta = book.meta(of: id) else {
-                lookups[address]?.visa = json
+                lookups[address]?.visa = bytes
                 return
             }
             try learnVisa(json, of: id, meta: meta, now)
             try release(id, now)
         case .state, .inbox: break
         }
+    }
+
+    /// Strangers are known by an address alone: what stood in front of it was anybody's claim, the seed is proven.
+    private func named(_ id: ID, _ meta: JSON) -> ID {
+        guard lookups[id.address]?.isOurs == false, let seed = meta["seed"]?.string else { return id }
+        return ID("\(seed)@\(id.address)") ?? id
+    }
+
+    /// The visa that came before its meta.
+    private mutating func takeWaitingVisa(of id: ID, _ now: Moment) throws(LedgerError) {
+        guard let meta = book.meta(of: id), let bytes = lookups[id.address]?.visa else { return }
+        lookups[id.address]?.visa = nil
+        guard let visa = try? JSON(parsing: bytes) else { return }
+        try learnVisa(visa, of: id, meta: meta, now)
+        try release(id, now)
     }
 
     /// A meta from the directory or from an answer: kept for contacts; for a stranger it only lets parked messages on.
@@ -98,7 +154,10 @@ extension Messenger {
         } catch {
             return try reject(error, from: id, now)
         }
-        if book.contact(id.address) != nil { book.learn(.meta(meta, of: id)) }
+        if book.contact(id.address) != nil {
+            book.learn(.meta(meta, of: id))
+            try takeWaitingVisa(of: id, now)
+        }
         try unpark(id, isVerified: false, attaching: meta, now)
     }
 
@@ -119,10 +178,11 @@ extension Messenger {
         if let known, visa.time <= known.time {
             guard visa.time < known.time else { return }
             return try note(
-                .visa, .warning, "an older visa of \(id) was shown and not taken", did: id, reason: "visa-rolled-back", now)
+                .visa, .warning, "an older visa of \(id) was shown and not taken", did: id, reason: "visa-rolled-back",
+                now)
         }
         book.learn(.visa(visa, of: id))
-        failed = []
+        lookups[id.address]?.next = now.lived + policy.queryPatience
         if visa.isOfCulver, var contact = book.contact(id.address), !contact.isCulver {
             contact.isCulver = true
             book.learn(.contact(contact))
@@ -130,20 +190,27 @@ extension Messenger {
     }
 
     /// Where the directory stays silent the peer itself is asked, by a broadcast that needs no key, once in 10 min.
+    /// A lookup ends when there is a visa, or after 10 min when no message waits for it.
     mutating func askPeers(_ now: Moment) throws(LedgerError) {
-        for (address, lookup) in lookups {
-            guard let id = lookup.id, now.lived >= lookup.since + policy.queryPatience else { continue }
-            if book.visa(of: id) != nil || now.lived >= lookup.since + 600 {
-                let isAwaited = try !ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
-                if !isAwaited {
-                    lookups[address] = nil
-                    effects.append(.leave(address))
-                    continue
-                }
+        guard !rooms.isEmpty else { return }
+        // Ours before strangers'.
+        let ready = lookups.values.filter { now.lived >= $0.next }
+            .sorted { ($0.isOurs ? 0 : 1, $0.id.text) < ($1.isOurs ? 0 : 1, $1.id.text) }
+        for lookup in ready {
+            let id = lookup.id
+            let address = id.address
+            let hasVisa = book.visa(of: id) != nil
+            if hasVisa || now.lived >= lookup.since + 600,
+                try ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
+            {
+                lookups[address] = nil
+                effects.append(.leave(address))
+                continue
             }
-            guard !rooms.isEmpty, lookup.asked.map({ now.lived >= $0 + 600 }) ?? true else { continue }
-            lookups[address]?.asked = now.lived
-            guard book.visa(of: id) == nil, queries.take(at: now.lived), let identity = book.identities.first else {
+            lookups[address]?.next = now.lived + 600
+            guard !hasVisa, let identity = book.identities.first else { continue }
+            guard queries.take(at: now.lived) else {
+                lookups[address]?.next = now.lived + 2
                 continue
             }
             ask(id, identity, now)
@@ -169,9 +236,17 @@ extension Messenger {
     // MARK: - Contacts
 
     /// Whose message we take as a trusted one or under `open`: a contact's meta is kept, a stranger becomes known.
-    mutating func meet(_ id: ID, _ meta: Meta) {
+    /// What waited for the meta, or for the attached visa, goes on.
+    mutating func meet(_ id: ID, _ meta: Meta, visa: JSON?, _ now: Moment) throws(LedgerError) {
         if book.contact(id.address) == nil { book.learn(.contact(Contact(id: id.bare, trust: .stranger))) }
-        if book.meta(of: id) == nil { book.learn(.meta(meta, of: id)) }
+        if book.meta(of: id) == nil {
+            book.learn(.meta(meta, of: id))
+            try takeWaitingVisa(of: id, now)
+            try unpark(id, isVerified: false, now)
+        }
+        guard let visa else { return }
+        try learnVisa(visa, of: id, meta: meta, now)
+        try release(id, now)
     }
 
     mutating func befriend(_ id: ID, _ now: Moment) throws(LedgerError) {
@@ -183,6 +258,7 @@ extension Messenger {
             book.learn(.contact(Contact(id: id.bare, trust: .contact)))
         }
         try unpark(id, isVerified: true, now)
+        try release(id, now)
         if book.visa(of: id) == nil { lookUp(id, now) }
     }
 

@@ -27,6 +27,7 @@ extension Messenger {
         guard let owner = owner(of: message, at: address) else {
             throw Rejection(.receiver, "the message is for somebody else")
         }
+        guard !message.envelope.sender.isBroadcast else { throw Rejection(.meta, "the sender is nobody") }
         return Arrival(
             message: message, wire: wire, digest: Digest.sha256(message.secure.data), owner: owner.id.address, depth: 0)
     }
@@ -43,14 +44,13 @@ extension Messenger {
     /// From trust to the signature. Used for forwarded messages too.
     mutating func admit(_ arrival: Arrival, _ now: Moment) throws(LedgerError) {
         let sender = arrival.message.envelope.sender
-        let contact = book.contact(sender.address)
-        if contact?.isBlocked == true { return try reject(Rejection(.trust, "the sender is blocked"), from: sender, now) }
-        if policy.strangers == .closed, contact?.isTrusted != true, book.identity(sender.address) == nil {
-            return try reject(Rejection(.trust, "the sender is a stranger"), from: sender, now)
-        }
+        if let refusal = refusal(of: sender) { return try reject(refusal, from: sender, now) }
+        let isTrusted = isTrusted(sender)
+        // A card of a sender whose meta we do not have costs a public operation of its own.
+        if knownMeta(of: sender) == nil, arrival.message.meta != nil, !publicBudget.take(at: now.lived) { return }
         let found: Meta?
         do throws(Rejection) {
-            found = try meta(of: arrival, now)
+            found = try meta(of: arrival)
         } catch {
             return try reject(error, from: sender, now)
         }
@@ -58,20 +58,51 @@ extension Messenger {
         if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
             return try receiptAgain(seen, now)
         }
-        guard !busy.contains(arrival.digest), busy.count < 4096 else { return }
-        if contact?.isTrusted != true, !publicBudget.take(at: now.lived) { return }
-        busy.insert(arrival.digest)
+        guard begin(arrival, now) else { return }
+        if !isTrusted, !publicBudget.take(at: now.lived) { return finish(arrival) }
         effects.append(
             .work(Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))))
     }
 
-    /// The sender's meta: known, or attached and vouching for the sender. `nil`: not to be had yet.
-    private mutating func meta(of arrival: Arrival, _ now: Moment) throws(Rejection) -> Meta? {
-        let sender = arrival.message.envelope.sender
+    /// Asked again before the key: the owner may have spoken while the pool worked.
+    private func refusal(of sender: ID) -> Rejection? {
+        if book.contact(sender.address)?.isBlocked == true { return Rejection(.trust, "the sender is blocked") }
+        if policy.strangers == .closed, !isTrusted(sender) { return Rejection(.trust, "the sender is a stranger") }
+        return nil
+    }
+
+    private func isTrusted(_ sender: ID) -> Bool {
+        book.identity(sender.address) != nil || book.contact(sender.address)?.isTrusted == true
+    }
+
+    /// False while the same message is on its way in, and while too many are. A way in that never ended, because a
+    /// result was lost, is forgotten after a minute.
+    private mutating func begin(_ arrival: Arrival, _ now: Moment) -> Bool {
+        let passage = passage(of: arrival)
+        if let since = busy[passage], now.lived < since + 60 { return false }
+        if busy.count >= 4096 { busy = busy.filter { now.lived < $0.value + 60 } }
+        guard busy.count < 4096 else { return false }
+        busy[passage] = now.lived
+        return true
+    }
+
+    private mutating func finish(_ arrival: Arrival) { busy[passage(of: arrival)] = nil }
+
+    func passage(of arrival: Arrival) -> Passage {
+        Passage(
+            owner: arrival.owner, sender: arrival.message.envelope.sender.address, digest: arrival.digest)
+    }
+
+    private func knownMeta(of sender: ID) -> Meta? {
         if let own = book.identity(sender.address), own.id == sender { return own.meta }
-        if let known = book.meta(of: sender) { return known }
+        return book.meta(of: sender)
+    }
+
+    /// The sender's meta: known, or attached and vouching for the sender. `nil`: not to be had yet.
+    private func meta(of arrival: Arrival) throws(Rejection) -> Meta? {
+        let sender = arrival.message.envelope.sender
+        if let known = knownMeta(of: sender) { return known }
         guard let attached = arrival.message.meta else { return nil }
-        guard publicBudget.take(at: now.lived) else { throw Rejection(.meta, "too many new senders at once") }
         let meta = try Meta(attached)
         guard meta.vouches(for: sender) else { throw Rejection(.meta, "the attached meta is of another ID") }
         return meta
@@ -82,36 +113,35 @@ extension Messenger {
         let arrival = verifying.arrival
         let sender = arrival.message.envelope.sender
         guard isGood, let owner = book.identity(arrival.owner) else {
-            busy.remove(arrival.digest)
+            finish(arrival)
             return try reject(Rejection(.signature, "the signature does not verify"), from: sender, now)
         }
-        let isOwn = book.identity(sender.address) != nil
-        let isTrusted = isOwn || book.contact(sender.address)?.isTrusted == true
-        let isQuery = arrival.message.envelope.isBroadcast
-        if policy.strangers == .ask, !isTrusted, !isQuery {
-            busy.remove(arrival.digest)
+        if let refusal = refusal(of: sender) {
+            finish(arrival)
+            return try reject(refusal, from: sender, now)
+        }
+        let isTrusted = isTrusted(sender)
+        let isBroadcast = arrival.message.envelope.isBroadcast
+        if policy.strangers == .ask, !isTrusted, !isBroadcast {
+            finish(arrival)
             return try park(arrival, isVerified: true, now)
         }
-        if !isOwn, isTrusted || (policy.strangers == .open && !isQuery) {
-            meet(sender, verifying.meta)
-            if let visa = arrival.message.visa { try learnVisa(visa, of: sender, meta: verifying.meta, now) }
+        if book.identity(sender.address) == nil, isTrusted || (policy.strangers == .open && !isBroadcast) {
+            try meet(sender, verifying.meta, visa: arrival.message.visa, now)
         }
         let secure = arrival.message.secure
-        if isQuery { return try open(arrival, .plain, wrapped: nil, verifying.meta, now) }
+        if isBroadcast { return try open(arrival, .plain, wrapped: nil, now) }
         for wrapped in secure.wrappedKeys(for: owner.id) {
             let digest = Digest.sha256(wrapped)
             if let key = book.receivedKey(from: sender, to: secure.envelope.target, wrapping: digest) {
-                return try open(arrival, key, wrapped: wrapped, verifying.meta, now)
+                return try open(arrival, key, wrapped: wrapped, now)
             }
         }
         guard !failed.contains(attempt(of: arrival)) else {
-            busy.remove(arrival.digest)
+            finish(arrival)
             return try reject(Rejection(.decrypt, "failed before with the same keys"), from: sender, now)
         }
-        guard takePrivateBudget(sender, isTrusted, now) else {
-            busy.remove(arrival.digest)
-            return
-        }
+        guard takePrivateBudget(sender, isTrusted, now) else { return finish(arrival) }
         effects.append(
             .work(Job(lane: "in \(sender.address.text)", work: .unwrap(Unwrapping(arrival: arrival, owner: owner)))))
     }
@@ -132,18 +162,18 @@ extension Messenger {
         let arrival = unwrapping.arrival
         switch result {
         case .success(let unwrapped):
-            try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, nil, now)
+            try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, now)
         case .failure(let rejection):
-            busy.remove(arrival.digest)
+            finish(arrival)
             try reject(rejection, from: arrival.message.envelope.sender, now)
         }
     }
 
     /// Decrypts, checks seal and time, and accepts.
     private mutating func open(
-        _ arrival: Arrival, _ key: SymmetricKey, wrapped: [UInt8]?, _ meta: Meta?, _ now: Moment
+        _ arrival: Arrival, _ key: SymmetricKey, wrapped: [UInt8]?, _ now: Moment
     ) throws(LedgerError) {
-        busy.remove(arrival.digest)
+        finish(arrival)
         let sender = arrival.message.envelope.sender
         let opened: Opened
         do throws(Rejection) {
@@ -154,6 +184,10 @@ extension Messenger {
                 if failed.count > 1000 { failed.removeFirst() }
             }
             return try reject(error, from: sender, now)
+        }
+        // Taken meanwhile, by another way.
+        if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
+            return try receiptAgain(seen, now)
         }
         try accept(opened, now)
     }
@@ -178,7 +212,7 @@ extension Messenger {
         if key == .plain, !secure.keys.isEmpty { throw Rejection(.key, "a broadcast has no key") }
         let instant = try secure.decrypted(with: key)
         let isSealed = try Seal.check(instant, iv: secure.iv)
-        if key == .plain, instant.content.sn == 0 { throw Rejection(.content, "a broadcast has a serial number") }
+        if key == .plain { try checkBroadcast(instant.content, of: secure.envelope.sender) }
         if !isSealed, key != .plain, isCulver(secure.envelope.sender) {
             throw Rejection(.seal, "a message without seal of a peer that seals")
         }
@@ -189,6 +223,20 @@ extension Messenger {
         return Opened(
             arrival: arrival, content: instant.content, isSealed: isSealed, isEncrypted: key != .plain, key: key,
             wrapped: wrapped)
+    }
+
+    /// A broadcast is a signature over text, as documents are: it must be able to be nothing else (design section
+    /// 5.2). Of a stranger only questions are heard.
+    private func checkBroadcast(_ content: Content, of sender: ID) throws(Rejection) {
+        guard content.json["type"]?.double != nil, content.json["sn"]?.double != nil, content.json["signed"] == nil
+        else {
+            throw Rejection(.content, "a broadcast has a numeric type and serial number")
+        }
+        guard policy.strangers != .open, !isTrusted(sender) else { return }
+        switch content.body {
+        case .command(.meta), .command(.documents), .command(.handshake): return
+        default: throw Rejection(.trust, "a broadcast of a stranger")
+        }
     }
 
     /// 2024-01-01: a content time before it is as good as none (design section 5.5).
@@ -212,13 +260,14 @@ extension Messenger {
                     isVerified: isVerified, sender: sender.bare.text, receiver: arrival.message.envelope.receiver.text,
                     wire: arrival.wire, digest: arrival.digest, received: now.isClockSet ? now.wall : 0,
                     since: now.lived)))
-        if !isVerified { return lookUp(sender, now) }
+        if !isVerified { return lookUp(sender, isOurs: book.contact(sender.address) != nil, now) }
         if isNew { try note(.request, .info, "\(sender) wants to talk to us", did: sender, reason: "stranger", now) }
     }
 
     /// Parked messages of a sender take the way in again; `meta` is one that was found meanwhile and belongs to no
     /// contact, so it travels with the message.
-    mutating func unpark(_ sender: ID, isVerified: Bool, attaching meta: Meta? = nil, _ now: Moment) throws(LedgerError) {
+    mutating func unpark(_ sender: ID, isVerified: Bool, attaching meta: Meta? = nil, _ now: Moment) throws(LedgerError)
+    {
         for parked in try ledger.parked(sender: sender.address.text, isVerified: isVerified, limit: 64) {
             try ledger.apply(.unpark(number: parked.number))
             guard var message = try? ReliableMessage(parsing: parked.wire) else { continue }

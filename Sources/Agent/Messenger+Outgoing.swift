@@ -20,7 +20,11 @@ extension Messenger {
         let wish: JSON = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         let request = Digest.sha256(wish.bytes)
         if try isKnown(submission, request) { return }
-        let content = Content(type: submission.type, sn: newSN(), time: now.wall, submission.members)
+        let lifetime = submission.expiry ?? policy.expiry
+        guard lifetime > 0 else { return refuse(submission, .badData, "bad-expiry", "an expiry must be more than 0 s") }
+        var members = submission.members
+        for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
+        let content = Content(type: submission.type, sn: newSN(), time: now.wall, members)
         let text = JSON.object(content.json).text
         // The ciphertext becomes a third longer in Base64, and keys, meta and visa need some room.
         guard text.utf8.count / 3 * 4 + 8192 <= policy.messageSize else {
@@ -28,14 +32,14 @@ extension Messenger {
                 submission, .badData, "too-large", "the message is larger than \(policy.messageSize) bytes on the wire")
         }
         let size = try ledger.outboxSize()
-        guard size.count < policy.outboxCount, size.bytes + text.utf8.count <= policy.outboxBytes else {
+        guard size.count + pooled.count < policy.outboxCount, size.bytes + text.utf8.count <= policy.outboxBytes else {
             return refuse(submission, .notNow, "outbox-full", "the outbox is full: \(size.count) messages wait")
         }
         let row = Outgoing(
             id: newID(), sn: content.sn, sender: identity.id.bare.text, receiver: submission.receiver.bare.text,
             ref: submission.ref, request: request, content: text, state: .waiting,
             created: now.isClockSet ? now.wall : 0,
-            expires: now.lived + min(submission.expiry ?? policy.expiry, 14 * 86_400))
+            expires: now.lived + min(lifetime, 14 * 86_400))
         makeContact(submission.receiver)
         try start(row, to: submission.receiver.bare, identity, answering: submission.token, now)
     }
@@ -71,7 +75,7 @@ extension Messenger {
 
     /// Who sends to an ID makes it a contact.
     private mutating func makeContact(_ id: ID) {
-        guard !id.isBroadcast else { return }
+        guard !id.isBroadcast, book.identity(id.address) == nil else { return }
         var contact = book.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
         guard contact.trust == .stranger || book.contact(id.address) == nil else { return }
         contact.trust = .contact
@@ -86,10 +90,17 @@ extension Messenger {
             return try seal(row, to: receiver, identity, tokens: [token], now)
         }
         var row = row
-        row.due = min(row.expires, now.lived + policy.visaPatience)
-        try ledger.apply(.outgoing(row))
-        effects.append(.answer(token, .accepted(id: row.id, sn: row.sn, state: row.state.rawValue, isRepeat: false)))
         lookUp(receiver, now)
+        row.due = min(row.expires, nextLook(receiver, now))
+        try ledger.apply(.outgoing(row))
+        effects.insert(
+            .answer(token, .accepted(id: row.id, sn: row.sn, state: row.state.rawValue, isRepeat: false)), at: 0)
+    }
+
+    /// When a waiting row is looked at next if nothing is found: soon when a meta's key will do after some patience.
+    private func nextLook(_ receiver: ID, _ now: Moment) -> Double {
+        let patience = (lookups[receiver.address]?.since ?? now.lived) + policy.visaPatience
+        return patience > now.lived ? patience : now.lived + policy.longestPause
     }
 
     /// Whether a message can be encrypted now. A meta alone will do once we have waited for a visa.
@@ -105,8 +116,9 @@ extension Messenger {
         _ row: Outgoing, to receiver: ID, _ identity: Identity, tokens: [UInt64], _ now: Moment
     ) throws(LedgerError) {
         guard let json = try? JSON(parsing: row.content), var content = try? Content(json) else {
-            return try end(row, .failed, "unreadable-content", now)
+            return try fail(row, tokens, "unreadable-content", "the content cannot be read again", now)
         }
+        pooled.insert(row.id)
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
         if !receiver.isBroadcast, let key = book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = [(receiver, key)]
@@ -185,8 +197,9 @@ extension Messenger {
         _ row: Outgoing, _ sealing: Sealing, _ packed: Packing.Packed, _ tokens: [UInt64], _ now: Moment
     ) throws(LedgerError) {
         var row = row
-        // Cancelled or expired while the pool worked.
-        if let stored = try ledger.outgoing(id: row.id), stored.state.isEnd { return }
+        pooled.remove(row.id)
+        // Cancelled or expired while the pool worked. A row is sealed once: two ciphertexts would be two messages.
+        if let stored = try ledger.outgoing(id: row.id), stored.state != .waiting { return }
         let secure = packed.message.secure
         row.content = JSON.object(sealing.content.json).text
         row.sealed = Outgoing.Sealed(
@@ -195,12 +208,13 @@ extension Messenger {
         row.state = .queued
         row.due = now.lived
         let receiver = sealing.packing.receiver
-        if let broker = freeBroker() {
-            row.attempts = 1
-            row.due = pause(after: 1, now)
+        if let broker = freeBroker(attempt: row.attempts) {
+            row.attempts += 1
+            row.due = min(row.expires, pause(after: row.attempts, now))
             dispatch(
                 Errand(
-                    place: .inbox(receiver.address), payload: wire(packed.message, sealing.packing.identity, to: receiver),
+                    place: .inbox(receiver.address),
+                    payload: wire(packed.message, sealing.packing.identity, to: receiver),
                     purpose: .message(id: row.id), expiry: remaining(row, now), broker: broker))
         }
         try ledger.apply(.outgoing(row))
@@ -216,15 +230,21 @@ extension Messenger {
 
     mutating func fail(_ sealing: Sealing, _ words: String, _ now: Moment) throws(LedgerError) {
         guard case .message(let row, let tokens) = sealing.purpose else { return }
-        let others = takeWaiting(row)
-        for token in tokens + others {
-            effects.append(.answer(token, .refused(Refusal(.inputOutput, "cannot-seal", words))))
+        pooled.remove(row.id)
+        try fail(row, tokens, "cannot-seal", words, now)
+    }
+
+    private mutating func fail(
+        _ row: Outgoing, _ tokens: [UInt64], _ reason: String, _ words: String, _ now: Moment
+    ) throws(LedgerError) {
+        for token in tokens + takeWaiting(row) {
+            effects.append(.answer(token, .refused(Refusal(.inputOutput, reason, words))))
         }
-        if try ledger.outgoing(id: row.id) != nil { try end(row, .failed, "cannot-seal", now) }
+        if let stored = try ledger.outgoing(id: row.id), !stored.state.isEnd { try end(stored, .failed, reason, now) }
     }
 
     /// Who else asked with the same ref while the pool worked.
-    private mutating func takeWaiting(_ row: Outgoing) -> [UInt64] {
+    mutating func takeWaiting(_ row: Outgoing) -> [UInt64] {
         refKey(of: row).flatMap { sealing.removeValue(forKey: $0)?.tokens } ?? []
     }
 
@@ -236,34 +256,41 @@ extension Messenger {
 
     /// Sends what is due, as far as the brokers take it.
     mutating func pump(_ now: Moment) throws(LedgerError) {
-        while let errand = backlog.first, freeBroker() != nil {
-            backlog.removeFirst()
-            dispatch(errand)
+        let waiting = backlog
+        backlog = []
+        for errand in waiting { dispatch(errand) }
+        var left = room
+        if left == 0 {
+            for row in try ledger.dueOutgoing(at: now.lived, limit: 100) where now.lived >= row.expires {
+                try end(row, .expired, "expired", now)
+            }
         }
-        var room = rooms.values.reduce(0, +)
-        while room > 0 {
-            let rows = try ledger.dueOutgoing(at: now.lived, limit: room)
+        while left > 0 {
+            let rows = try ledger.dueOutgoing(at: now.lived, limit: left)
             for row in rows { try attempt(row, now) }
-            let left = rooms.values.reduce(0, +)
-            if rows.count < room || left == room { return }
-            room = left
+            if rows.count < left || room == left { return }
+            left = room
         }
     }
 
+    private var room: Int { rooms.values.reduce(0) { $0 + max(0, $1) } }
+
     private mutating func attempt(_ row: Outgoing, _ now: Moment) throws(LedgerError) {
+        if now.lived >= row.expires { return try end(row, .expired, "expired", now) }
         guard let receiver = ID(row.receiver), let sender = ID(row.sender),
             let identity = book.identity(sender.address)
         else { return try end(row, .failed, "unknown-identity", now) }
-        if now.lived >= row.expires { return try end(row, .expired, "expired", now) }
         guard row.state != .waiting else { return try resume(row, receiver, identity, now) }
-        guard let wire = repeated(row, receiver, identity), let broker = freeBroker() else {
-            var row = row
-            row.due = pause(after: row.attempts + 1, now)
+        guard let broker = freeBroker(attempt: row.attempts) else { return }
+        var row = row
+        guard let wire = repeated(row, receiver, identity) else {
+            // The contact is gone, and its keys with it.
+            row.due = min(row.expires, now.lived + policy.longestPause)
+            lookUp(receiver, now)
             return try ledger.apply(.outgoing(row))
         }
-        var row = row
         row.attempts += 1
-        row.due = pause(after: row.attempts, now)
+        row.due = min(row.expires, pause(after: row.attempts, now))
         try ledger.apply(.outgoing(row))
         // The peer may have other keys by now.
         if row.attempts > 2 { lookUp(receiver, now) }
@@ -278,13 +305,11 @@ extension Messenger {
         _ row: Outgoing, _ receiver: ID, _ identity: Identity, _ now: Moment
     ) throws(LedgerError) {
         var row = row
-        row.due = min(row.expires, now.lived + policy.longestPause)
+        let isReady = receiver.isBroadcast || isReady(receiver, now)
+        if !isReady { lookUp(receiver, now) }
+        row.due = min(row.expires, isReady ? now.lived + policy.longestPause : nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
-        if isReady(receiver, now) {
-            try seal(row, to: receiver, identity, tokens: [], now)
-        } else {
-            lookUp(receiver, now)
-        }
+        if isReady, !pooled.contains(row.id) { try seal(row, to: receiver, identity, tokens: [], now) }
     }
 
     /// Everything that waited for this receiver's key.
@@ -342,27 +367,39 @@ extension Messenger {
         UInt32(max(1, min(row.expires - now.lived, 14 * 86_400)))
     }
 
-    func freeBroker() -> String? {
-        rooms.keys.sorted().first { (rooms[$0] ?? 0) > 0 }
+    /// Each attempt takes the next broker: nobody says on which of them a peer is.
+    func freeBroker(attempt: Int = 0) -> String? {
+        let free = rooms.keys.filter { (rooms[$0] ?? 0) > 0 }.sorted()
+        return free.isEmpty ? nil : free[attempt % free.count]
     }
 
-    /// Publishes, or keeps a courtesy for later. Rows of the outbox are not kept here: they stay due.
+    /// Publishes on the errand's broker. Without one it is a courtesy or a receipt, which goes to every broker; where
+    /// there is no room it is kept for later. Rows of the outbox are not kept: they stay due.
     mutating func dispatch(_ errand: Errand) {
-        guard let broker = errand.broker ?? freeBroker() else {
+        guard let broker = errand.broker else {
+            for broker in rooms.keys.sorted() {
+                var copy = errand
+                copy.broker = broker
+                dispatch(copy)
+            }
+            return
+        }
+        guard let room = rooms[broker] else { return }
+        guard room > 0 else {
             if case .message = errand.purpose { return }
             if backlog.count < 256 { backlog.append(errand) }
             return
         }
+        rooms[broker] = room - 1
         let number = nextParcel
         nextParcel += 1
-        rooms[broker, default: 1] -= 1
         var errand = errand
-        errand.broker = broker
         let payload = errand.payload
         errand.payload = []
         parcels[number] = errand
         effects.append(
-            .publish(Parcel(number: number, broker: broker, place: errand.place, payload: payload, expiry: errand.expiry)))
+            .publish(
+                Parcel(number: number, broker: broker, place: errand.place, payload: payload, expiry: errand.expiry)))
     }
 
     // MARK: - What brokers say
@@ -373,7 +410,10 @@ extension Messenger {
         switch errand.purpose {
         case .message(let id): try acknowledge(id, outcome, now)
         case .receipt(let owner, let sender, let digest):
-            if outcome == .taken, var seen = try ledger.seen(owner: owner, sender: sender, digest: digest), seen.isOwed {
+            // Where nobody listens the peer will repeat, and is receipted again.
+            if outcome == .taken || outcome == .nobody,
+                var seen = try ledger.seen(owner: owner, sender: sender, digest: digest), seen.isOwed
+            {
                 seen.isOwed = false
                 try ledger.apply(.seen(seen))
             }
@@ -391,22 +431,35 @@ extension Messenger {
             row.reason = nil
             // Stock peers do not de-duplicate: to them a message goes once.
             if receiver.isBroadcast || !isCulver(receiver) { row.due = nil }
-        case .nobody: row.reason = "nobody-subscribed"
+        case .nobody:
+            row.reason = "nobody-subscribed"
+            // Perhaps on the next broker; when all were asked, after the pause.
+            if row.due != nil, row.attempts % max(1, rooms.count) != 0 { row.due = now.lived }
         case .refused(let words): row.reason = "broker-refused: \(words)"
         }
         try ledger.apply(.outgoing(row))
         effects.append(.changed(row))
     }
 
+    /// What was on its way there may be lost: messages are due again, owed receipts are made again.
     mutating func unlink(_ broker: String, _ now: Moment) throws(LedgerError) {
         rooms[broker] = nil
-        for (number, errand) in parcels where errand.broker == broker {
-            parcels[number] = nil
-            guard case .message(let id) = errand.purpose, var row = try ledger.outgoing(id: id), !row.state.isEnd else {
-                continue
+        backlog.removeAll { $0.broker == broker }
+        repairs = repairs.filter { $0.key.broker != broker }
+        for number in parcels.keys.sorted() where parcels[number]?.broker == broker {
+            guard let errand = parcels.removeValue(forKey: number) else { continue }
+            switch errand.purpose {
+            case .message(let id):
+                guard var row = try ledger.outgoing(id: id), !row.state.isEnd, row.due != nil else { continue }
+                row.due = now.lived
+                try ledger.apply(.outgoing(row))
+            case .receipt(let owner, let sender, let digest):
+                guard !rooms.isEmpty, let seen = try ledger.seen(owner: owner, sender: sender, digest: digest),
+                    seen.isOwed
+                else { continue }
+                sendReceipt(seen, now)
+            case .courtesy: break
             }
-            row.due = now.lived
-            try ledger.apply(.outgoing(row))
         }
         try pump(now)
     }
@@ -436,6 +489,7 @@ extension Messenger {
         row.due = nil
         if state == .delivered { row.delivered = now.wall }
         // The digest stays, so that a late receipt finds the row; the ciphertext and its key do not.
+        row.content = ""
         if let sealed = row.sealed {
             row.sealed = Outgoing.Sealed(digest: sealed.digest, data: [], signature: sealed.signature, iv: [], key: "")
         }
@@ -443,7 +497,8 @@ extension Messenger {
         effects.append(.changed(row))
         if state != .delivered {
             try note(
-                .message, state == .cancelled ? .info : .warning, "message \(row.id) to \(row.receiver) \(state.rawValue)",
+                .message, state == .cancelled ? .info : .warning,
+                "message \(row.id) to \(row.receiver) \(state.rawValue)",
                 did: ID(row.receiver), id: row.id, reason: reason, now)
         }
     }

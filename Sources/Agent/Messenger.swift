@@ -24,19 +24,24 @@ package struct Messenger {
     var rooms: [String: Int] = [:]
     var parcels: [UInt64: Errand] = [:]
     var nextParcel: UInt64 = 1
-    /// Courtesies that found no room; dropped beyond a bound, because peers repeat.
+    /// Courtesies that found no room on their broker; dropped beyond a bound, because peers repeat.
     var backlog: [Errand] = []
     var lookups: [Address: Lookup] = [:]
+    /// What we ask, and what we answer.
     var queries: Budget
-    /// Digests between arrival and the end of their checks, and those whose key failed lately.
-    var busy: Set<[UInt8]> = []
+    var answers: Budget
+    /// Messages between arrival and the end of their checks, with the time of their arrival, and those whose key
+    /// failed lately.
+    var busy: [Passage: Double] = [:]
     var failed: [[UInt8]] = []
+    /// Messages that the pool seals now, by id.
+    var pooled: Set<String> = []
     /// Refs between submission and saving, with who else asked.
     var sealing: [String: Waiting] = [:]
     var publicBudget: Budget
     var strangerBudget: Budget
     var peerBudgets: [Address: Budget] = [:]
-    var repairs: [Place: Double] = [:]
+    var repairs: [Shelf: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
 
     package init(
@@ -46,7 +51,8 @@ package struct Messenger {
         self.ledger = ledger
         self.policy = policy
         self.random = random
-        queries = Budget(perSecond: Double(policy.queriesPerMinute) / 60)
+        queries = Budget(perSecond: Double(policy.queriesPerMinute) / 60, burst: Double(policy.queriesPerMinute))
+        answers = queries
         publicBudget = Budget(perSecond: policy.publicOperations)
         strangerBudget = Budget(perSecond: policy.strangersPrivateOperations)
     }
@@ -71,12 +77,35 @@ package struct Messenger {
         var tokens: [UInt64]
     }
 
+    /// One message of one sender to one of us: a group message for two of us is two.
+    struct Passage: Hashable {
+        var owner: Address
+        var sender: Address
+        var digest: [UInt8]
+    }
+
     struct Lookup {
-        var id: ID?
+        var id: ID
+        /// Somebody here waits for it; strangers' metas get half of the room.
+        var isOurs: Bool
         var since: Double
-        var asked: Double?
+        /// When to ask the peer, or to end it.
+        var next: Double
         /// A visa that came before its meta.
-        var visa: JSON?
+        var visa: [UInt8]?
+    }
+
+    /// A retained topic on one broker.
+    struct Shelf: Hashable {
+        var place: Place
+        var broker: String
+    }
+
+    /// When our card was put back, when it may be put back again, and whether it is wrong now.
+    struct Repair {
+        var last: Double
+        var pause: Double
+        var isDue: Bool
     }
 
     struct Refusals {
@@ -102,12 +131,15 @@ package struct Messenger {
         case .unlinked(let broker): try unlink(broker, now)
         case .acknowledged(let number, let outcome): try acknowledge(number, outcome, now)
         case .room(let broker, let room):
-            rooms[broker] = room
+            // A late word about a broker that is gone does not bring it back.
+            if rooms[broker] != nil { rooms[broker] = room }
             try pump(now)
         case .befriended(let id): try befriend(id, now)
         case .refusedStranger(let id): try ledger.apply(.unparkAll(sender: id.address.text))
         case .forgot(let id): try forget(id, now)
-        case .identitiesChanged: for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
+        case .identitiesChanged:
+            failed = []
+            for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
         case .ticked: try tick(now)
         }
         let all = effects
@@ -115,17 +147,40 @@ package struct Messenger {
         return all
     }
 
-    /// When `.ticked` is wanted next, in seconds lived.
+    /// What follows when the turn of this input could not be written down and nothing of it happened. The ledger is
+    /// not touched: local programs are told, and nothing waits for what will not come.
+    package mutating func giveUp(_ input: Input, because error: LedgerError) -> [Effect] {
+        let refusal = Refusal(
+            error.isFull ? .notNow : .inputOutput, error.isFull ? "disk-full" : "not-written", error.description)
+        switch input {
+        case .submitted(let submission): return [.answer(submission.token, .refused(refusal))]
+        case .cancelled(_, let token): return [.answer(token, .refused(refusal))]
+        case .sealed(let sealing, _):
+            guard case .message(let row, let tokens) = sealing.purpose else { return [] }
+            pooled.remove(row.id)
+            return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
+        case .verified(let verifying, _): busy[passage(of: verifying.arrival)] = nil
+        case .unwrapped(let unwrapping, _): busy[passage(of: unwrapping.arrival)] = nil
+        default: break
+        }
+        return []
+    }
+
+    /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
     package func nextTick(after now: Moment) throws(LedgerError) -> Double {
         var next = now.lived + 3600
-        if !rooms.isEmpty, let due = try ledger.nextDue() { next = min(next, due) }
-        for lookup in lookups.values where lookup.asked == nil { next = min(next, lookup.since + policy.queryPatience) }
+        if freeBroker() != nil, let due = try ledger.nextDue() { next = min(next, due) }
+        if !rooms.isEmpty {
+            for lookup in lookups.values { next = min(next, lookup.next) }
+            for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
+        }
         for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
         return max(next, now.lived + 0.01)
     }
 
     private mutating func tick(_ now: Moment) throws(LedgerError) {
         try askPeers(now)
+        try repairCards(now)
         try pump(now)
         try flushRefusals(now)
     }

@@ -30,7 +30,7 @@ struct Files: Backend {
         do {
             return try answer(method, params)
         } catch let refusal as Refusal {
-            throw Failure(refusal)
+            throw Failure(RPCError(refusal))
         } catch let error as FileError {
             throw Failure(error)
         }
@@ -87,20 +87,5 @@ extension Failure {
         } else {
             self.init(error.isFull ? .notNow : .io, error.isFull ? "disk-full" : "io-error", error.description)
         }
-    }
-
-    fileprivate init(_ refusal: Refusal) {
-        let exit: Control.ExitCode =
-            switch refusal.kind {
-            case .badData: .badData
-            case .noInput: .noInput
-            case .unknownName: .unknownName
-            case .exists: .exists
-            case .inputOutput: .io
-            case .notNow: .notNow
-            case .ended: .undelivered
-            case .notPermitted: .notPermitted
-            }
-        self.init(exit, refusal.reason, refusal.text)
     }
 }

@@ -1,0 +1,6 @@
+/// What `--version` and `hello` say.
+enum Version {
+    static let text = "0.1.0"
+    /// Seconds since 1970 before which a clock is taken for unset: no culver is older.
+    static let built = 1_793_491_200.0
+}
