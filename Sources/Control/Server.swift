@@ -73,6 +73,7 @@ import Glibc
 
     func closed(_ connection: Connection) {
         connections[connection.id] = nil
+        arrivals?.isReading = true
         if arrivals != nil { onClose(connection.id) }
     }
 
@@ -91,11 +92,7 @@ import Glibc
 
     private func admit(_ client: Descriptor) {
         guard let peer = Socket.peer(of: client) else { return }
-        guard hasRoom(for: peer) else {
-            let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
-            _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
-            return
-        }
+        guard hasRoom(for: peer) else { return refuse(client) }
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         connections[id] = Connection(client, id: id, peer: peer, server: self)
@@ -106,15 +103,24 @@ import Glibc
             && connections.values.count { $0.peer.uid == peer.uid } < limits.clientsPerUser
     }
 
-    /// No descriptor is free: the client is let in with the spare one and out again, and where not even that helps
-    /// we look away for a while instead of turning round and round.
+    /// No descriptor is free: the client is let in with the spare one, told, and out again. Where not even that helps
+    /// we look away instead of turning round and round, until a client leaves or some time has passed. Both, because
+    /// Dispatch needs a descriptor of its own for its first timer.
     private func turnAway() {
         spare = nil
-        if case .client = Socket.accept(socket) {}
-        spare = Socket.spare()
-        arrivals?.isReading = false
-        DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
-            MainActor.assumeIsolated { self?.arrivals?.isReading = true }
+        if case .client(let client) = Socket.accept(socket) {
+            refuse(client)
+        } else {
+            arrivals?.isReading = false
+            DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
+                MainActor.assumeIsolated { self?.arrivals?.isReading = true }
+            }
         }
+        spare = Socket.spare()
+    }
+
+    private func refuse(_ client: Descriptor) {
+        let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
+        _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
     }
 }
