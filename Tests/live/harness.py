@@ -237,7 +237,7 @@ class Control:
             raise
         self.buffer = bytearray()
         self.notifications: list[dict] = []
-        self.serial = 0
+        self.serial = 1000  # not a number that a test would write by hand
 
     def __enter__(self):
         return self
