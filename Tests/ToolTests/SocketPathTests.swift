@@ -34,7 +34,8 @@ struct IDTests {
         "text with an at sign, or with the shape of an address, is an ID; anything else is a path",
         arguments: [
             ("hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", true), ("4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", true),
-            ("4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEk", false), ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", true), ("anywhere", false), ("card.json", false), ("-", false),
+            ("4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEk", false), ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", true),
+            ("anywhere", false), ("card.json", false), ("-", false),
             ("hub", false),
             ("./4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", false), ("0x12", false), ("", false),
         ])
