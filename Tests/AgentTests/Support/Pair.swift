@@ -105,7 +105,7 @@ final class Pair {
         while true {
             if !jobs.isEmpty {
                 let (board, job) = jobs.removeFirst()
-                feed(board, job.done())
+                feed(board, done(job))
             } else if let index = nextEvent(), events[index].time <= now.lived {
                 carryOut(events.remove(at: index).what)
             } else {
@@ -146,6 +146,40 @@ final class Pair {
             if case .input(let to, .acknowledged, _) = event.what { to == board } else { false }
         }
         for broker in brokers.sorted() { link(board, broker) }
+    }
+
+    /// The pool fails once.
+    var failNextSeal = false
+
+    private func done(_ job: Job) -> Input {
+        guard failNextSeal, case .seal(let sealing) = job.work else { return job.done() }
+        failNextSeal = false
+        return .sealed(sealing, .failure(.noEntropy))
+    }
+
+    /// The next thing that waits to happen now, jobs apart.
+    func nextStep() -> (() -> Void)? {
+        guard let index = nextEvent(), events[index].time <= now.lived else { return nil }
+        let what = events.remove(at: index).what
+        return { self.carryOut(what) }
+    }
+
+    /// What follows from the next job alone, not carried out.
+    func effectsOfNextJob() -> [Effect] {
+        let (board, job) = jobs.removeFirst()
+        return boards[board].handle(done(job), at: now)
+    }
+
+    /// At most so many jobs and events, so that a test can stop in the middle.
+    func feedSome(_ count: Int) {
+        for _ in 0..<count {
+            if !jobs.isEmpty {
+                let (board, job) = jobs.removeFirst()
+                feed(board, done(job))
+            } else if let step = nextStep() {
+                step()
+            }
+        }
     }
 
     /// Drops the jobs that the pool has not begun.
