@@ -2,6 +2,7 @@ import Control
 import DIMP
 import Desk
 import Format
+import Glibc
 import Records
 import Store
 
@@ -15,7 +16,7 @@ struct Files: Backend {
     init(_ path: String) throws {
         do {
             directory = try StateDirectory(path)
-            lock = try directory.lock()
+            lock = try Files.lock(directory)
             if let exposed = try directory.exposedKeys().first {
                 throw Failure(.configuration, "exposed-key", exposed.description, hint: exposed.cure)
             }
@@ -24,6 +25,20 @@ struct Files: Backend {
             throw Failure(error)
         }
         for damage in directory.takeDamages() { Screen.complain("set aside: \(damage)") }
+    }
+
+    /// Waits 2 s: the other side of `culver pack … | culver open` is soon done, a daemon is not.
+    private static func lock(_ directory: StateDirectory) throws(FileError) -> DirectoryLock {
+        for _ in 0..<40 {
+            do throws(FileError) {
+                return try directory.lock()
+            } catch where error.isHeld {
+                usleep(50_000)
+            } catch {
+                throw error
+            }
+        }
+        return try directory.lock()
     }
 
     func call(_ method: String, _ params: JSONObject) throws -> JSON {
