@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -43,5 +44,56 @@ static inline int culver_peer_groups(int descriptor, gid_t *groups, int room) {
 static inline int culver_accept(int descriptor) {
     return accept4(descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
+
+/* epoll with a plain struct: Swift cannot name the union inside struct epoll_event on every architecture alike. */
+struct culver_ready {
+    uint64_t token;
+    int readable;
+    int writable;
+    int gone; /* both directions are shut, or the descriptor is in error */
+};
+
+static inline int culver_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+/* Adds the descriptor or changes what it is watched for; level-triggered; -1 with errno. */
+static inline int culver_epoll_set(int epoll, int descriptor, int reading, int writing, uint64_t token) {
+    struct epoll_event event;
+    event.events = (reading ? (uint32_t)EPOLLIN : 0u) | (writing ? (uint32_t)EPOLLOUT : 0u);
+    event.data.u64 = token;
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) == 0) return 0;
+    return errno == ENOENT ? epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) : -1;
+}
+
+static inline int culver_epoll_remove(int epoll, int descriptor) {
+    struct epoll_event none = {0};
+    return epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &none);
+}
+
+/* What is ready now, at most 64; does not wait; -1 with errno. */
+static inline int culver_epoll_take(int epoll, struct culver_ready *ready, int room) {
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, room < 64 ? room : 64, 0);
+    for (int index = 0; index < count; index += 1) {
+        ready[index].token = events[index].data.u64;
+        ready[index].readable = (events[index].events & (uint32_t)EPOLLIN) != 0;
+        ready[index].writable = (events[index].events & (uint32_t)EPOLLOUT) != 0;
+        ready[index].gone = (events[index].events & (uint32_t)(EPOLLHUP | EPOLLERR)) != 0;
+    }
+    return count;
+}
+
+/* memfd_create hides behind _GNU_SOURCE, and `environ` is a global that Swift 6 does not let one touch. */
+extern int memfd_create(const char *, unsigned int);
+extern char **environ;
+
+/* A file without a name, closed in programs that we start unless handed to them; -1 with errno. */
+static inline int culver_memory_file(const char *name) { return memfd_create(name, 1u /* MFD_CLOEXEC */); }
+
+static inline char **culver_environment(void) { return environ; }
+
+/* Globals as well. */
+static inline FILE *culver_stdin(void) { return stdin; }
+static inline FILE *culver_stdout(void) { return stdout; }
+static inline FILE *culver_stderr(void) { return stderr; }
 
 #endif

@@ -12,8 +12,7 @@ import Format
     private let socket: Descriptor
     private let limits: ControlLimits
     private weak var server: Server?
-    private var reading: Watch?
-    private var writing: Watch?
+    private let watch: Watch
     private var input = LineBuffer()
     private var output: [ArraySlice<UInt8>] = []
     private var unanswered = 0
@@ -32,22 +31,26 @@ import Format
         self.peer = peer
         self.server = server
         self.limits = server.limits
-        reading = Watch(.reading, socket) { [weak self] in self?.read() }
-        writing = Watch(.writing, socket) { [weak self] in self?.write() }
-        reading?.resume()
+        watch = server.poller.watch(socket)
+        watch.act = { [weak self] in self?.handle($0) }
+        watch.isReading = true
     }
-
-    /// Done speaking, and nobody listens any more.
-    var isGone: Bool { isDone && Socket.isGone(socket) }
 
     func close() {
         guard isOpen else { return }
         isOpen = false
-        reading?.end()
-        writing?.end()
+        watch.end()
         output = []
         backlog = 0
         server?.closed(self)
+    }
+
+    private func handle(_ ready: Ready) {
+        if ready.isWritable { write() }
+        guard isOpen else { return }
+        if ready.isReadable { return read() }
+        // Nobody is left to hear the answers; what is still unread was never accepted.
+        if ready.isGone { close() }
     }
 
     // MARK: in
@@ -70,7 +73,7 @@ import Format
         guard isOpen else { return }
         isStalled = !mayTake
         if !isStalled, input.count > limits.line { return refuseLongLine() }
-        isDone || isStalled ? reading?.pause() : reading?.resume()
+        watch.isReading = !isDone && !isStalled
         if isDone { closeIfOver() }
     }
 
@@ -151,13 +154,13 @@ import Format
                 output[0] = first.dropFirst(count)
                 if output[0].isEmpty { output.removeFirst() }
             case .full:
-                writing?.resume()
+                watch.isWriting = true
                 return
             case .broken: return close()
             }
         }
         guard isOpen else { return }
-        writing?.pause()
+        watch.isWriting = false
         pumpSoon()
         guard owesRoom else { return }
         owesRoom = false
@@ -171,7 +174,6 @@ import Format
     }
 
     private func closeIfOver() {
-        let isOver = unanswered == 0 && output.isEmpty && input.count == 0
-        if isOver || Socket.isGone(socket) { close() }
+        if unanswered == 0, output.isEmpty, input.count == 0 { close() }
     }
 }

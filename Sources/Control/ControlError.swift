@@ -48,5 +48,5 @@ extension ControlError: CustomStringConvertible {
 }
 
 private func words(for errno: Int32) -> String {
-    strerror(errno).map { String(cString: $0) } ?? "error \(errno)"
+    strerror(errno).map { String(cString: $0).lowercased() } ?? "error \(errno)"
 }

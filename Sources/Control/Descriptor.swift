@@ -1,7 +1,7 @@
 import Glibc
 
-/// An open file descriptor, closed when the last one who knows it lets go. Dispatch sources keep theirs until they
-/// have been cancelled, so that its number cannot become someone else's under them.
+/// An open file descriptor, closed when the last one who knows it lets go, so that its number cannot become someone
+/// else's under whoever still watches it.
 final class Descriptor: Sendable {
     let number: Int32
 

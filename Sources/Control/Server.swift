@@ -1,6 +1,6 @@
 import Dispatch
 package import Format
-package import Glibc
+import Glibc
 
 /// The daemon's end of the socket (design section 6): JSON-RPC 2.0, one object or batch per line. Knows no method;
 /// hands each call to `onCall` and carries the answers back.
@@ -16,6 +16,7 @@ package import Glibc
     private let path: String
     private let socket: Descriptor
     private let file: FileIdentity?
+    let poller: Poller
     private var arrivals: Watch?
     private var connections: [ConnectionID: Connection] = [:]
     private var lastConnection: UInt64 = 0
@@ -27,7 +28,7 @@ package import Glibc
     /// `group`: who `mode`'s group bits are about; the process's own when `nil`.
     /// `onClose`: a connection is gone, whoever ended it; not called by `close()`.
     package init(
-        path: String, mode: mode_t, group: gid_t? = nil, limits: ControlLimits = ControlLimits(),
+        path: String, mode: UInt32, group: UInt32? = nil, limits: ControlLimits = ControlLimits(),
         onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
     ) throws(ControlError) {
         self.path = path
@@ -36,8 +37,11 @@ package import Glibc
         self.onClose = onClose
         socket = try Socket.listen(at: path, mode: mode, group: group)
         file = Socket.identity(of: path)
-        arrivals = Watch(.reading, socket) { [weak self] in self?.welcome() }
-        arrivals?.resume()
+        poller = try Poller(for: path)
+        let arrivals = poller.watch(socket)
+        arrivals.act = { [weak self] _ in self?.welcome() }
+        arrivals.isReading = true
+        self.arrivals = arrivals
     }
 
     /// `false`: not taken, because the connection is closed or has unread notifications enough; `onRoom` says when
@@ -63,11 +67,13 @@ package import Glibc
         arrivals.end()
         self.arrivals = nil
         for connection in connections.values { connection.close() }
+        poller.end()
         if Socket.identity(of: path) == file { unlink(path) }
     }
 
     func closed(_ connection: Connection) {
         connections[connection.id] = nil
+        arrivals?.isReading = true
         if arrivals != nil { onClose(connection.id) }
     }
 
@@ -86,12 +92,7 @@ package import Glibc
 
     private func admit(_ client: Descriptor) {
         guard let peer = Socket.peer(of: client) else { return }
-        if !hasRoom(for: peer) { connections.values.filter(\.isGone).forEach { $0.close() } }
-        guard hasRoom(for: peer) else {
-            let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
-            _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
-            return
-        }
+        guard hasRoom(for: peer) else { return refuse(client) }
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         connections[id] = Connection(client, id: id, peer: peer, server: self)
@@ -102,15 +103,24 @@ package import Glibc
             && connections.values.count { $0.peer.uid == peer.uid } < limits.clientsPerUser
     }
 
-    /// No descriptor is free: the client is let in with the spare one and out again, and where not even that helps
-    /// we look away for a while instead of turning round and round.
+    /// No descriptor is free: the client is let in with the spare one, told, and out again. Where not even that helps
+    /// we look away instead of turning round and round, until a client leaves or some time has passed. Both, because
+    /// Dispatch needs a descriptor of its own for its first timer.
     private func turnAway() {
         spare = nil
-        if case .client = Socket.accept(socket) {}
-        spare = Socket.spare()
-        arrivals?.pause()
-        DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
-            MainActor.assumeIsolated { self?.arrivals?.resume() }
+        if case .client(let client) = Socket.accept(socket) {
+            refuse(client)
+        } else {
+            arrivals?.isReading = false
+            DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
+                MainActor.assumeIsolated { self?.arrivals?.isReading = true }
+            }
         }
+        spare = Socket.spare()
+    }
+
+    private func refuse(_ client: Descriptor) {
+        let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
+        _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
     }
 }

@@ -112,12 +112,6 @@ enum Socket {
         return poll(&entry, 1, milliseconds) != 0
     }
 
-    /// Both directions are shut: nobody will read what we write. One who only said that he is done is not gone.
-    static func isGone(_ socket: Descriptor) -> Bool {
-        var entry = pollfd(fd: socket.number, events: 0, revents: 0)
-        return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLHUP | POLLERR) != 0
-    }
-
     // MARK: who and what
 
     static func peer(of socket: Descriptor) -> Peer? {

@@ -69,8 +69,8 @@ extension MessageStore {
 
 /// `name@address/terminal`: only the address counts, the rest anybody may write as they like (protocol.md 2).
 private func address(of id: String) -> String {
-    let rest = id.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).last ?? ""
-    return String(rest.prefix { $0 != "/" })
+    let entity = id.prefix { $0 != "/" }
+    return String(entity.split(separator: "@", omittingEmptySubsequences: false).last ?? "")
 }
 
 extension Parked {

@@ -70,7 +70,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     /// Makes the turn durable: on disk and synced when this returns. Does nothing when there is nothing to do.
     package func commit() throws(LedgerError) {
         guard hasChanges else { return }
-        do {
+        do throws(LedgerError) {
             try database.run("COMMIT")
             hasChanges = false
         } catch {

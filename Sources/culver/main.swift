@@ -1,1 +1,3 @@
-print("culver")
+import Glibc
+
+exit(Tool.run(CommandLine.arguments))

@@ -1,1 +1,47 @@
-print("culver")
+import Dispatch
+import Glibc
+
+/// How a daemon that cannot run ends (design section 2).
+func leave(_ status: Int32, _ text: String) -> Never {
+    Log(level: .info)(.error, text)
+    exit(status)
+}
+
+let options: Options
+do throws(Unfit) {
+    options = try Options(Array(CommandLine.arguments.dropFirst()))
+} catch {
+    leave(64, "\(error.words)\n\(Options.usage)")
+}
+if options.isHelp {
+    print(Options.usage)
+    exit(0)
+}
+if options.isVersion {
+    print("culverd \(Version.text)")
+    exit(0)
+}
+
+let environment = Host.environment
+let configuration: Configuration
+do throws(ConfigurationErrors) {
+    configuration = try Configuration.load(options, environment: environment)
+} catch {
+    for problem in error.problems { Log(level: .info)(.error, "\(problem)") }
+    exit(78)
+}
+if options.isCheck {
+    print("the configuration is good")
+    exit(0)
+}
+
+Host.limitMemory(96 << 20)
+let daemon: Daemon
+do {
+    daemon = try Daemon(configuration, options, environment)
+    try daemon.start()
+} catch {
+    leave(exitStatus(of: error), "\(error)")
+}
+let signals = Signals(daemon)
+dispatchMain()

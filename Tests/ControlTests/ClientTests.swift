@@ -1,7 +1,8 @@
-@testable import Control
-import Foundation
 import Format
+import Foundation
 import Testing
+
+@testable import Control
 
 @MainActor struct ClientTests {
     @Test("notifications that come between a call and its answer are kept in order")

@@ -1,7 +1,8 @@
-@testable import Control
-import Foundation
 import Format
+import Foundation
 import Testing
+
+@testable import Control
 
 /// Clients that mean no good, or do not know better.
 @MainActor struct HostileTests {
@@ -208,20 +209,20 @@ import Testing
         let scene = try Scene()
         defer { scene.end() }
         let path = scene.path
-        let client = try await apart {
-            let client = try RawClient(path)
+        let client = try await apart { try RawClient(path) }
+        async let sent: Void = apart {
             for id in 0..<1_000 { client.send(#"{"jsonrpc":"2.0","id":\#(id),"method":"hold"}"# + "\n") }
-            return client
         }
         #expect(try await eventually { scene.held.count == 256 })
         _ = try await apart { try Client(path: path).call("echo") }
         #expect(scene.held.count == 256)
         var answered = 0
         while answered < 1_000 {
-            #expect(try await eventually { !scene.held.isEmpty })
+            try #require(try await eventually { !scene.held.isEmpty })
             answered += scene.held.count
             scene.release()
         }
+        try await sent
         let ids = try await apart { (0..<1_000).compactMap { _ in client.line()?["id"]?.integer } }
         #expect(ids == Array(0..<1_000))
     }

@@ -1,5 +1,6 @@
-@testable import Control
 import Testing
+
+@testable import Control
 
 struct LineBufferTests {
     @Test("lines are the same wherever the pieces are cut", arguments: 1...9)

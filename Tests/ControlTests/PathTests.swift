@@ -1,7 +1,8 @@
-@testable import Control
-import Foundation
 import Format
+import Foundation
 import Testing
+
+@testable import Control
 
 /// The file that the socket is.
 @MainActor struct PathTests {

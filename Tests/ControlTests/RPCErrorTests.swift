@@ -16,12 +16,16 @@ struct RPCErrorTests {
         #expect(RPCError(exit: exit, reason: "x", message: "y").exit == exit)
     }
 
-    @Test("the codes of JSON-RPC, and strange ones, are no exit codes", arguments: [-32700, -32601, 0, 5, Int.min, Int.max])
+    @Test(
+        "the codes of JSON-RPC, and strange ones, are no exit codes",
+        arguments: [-32700, -32601, 0, 5, Int.min, Int.max])
     func foreign(_ code: Int) {
         #expect(RPCError(code: code, message: "x").exit == nil)
     }
 
-    @Test("what is no error object is none", arguments: ["x", 1, [:], ["code": "1", "message": "m"], ["code": 1]] as [JSON])
+    @Test(
+        "what is no error object is none",
+        arguments: ["x", 1, [:], ["code": "1", "message": "m"], ["code": 1]] as [JSON])
     func noError(_ json: JSON) {
         #expect(RPCError(json: json) == nil)
     }

@@ -1,6 +1,7 @@
-@testable import Control
 import Format
 import Glibc
+
+@testable import Control
 
 /// What `socat - UNIX-CONNECT:…` is: bytes in, lines out, and no idea of JSON-RPC.
 final class RawClient: @unchecked Sendable {  // used by one thread at a time
@@ -29,7 +30,9 @@ final class RawClient: @unchecked Sendable {  // used by one thread at a time
     /// The next line; `nil` when the other side hung up.
     func line() -> JSON? {
         while true {
-            if let line = input.next() { return try? JSON(parsing: line, limits: JSONLimits(depth: 64, values: 1 << 20)) }
+            if let line = input.next() {
+                return try? JSON(parsing: line, limits: JSONLimits(depth: 64, values: 1 << 20))
+            }
             guard case .bytes(let bytes) = Socket.read(socket, upTo: 1 << 16) else { return nil }
             input.append(bytes)
         }

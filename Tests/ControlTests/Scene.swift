@@ -1,6 +1,6 @@
 import Control
-import Foundation
 import Format
+import Foundation
 
 /// A server in a directory of its own, with what happened to it. Methods: `echo` answers its parameters, `whoami` the
 /// peer, `hold` nothing until `release`, `refuse` an error, `tell` sends `count` notifications of `size` before it
@@ -75,7 +75,7 @@ func apart<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) asyn
 
 /// Lets the main queue turn until it is so; the patience is for slow machines, nothing is measured.
 @MainActor func eventually(_ isSo: @MainActor () -> Bool) async throws -> Bool {
-    for _ in 0..<2_000 {
+    for _ in 0..<12_000 {
         if isSo() { return true }
         try await Task.sleep(nanoseconds: 5_000_000)
     }

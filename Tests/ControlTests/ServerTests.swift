@@ -1,7 +1,8 @@
-@testable import Control
-import Foundation
 import Format
+import Foundation
 import Testing
+
+@testable import Control
 
 /// A file of its own for each concern would cost a scene each; here is what one client may say and hears.
 @MainActor struct ServerTests {

@@ -15,12 +15,13 @@ import Testing
         let store = try scratch.open()
         try store.apply([
             .park(parked(1)), .park(parked(2, sender: "other@A/phone")), .park(parked(3, isVerified: true)),
-            .park(parked(4, sender: "X")),
+            .park(parked(4, sender: "X/home@work")),
         ])
         #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [1, 2])
         #expect(try store.parked(sender: "A", isVerified: false, limit: 1).map(\.number) == [1])
         #expect(try store.parked(sender: "A", isVerified: true, limit: 9).map(\.number) == [3])
-        #expect(try store.parkedSenders(isVerified: false, limit: 9) == ["hulk@A", "other@A/phone", "X"])
+        #expect(try store.parked(sender: "X", isVerified: false, limit: 9).map(\.number) == [4])
+        #expect(try store.parkedSenders(isVerified: false, limit: 9) == ["hulk@A", "other@A/phone", "X/home@work"])
         #expect(try store.parkedSenders(isVerified: true, limit: 9) == ["hulk@A"])
     }
 

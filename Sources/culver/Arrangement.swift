@@ -1,0 +1,61 @@
+import ArgumentParser
+
+/// Puts a command line into the order that the parser wants: verbs, then the options that all verbs share, then the
+/// rest. People write `culver --json send …`, `culver id --json list` and `culver send … --json` alike.
+enum Arrangement {
+    /// Without the program's own name.
+    static func arranged(_ arguments: [String]) -> [String] {
+        var rest = arguments[...]
+        var shared: [String] = []
+        var path: [String] = []
+        var verbs = Set(tree.keys)
+        while let argument = rest.first {
+            if let count = sharedLength(of: rest) {
+                shared += rest.prefix(count)
+                rest = rest.dropFirst(count)
+            } else if verbs.contains(argument) {
+                path.append(argument)
+                rest = rest.dropFirst()
+                verbs = path.count == 1 ? tree[argument] ?? [] : []
+                if verbs.isEmpty { break }
+            } else {
+                break
+            }
+        }
+        if path.isEmpty, rest.isEmpty { path = ["status"] }
+        return path + shared.map(shielded) + marked(rest)
+    }
+
+    /// Whether `--json` stands where it is an option: for failures that the parser itself reports.
+    static func wantsJSON(_ arguments: [String]) -> Bool {
+        arguments.prefix { $0 != "--" }.contains("--json")
+    }
+
+    private static let valued: Set = ["--socket", "--state", "--config"]
+
+    /// How many arguments a shared option takes that stands first; `nil` when none does.
+    private static func sharedLength(of rest: ArraySlice<String>) -> Int? {
+        guard let first = rest.first else { return nil }
+        if first == "--json" { return 1 }
+        if valued.contains(first) { return min(2, rest.count) }
+        return valued.contains { first.hasPrefix($0 + "=") } ? 1 : nil
+    }
+
+    /// After `--` the parser takes everything as it is, and `Word` unmarks all the same.
+    private static func marked(_ rest: ArraySlice<String>) -> [String] {
+        rest.map(shielded)
+    }
+
+    private static func shielded(_ argument: String) -> String {
+        Word.needsMark(argument) ? Word.marked(argument) : argument
+    }
+
+    /// The verbs and what stands below each, read from the commands themselves.
+    private static let tree: [String: Set<String>] = {
+        var tree: [String: Set<String>] = [:]
+        for verb in Culver.configuration.subcommands {
+            tree[verb._commandName] = Set(verb.configuration.subcommands.map { $0._commandName })
+        }
+        return tree
+    }()
+}

@@ -1,0 +1,128 @@
+import Control
+import Format
+import Glibc
+
+/// One run of a consumer: subscribe, take, acknowledge, and subscribe again when the daemon comes back.
+struct Consumption {
+    let consumer: String
+    let filter: JSONObject
+    let globals: Globals
+    let follow: Bool
+    /// Stop after so many.
+    let count: Int?
+    let acknowledges: Bool
+    let command: String?
+    /// On the clock of `Moment.elapsed`.
+    let deadline: Double?
+
+    private var taken = 0
+    /// What was handled and is not surely acknowledged yet: its seq and id. When it comes again it is not handled twice.
+    private var handled: [Int64: String] = [:]
+
+    init(
+        consumer: String, filter: JSONObject, globals: Globals, follow: Bool, count: Int?, acknowledges: Bool,
+        command: String?, deadline: Double?
+    ) {
+        self.consumer = consumer
+        self.filter = filter
+        self.globals = globals
+        self.follow = follow
+        self.count = count
+        self.acknowledges = acknowledges
+        self.command = command
+        self.deadline = deadline
+    }
+
+    mutating func run() throws {
+        var daemon = try globals.daemon()
+        while true {
+            do {
+                return try take(from: daemon)
+            } catch ControlError.closed {
+                // What was not acknowledged comes again.
+                usleep(200_000)
+                daemon = try globals.daemon(patience: follow ? 30 : 2)
+            }
+        }
+    }
+
+    private mutating func take(from daemon: Daemon) throws {
+        var params: JSONObject = ["consumer": .string(consumer)]
+        if !filter.isEmpty { params["filter"] = .object(filter) }
+        _ = try daemon.call("inbox.subscribe", params)
+        var waiting = try follow || count != nil ? nil : pending(at: daemon)
+        if waiting == 0, deadline == nil { return }
+
+        while taken < count ?? .max {
+            guard let notice = try daemon.client.next(timeout: patience(waiting)) else {
+                return try timeIsOver(waiting)
+            }
+            switch notice.method {
+            case "inbox.message" where notice.params["consumer"]?.string ?? consumer == consumer:
+                try take(notice.params, daemon)
+                // `--timeout` alone waits for the first one, then takes what else is there.
+                waiting = try waiting.map { left in try left > 0 ? left - 1 : pending(at: daemon) - printed }
+                if let waiting, waiting <= 0 { return }
+            case "inbox.closed": throw takenOver(notice.params)
+            default: continue
+            }
+        }
+    }
+
+    private mutating func take(_ message: JSON, _ daemon: Daemon) throws {
+        let (seq, id) = (message.count("seq"), message.text("id"))
+        if handled[seq] != id {
+            try handle(message)
+            handled[seq] = id
+            taken += 1
+        }
+        guard acknowledges else { return }
+        _ = try daemon.call("inbox.ack", ["consumer": .string(consumer), "seq": .integer(seq)])
+        handled = handled.filter { $0.key >= seq }
+    }
+
+    private func handle(_ message: JSON) throws {
+        guard let command else {
+            globals.show(message, Inbox.show)
+            return try Screen.flush()
+        }
+        let status = try Shell.run(command, for: message)
+        guard status == 0 else {
+            Screen.complain("the command ended with \(status); message \(message.count("seq")) is not acknowledged")
+            throw Quiet(exit: status)
+        }
+    }
+
+    /// What the daemon holds for this consumer and has not been acknowledged, at most as many as come at once.
+    private func pending(at daemon: Daemon) throws -> Int {
+        let result = try daemon.call("inbox.consumers", [:])
+        let own = result.list("consumers").first { $0["name"]?.string == consumer }
+        let pending = Int(own?.count("pending") ?? 0)
+        return acknowledges ? pending : min(pending, Consumption.window)
+    }
+
+    /// What stays pending although it was taken.
+    private var printed: Int { acknowledges ? 0 : handled.count }
+
+    /// As many unacknowledged messages as the daemon hands out.
+    private static let window = 32
+
+    /// Seconds to wait for the next message; `nil` for ever. What is known to be there comes soon.
+    private func patience(_ waiting: Int?) -> Double? {
+        let left = deadline.map { max(0, $0 - Moment.elapsed) }
+        guard let waiting, waiting > 0 else { return left }
+        return min(left ?? 10, 10)
+    }
+
+    private func timeIsOver(_ waiting: Int?) throws {
+        let isEnough = count == nil && (follow || taken > 0)
+        guard !isEnough else { return }
+        let words = count.map { "\(taken) of \($0) messages came in time" } ?? "no message came in time"
+        throw Failure(.notNow, "timed-out", words)
+    }
+
+    private func takenOver(_ params: JSON) -> Failure {
+        let reason = params["reason"]?.string ?? "closed"
+        return Failure(.notNow, reason, "another connection reads as \(consumer) now (\(reason))")
+    }
+}

@@ -1,0 +1,62 @@
+import Control
+import Format
+
+/// Why a command ends with something else than 0, in the form in which it is told.
+struct Failure: Error {
+    var error: RPCError
+    var exit: Int32
+
+    /// One that the tool found itself.
+    init(_ exit: Control.ExitCode, _ reason: String, _ message: String, hint: String? = nil) {
+        self.error = RPCError(exit: exit, reason: reason, message: message, hint: hint)
+        self.exit = exit.rawValue
+    }
+
+    /// The daemon's: the exit code is inside its code.
+    init(_ error: RPCError) {
+        self.error = error
+        self.exit = Failure.exit(for: error)
+    }
+
+    init(_ error: ControlError) {
+        self.init(error.exit, Failure.reason(for: error), error.description, hint: Failure.hint(for: error))
+    }
+
+    /// JSON-RPC's own codes mean that tool and daemon do not understand each other, save for one: a parameter that
+    /// the user gave.
+    private static func exit(for error: RPCError) -> Int32 {
+        if let exit = error.exit { return exit.rawValue }
+        let exit: Control.ExitCode =
+            switch error.code {
+            case -32602: .usage
+            case -32601: .noDaemon
+            default: .io
+            }
+        return exit.rawValue
+    }
+
+    private static func reason(for error: ControlError) -> String {
+        switch error {
+        case .noDaemon: "no-daemon"
+        case .closed: "connection-closed"
+        case .notPermitted: "not-permitted"
+        case .timedOut: "timed-out"
+        case .inUse, .badPath: "bad-socket"
+        case .unintelligible: "not-understood"
+        case .system: "io-error"
+        }
+    }
+
+    private static func hint(for error: ControlError) -> String? {
+        switch error {
+        case .noDaemon: "is culverd running? --socket PATH names another socket"
+        case .notPermitted: "users of the group culver may use it; a new member must log in again"
+        default: nil
+        }
+    }
+}
+
+/// Ends the command with a status and no word.
+struct Quiet: Error {
+    let exit: Int32
+}

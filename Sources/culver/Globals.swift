@@ -1,0 +1,81 @@
+import ArgumentParser
+import Control
+import Format
+import Glibc
+
+/// The options that every verb has.
+struct Globals: ParsableArguments {
+    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
+    var socket: Word?
+
+    @Option(help: ArgumentHelp("The daemon's configuration file, which names its socket.", valueName: "file"))
+    var config: Word?
+
+    @Flag(help: "Print results as JSON, one object per line.")
+    var json = false
+}
+
+/// Those of a verb that works without a daemon too.
+struct Anywhere: ParsableArguments {
+    @OptionGroup var globals: Globals
+
+    @Option(help: ArgumentHelp("Work on the files of this state directory, without a daemon.", valueName: "directory"))
+    var state: Word?
+}
+
+extension Anywhere {
+    /// The daemon, or the files of `--state`.
+    func backend() throws -> any Backend {
+        guard let state else { return try globals.daemon() }
+        return try Files(state.text)
+    }
+}
+
+extension Globals {
+    func daemon(patience: Double = 2) throws -> Daemon {
+        try Daemon(path: socketPath(), patience: patience)
+    }
+
+    private func socketPath() throws -> String {
+        try SocketPath.find(
+            socket: socket?.text, config: config?.text,
+            environment: { name in getenv(name).map { String(cString: $0) } }, exists: { access($0, F_OK) == 0 })
+    }
+
+    /// Prints the result: raw on one line for programs, else as `people` wants it.
+    func show(_ result: JSON, _ people: (JSON) -> Void) {
+        json ? Screen.line(result) : people(result)
+    }
+}
+
+extension JSONObject {
+    /// Sets the member when there is something to set.
+    mutating func set(_ name: String, _ word: Word?) {
+        if let word { self[name] = .string(word.text) }
+    }
+}
+
+extension JSON {
+    /// A member's text, or nothing.
+    func text(_ name: String) -> String {
+        self[name]?.string ?? ""
+    }
+
+    func list(_ name: String) -> [JSON] {
+        self[name]?.array ?? []
+    }
+
+    func count(_ name: String) -> Int64 {
+        self[name]?.integer ?? 0
+    }
+
+    func says(_ name: String) -> Bool {
+        self[name]?.bool ?? false
+    }
+
+    /// The full ID with its name beside it.
+    func who(_ name: String) -> String {
+        let claimed = text("name")
+        return claimed.isEmpty ? text(name) : "\(text(name)) (\(claimed))"
+    }
+}

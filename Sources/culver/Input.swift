@@ -1,0 +1,81 @@
+import CLinux
+import Control
+import Format
+import Glibc
+
+/// What a command reads: a file, or standard input where a `-` stands.
+enum Input {
+    /// More than the daemon takes on one line is not even sent.
+    static let limit = 2 << 20
+
+    static func bytes(of path: String) throws -> [UInt8] {
+        if path == "-" { return try read(culver_stdin(), "standard input") }
+        guard let file = fopen(path, "re") else {
+            let exit: Control.ExitCode =
+                errno == ENOENT || errno == ENOTDIR ? .noInput : errno == EACCES ? .notPermitted : .io
+            throw Failure(exit, "cannot-read", "cannot read \(path): \(Input.words(for: errno))")
+        }
+        defer { fclose(file) }
+        return try read(file, path)
+    }
+
+    /// UTF-8, without the end of its last line, as a shell's `$(…)` would have it.
+    static func text(of path: String) throws -> String {
+        var bytes = try bytes(of: path)
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        return try text(from: bytes, path)
+    }
+
+    static func json(of path: String) throws -> JSON {
+        do {
+            return try JSON(parsing: bytes(of: path))
+        } catch let error as JSONError {
+            throw Failure(.badData, "not-json", "\(name(path)): \(error)")
+        }
+    }
+
+    /// The next line of standard input without its end; `nil` at the end.
+    static func line() throws -> String? {
+        var start: UnsafeMutablePointer<CChar>?
+        var room = 0
+        defer { free(start) }
+        let count = getline(&start, &room, culver_stdin())
+        guard count >= 0, let start else { return nil }
+        var bytes = start.withMemoryRebound(to: UInt8.self, capacity: count) {
+            Array(UnsafeBufferPointer(start: $0, count: count))
+        }
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        return try text(from: bytes, "-")
+    }
+
+    /// The system's words, in our spelling.
+    static func words(for errno: Int32) -> String {
+        String(cString: strerror(errno)).lowercased()
+    }
+
+    private static func read(_ file: UnsafeMutablePointer<FILE>, _ name: String) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while bytes.count <= limit {
+            let count = fread(&piece, 1, piece.count, file)
+            bytes += piece[..<count]
+            if count < piece.count { break }
+        }
+        guard ferror(file) == 0 else {
+            throw Failure(.io, "cannot-read", "cannot read \(name): \(Input.words(for: errno))")
+        }
+        guard bytes.count <= limit else { throw Failure(.badData, "too-large", "\(name) is longer than 2 MiB") }
+        return bytes
+    }
+
+    private static func text(from bytes: [UInt8], _ path: String) throws -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw Failure(.badData, "not-utf8", "\(name(path)) is not UTF-8")
+        }
+        return text
+    }
+
+    private static func name(_ path: String) -> String {
+        path == "-" ? "standard input" : path
+    }
+}

@@ -1,0 +1,71 @@
+import CLinux
+import Control
+import Format
+import Glibc
+
+/// Results on standard output, words on standard error.
+enum Screen {
+    /// A line for people: whatever stands in it cannot drive their terminal.
+    static func line(_ text: String) {
+        raw(text.printable)
+    }
+
+    /// A line for programs. JSON escapes the lower control characters itself; the upper ones drive terminals as well.
+    static func line(_ json: JSON) {
+        raw(safe(json.text))
+    }
+
+    /// As it is, and the end of the line.
+    static func raw(_ text: String) {
+        let bytes = Array(text.utf8) + [UInt8(ascii: "\n")]
+        _ = fwrite(bytes, 1, bytes.count, culver_stdout())
+    }
+
+    static func complain(_ words: String) {
+        fputs("culver: \(words.printable)\n", culver_stderr())
+    }
+
+    static func hint(_ words: String) {
+        fputs("hint: \(words.printable)\n", culver_stderr())
+    }
+
+    /// What was printed is out, or an error: an acknowledgement must not go before it.
+    static func flush() throws {
+        guard fflush(culver_stdout()) == 0, ferror(culver_stdout()) == 0 else {
+            throw Failure(.io, "io-error", "cannot write to standard output")
+        }
+    }
+
+    /// The status of a command that had nothing to complain about.
+    static func finish() -> Int32 {
+        fflush(culver_stdout()) == 0 && ferror(culver_stdout()) == 0 ? 0 : Control.ExitCode.io.rawValue
+    }
+
+    /// Rows below each other, every column as wide as its widest entry.
+    static func table(_ rows: [[String]]) {
+        let rows = rows.map { $0.map(\.printable) }
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in
+            rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+        }
+        for row in rows {
+            let cells = row.enumerated().map { index, cell in
+                index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
+            }
+            raw(cells.joined(separator: "  "))
+        }
+    }
+
+    static func safe(_ json: String) -> String {
+        guard json.unicodeScalars.contains(where: { (0x80...0x9F).contains($0.value) }) else { return json }
+        var out = ""
+        for scalar in json.unicodeScalars {
+            if (0x80...0x9F).contains(scalar.value) {
+                out += "\\u00\(String(scalar.value, radix: 16))"
+            } else {
+                out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+}

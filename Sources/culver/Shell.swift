@@ -1,0 +1,87 @@
+import CLinux
+import Format
+import Glibc
+
+/// `--exec`: a shell command for one message.
+enum Shell {
+    /// The command's status; 128 and the number of the signal that ended it.
+    static func run(_ command: String, for message: JSON) throws -> Int32 {
+        let input = try file(with: message.bytes + [UInt8(ascii: "\n")])
+        defer { close(input) }
+        try Screen.flush()
+
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, input, 0)
+
+        var process: pid_t = 0
+        let failure = withStrings(["/bin/sh", "-c", command]) { arguments in
+            withStrings(environment(for: message)) { environment in
+                posix_spawn(&process, "/bin/sh", &actions, nil, arguments, environment)
+            }
+        }
+        guard failure == 0 else {
+            throw Failure(.io, "cannot-run", "cannot run /bin/sh: \(Input.words(for: failure))")
+        }
+        return status(of: process)
+    }
+
+    /// Ours, and what the message says. A text that no variable can hold is on standard input alone.
+    static func environment(for message: JSON) -> [String] {
+        var own = [
+            "CULVER_SENDER=\(message.text("sender"))", "CULVER_ID=\(message.text("id"))",
+            "CULVER_SEQ=\(message.count("seq"))",
+        ]
+        if let text = message["content"]?["text"]?.string { own.append("CULVER_TEXT=\(text)") }
+        own = own.filter { !$0.utf8.contains(0) && $0.utf8.count < 100_000 }
+        let names = ["CULVER_SENDER=", "CULVER_ID=", "CULVER_SEQ=", "CULVER_TEXT="]
+        return inherited().filter { entry in !names.contains { entry.hasPrefix($0) } } + own
+    }
+
+    private static func inherited() -> [String] {
+        var entries: [String] = []
+        var next = culver_environment()
+        while let here = next, let entry = here.pointee {
+            entries.append(String(cString: entry))
+            next = here.successor()
+        }
+        return entries
+    }
+
+    /// A file without a name, to be read from its start: a command that reads nothing holds up nobody.
+    private static func file(with bytes: [UInt8]) throws -> Int32 {
+        let file = culver_memory_file("message")
+        guard file >= 0 else { throw failed() }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+            guard count > 0 || errno == EINTR else {
+                close(file)
+                throw failed()
+            }
+            rest = rest.dropFirst(max(0, count))
+        }
+        lseek(file, 0, SEEK_SET)
+        return file
+    }
+
+    private static func failed() -> Failure {
+        Failure(.io, "cannot-run", "cannot hand over the message: \(Input.words(for: errno))")
+    }
+
+    private static func status(of process: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0, errno == EINTR {}
+        let signal = status & 0x7F
+        return signal == 0 ? status >> 8 & 0xFF : 128 + signal
+    }
+
+    private static func withStrings<Result>(
+        _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
+    ) -> Result {
+        let copies = strings.map { strdup($0) }
+        defer { copies.forEach { free($0) } }
+        return body(copies + [nil])
+    }
+}

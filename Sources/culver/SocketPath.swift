@@ -1,0 +1,47 @@
+import Control
+import Format
+import Glibc
+
+/// Where the daemon listens: `--socket`, else what the file of `--config` says, else `CULVER_SOCKET`, else the user's
+/// own daemon, else the system's (design section 2).
+enum SocketPath {
+    static let system = "/run/culver/culver.sock"
+
+    static func find(
+        socket: String?, config: String?, environment: (String) -> String?, exists: (String) -> Bool
+    ) throws -> String {
+        if let socket { return socket }
+        if let config, let path = try named(inFile: config) { return path }
+        if let path = environment("CULVER_SOCKET"), !path.isEmpty { return path }
+        if let directory = environment("XDG_RUNTIME_DIR"), !directory.isEmpty {
+            let path = "\(directory)/culver/culver.sock"
+            if exists(path) { return path }
+        }
+        return system
+    }
+
+    private static func named(inFile path: String) throws -> String? {
+        named(in: String(decoding: try Input.bytes(of: path), as: UTF8.self))
+    }
+
+    /// `socket` of the section `[agent]`. The daemon reads the file for good and says what is wrong with it; here only
+    /// this one line counts.
+    static func named(in text: String) -> String? {
+        var section = ""
+        for line in text.split(whereSeparator: \.isNewline) {
+            let line = trimmed(line.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0])
+            if line.hasPrefix("["), line.hasSuffix("]") {
+                section = trimmed(line.dropFirst().dropLast())
+            } else if section == "agent", let equals = line.firstIndex(of: "="), trimmed(line[..<equals]) == "socket" {
+                let value = trimmed(line[line.index(after: equals)...])
+                return value.isEmpty ? nil : value
+            }
+        }
+        return nil
+    }
+
+    private static func trimmed(_ text: some StringProtocol) -> String {
+        let start = text.drop(while: \.isWhitespace)
+        return String(start.reversed().drop(while: \.isWhitespace).reversed())
+    }
+}

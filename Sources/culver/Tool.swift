@@ -1,0 +1,54 @@
+import ArgumentParser
+import CLinux
+import Control
+import Format
+import Glibc
+
+/// From a command line to an exit status.
+enum Tool {
+    static func run(_ arguments: [String]) -> Int32 {
+        let arguments = Array(arguments.dropFirst())
+        let json = Arrangement.wantsJSON(arguments)
+        do {
+            var command = try Culver.parseAsRoot(Arrangement.arranged(arguments))
+            try command.run()
+            return Screen.finish()
+        } catch let quiet as Quiet {
+            let status = Screen.finish()
+            return status == 0 ? quiet.exit : status
+        } catch let failure as Failure {
+            return tell(failure, json)
+        } catch let error as RPCError {
+            return tell(Failure(error), json)
+        } catch let error as ControlError {
+            return tell(Failure(error), json)
+        } catch {
+            return parserSays(error, json)
+        }
+    }
+
+    private static func tell(_ failure: Failure, _ json: Bool) -> Int32 {
+        if json {
+            Screen.line(["error": failure.error.json])
+        } else {
+            Screen.complain(failure.error.message)
+            if let hint = failure.error.hint { Screen.hint(hint) }
+        }
+        _ = Screen.finish()
+        return failure.exit
+    }
+
+    /// Help, versions and completions come as errors too; their status is 0.
+    private static func parserSays(_ error: any Error, _ json: Bool) -> Int32 {
+        let words = Word.withoutMarks(Culver.fullMessage(for: error))
+        guard Culver.exitCode(for: error) != .success else {
+            Screen.raw(words)
+            return Screen.finish()
+        }
+        if json {
+            return tell(Failure(.usage, "usage", Word.withoutMarks(Culver.message(for: error))), json)
+        }
+        fputs(words + "\n", culver_stderr())
+        return Control.ExitCode.usage.rawValue
+    }
+}

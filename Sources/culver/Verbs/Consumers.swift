@@ -1,0 +1,55 @@
+import ArgumentParser
+import Format
+
+struct Consumers: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "consumer", abstract: "Who reads the inbox, and how far each has come.",
+        subcommands: [List.self, Seek.self, Forget.self])
+}
+
+extension Consumers {
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List them.")
+
+        @OptionGroup var globals: Globals
+
+        func run() throws {
+            globals.show(try globals.daemon().call("inbox.consumers", [:])) { result in
+                Screen.table(
+                    result.list("consumers").map {
+                        [
+                            $0.text("name"), "at \($0.count("cursor"))", "\($0.count("pending")) pending",
+                            $0.says("connected") ? "connected" : "",
+                        ]
+                    })
+            }
+        }
+    }
+
+    struct Seek: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set one back or forward: what comes after SEQ is new to it.")
+
+        @Argument var name: Word
+        @Argument(help: "A message's number in the inbox.") var seq: Int
+        @OptionGroup var globals: Globals
+
+        func run() throws {
+            let params: JSONObject = ["consumer": .string(name.text), "seq": .integer(Int64(seq))]
+            let result = try globals.daemon().call("inbox.seek", params)
+            globals.show(result) { _ in Screen.line("\(name.text) at \(seq)") }
+        }
+    }
+
+    struct Forget: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Forget one: nothing is kept for it any more.")
+
+        @Argument var name: Word
+        @OptionGroup var globals: Globals
+
+        func run() throws {
+            let result = try globals.daemon().call("inbox.forget", ["consumer": .string(name.text)])
+            globals.show(result) { _ in }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Control
+import Format
+
+struct Pack: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Seal and sign a message without sending it: one ReliableMessage on standard output.")
+
+    @Option(help: ArgumentHelp("Which of this board's identities signs.", valueName: "id")) var from: Word
+    @Option(help: ArgumentHelp("For whom.", valueName: "id")) var to: Word
+    @Option(help: "The text.") var text: Word?
+    @Option(help: ArgumentHelp("A JSON file with the whole content, or -.", valueName: "file")) var content: Word?
+    @Flag(help: "Let the sender's meta and visa ride along.") var attach = false
+    @OptionGroup var place: Anywhere
+
+    func validate() throws {
+        guard (text == nil) != (content == nil) else {
+            throw ValidationError("either --text or --content says what to pack")
+        }
+    }
+
+    func run() throws {
+        var params: JSONObject = ["from": .string(from.text), "to": .string(to.text)]
+        params.set("text", text)
+        params["content"] = try content.map(Draft.content)
+        if attach { params["attach"] = true }
+        let result = try place.backend().call("message.pack", params)
+        place.globals.show(result) { Screen.line($0["message"] ?? .null) }
+    }
+}
+
+struct Open: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Verify and decrypt one ReliableMessage; status 65 when it is refused.")
+
+    @Argument(help: "A file, or - for standard input.") var file = Word("-")
+    @OptionGroup var place: Anywhere
+
+    func run() throws {
+        let result = try place.backend().call("message.open", ["message": try message()])
+        guard let stage = result["refused"]?.string else { return place.globals.show(result, Open.show) }
+        if place.globals.json {
+            Screen.line(result)
+        } else {
+            Screen.complain("refused at \(stage): \(result.text("reason"))")
+        }
+        throw Quiet(exit: Control.ExitCode.badData.rawValue)
+    }
+
+    /// An object where it is one; else the text as it is, so that one judge says what is wrong with it.
+    private func message() throws -> JSON {
+        let text = try Input.text(of: file.text)
+        if let json = try? JSON(parsing: text), json.object != nil { return json }
+        return .string(text)
+    }
+
+    private static func show(_ opened: JSON) {
+        var rows = [["sender", opened.text("sender")], ["receiver", opened.text("receiver")]]
+        if let group = opened["group"]?.string { rows.append(["group", group]) }
+        rows.append(["time", Moment.words(for: opened["time"]?.double)])
+        rows.append(["sealed", opened.says("sealed") ? "yes" : "no"])
+        rows.append(["encrypted", opened.says("encrypted") ? "yes" : "no"])
+        let attached = opened.list("attached").compactMap(\.string)
+        if !attached.isEmpty { rows.append(["attached", attached.joined(separator: ", ")]) }
+        rows.append(["content", Content.words(for: opened["content"])])
+        Screen.table(rows)
+    }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Control
+import Format
+
+struct Watch: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show events as they happen.")
+
+    @Option(help: "Only events of this kind; may stand several times.") var kind: [Word] = []
+    @OptionGroup var globals: Globals
+
+    func run() throws {
+        var last: Int64?
+        var daemon = try globals.daemon()
+        while true {
+            do {
+                try follow(daemon, after: &last)
+            } catch ControlError.closed {
+                daemon = try globals.daemon(patience: 30)
+            }
+        }
+    }
+
+    private func follow(_ daemon: Daemon, after last: inout Int64?) throws {
+        var params = JSONObject()
+        if !kind.isEmpty { params["kinds"] = .array(kind.map { .string($0.text) }) }
+        params["start"] = last.map { .integer($0 + 1) }
+        _ = try daemon.call("event.subscribe", params)
+        while let notice = try daemon.client.next() {
+            guard notice.method == "event" else { continue }
+            last = notice.params["n"]?.integer ?? last
+            globals.show(notice.params, Events.show)
+            try Screen.flush()
+        }
+    }
+}
+
+struct Log: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show events that happened, oldest first.")
+
+    @Argument(help: ArgumentHelp("Only those about this one.", valueName: "id")) var id: Word?
+    @Option(help: ArgumentHelp("Only those of the last time: 12h, 7d.", valueName: "time")) var since: Span?
+    @Option(help: "Only events of this kind.") var kind: Word?
+    @OptionGroup var globals: Globals
+
+    func run() throws {
+        // Without a start the newest page comes.
+        var params: JSONObject = ["start": 0]
+        params.set("did", id)
+        params.set("kind", kind)
+        params["since"] = since.map { .number(Moment.now - $0.seconds) }
+        let daemon = try globals.daemon()
+        var page = try daemon.call("event.list", params)
+        while true {
+            for event in page.list("events") { globals.show(event, Events.show) }
+            guard let next = page["next"], next != params["start"] else { return }
+            params["start"] = next
+            page = try daemon.call("event.list", params)
+        }
+    }
+}
+
+enum Events {
+    /// `2026-11-23 20:52:53  warning  broker  connection lost (lan)  3 times`
+    static func show(_ event: JSON) {
+        var words = [
+            Moment.words(for: event["time"]?.double), event.text("level"), event.text("kind"), event.text("text"),
+        ]
+        words += ["did", "broker", "id"].compactMap { event[$0]?.string }
+        if event.count("count") > 1 { words.append("\(event.count("count")) times") }
+        Screen.line(words.joined(separator: "  "))
+    }
+}

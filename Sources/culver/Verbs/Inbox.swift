@@ -1,0 +1,73 @@
+import ArgumentParser
+import Control
+import Format
+
+struct Inbox: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show messages that came, or take them as a named consumer.",
+        discussion: """
+            Without --consumer it shows the newest and changes nothing. A consumer gets each message until it has \
+            acknowledged it, across restarts. It stops when there is no more, with --follow never, with --count after so \
+            many (waiting for them), with --timeout after that time (status 75 when it got less than asked for).
+
+            --exec runs a shell command for each message, with the message as JSON on its standard input and \
+            CULVER_SENDER, CULVER_ID, CULVER_SEQ and CULVER_TEXT in its environment, and acknowledges when the command \
+            ends with 0; otherwise it stops with the command's status, and the message comes again next time.
+            """)
+
+    @Option(help: ArgumentHelp("Only what this one sent.", valueName: "id")) var from: Word?
+    @Option(help: "Show at most so many.") var limit: Int?
+    @Option(help: ArgumentHelp("Take messages under this name.", valueName: "name")) var consumer: Word?
+    @Flag(help: "Go on when there is no more.") var follow = false
+    @Option(help: "Stop after so many.") var count: Int?
+    @Option(help: ArgumentHelp("Stop after this time.", valueName: "time")) var timeout: Span?
+    @Flag(help: "Acknowledge what was printed.") var ack = false
+    @Option(help: ArgumentHelp("Run this for each message.", valueName: "command")) var exec: Word?
+    @OptionGroup var globals: Globals
+
+    func validate() throws {
+        if consumer == nil, follow || ack || count != nil || timeout != nil || exec != nil {
+            throw ValidationError("--follow, --count, --timeout, --ack and --exec go with --consumer")
+        }
+        if consumer != nil, limit != nil {
+            throw ValidationError("--limit goes without --consumer; --count goes with it")
+        }
+        if ack, exec != nil { throw ValidationError("--exec acknowledges by itself") }
+        if let count, count < 1 { throw ValidationError("--count is 1 or more") }
+        if let limit, limit < 1 { throw ValidationError("--limit is 1 or more") }
+    }
+
+    func run() throws {
+        guard let consumer else { return try list() }
+        var filter = JSONObject()
+        filter.set("sender", from)
+        var consumption = Consumption(
+            consumer: consumer.text, filter: filter, globals: globals, follow: follow, count: count,
+            acknowledges: ack || exec != nil, command: exec?.text, deadline: timeout.map { Moment.elapsed + $0.seconds }
+        )
+        try consumption.run()
+    }
+
+    private func list() throws {
+        var params: JSONObject = ["limit": .integer(Int64(limit ?? 20))]
+        params.set("sender", from)
+        let result = try globals.daemon().call("inbox.list", params)
+        for message in result.list("messages") { globals.show(message, Inbox.show) }
+    }
+
+    /// `12  2026-11-23 20:52:53  hub@4WDf… (hub)  sealed  Hello`
+    static func show(_ message: JSON) {
+        let again = message.says("again") ? ["again"] : []
+        let words = [
+            "\(message.count("seq"))", Moment.words(for: message["time"]?.double), message.who("sender"),
+            ([seal(of: message), message.text("trust")] + again).filter { !$0.isEmpty }.joined(separator: ","),
+            Content.words(for: message["content"]),
+        ]
+        Screen.line(words.joined(separator: "  "))
+    }
+
+    private static func seal(of message: JSON) -> String {
+        if message.says("sealed") { return "sealed" }
+        return message.says("encrypted") ? "encrypted" : "open"
+    }
+}

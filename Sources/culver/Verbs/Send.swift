@@ -1,0 +1,55 @@
+import ArgumentParser
+import Format
+
+struct Send: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Send a message; prints its id once it is safe on disk.",
+        discussion: """
+            TEXT is taken as it is; - reads it from standard input, without the end of its last line. Status 0: accepted. \
+            With --wait also 75: not yet there, still accepted, do not send it again; 76: ended undelivered.
+            """)
+
+    @Argument(help: "An ID or a name.") var to: Word
+    @Argument(help: "The text, or - for standard input.") var text: Word?
+    @Flag(help: "Send each line of standard input as a message of its own.") var lines = false
+    @Option(help: ArgumentHelp("A JSON file with the whole content, or -.", valueName: "file")) var content: Word?
+    @Option(help: ArgumentHelp("Which of this board's identities sends.", valueName: "id")) var from: Word?
+    @Option(help: "The caller's own word for this message: the same one is never sent twice.") var ref: Word?
+    @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d.", valueName: "time")) var expiry: Span?
+    @Option(help: "Wait until it is published or delivered.") var wait: Goal?
+    @Option(help: ArgumentHelp("How long to wait.", valueName: "time")) var timeout: Span = .minute
+    @OptionGroup var globals: Globals
+
+    func validate() throws {
+        let sources = [text != nil && !(lines && text?.text == "-"), content != nil, lines].count { $0 }
+        guard sources == 1 else {
+            throw ValidationError("one of TEXT, - for standard input, --lines and --content says what to send")
+        }
+        if lines, ref != nil { throw ValidationError("--ref names one message, --lines sends many") }
+    }
+
+    func run() throws {
+        let daemon = try globals.daemon()
+        guard lines else { return try send(body(), by: daemon) }
+        while let line = try Input.line() { try send(["text": .string(line)], by: daemon) }
+    }
+
+    private func body() throws -> JSONObject {
+        if let content { return ["content": try Draft.content(of: content)] }
+        guard let text else { return [:] }
+        return ["text": .string(text.text == "-" ? try Input.text(of: "-") : text.text)]
+    }
+
+    private func send(_ body: JSONObject, by daemon: Daemon) throws {
+        var params: JSONObject = ["to": .string(to.text)]
+        for (name, value) in body.members { params[name] = value }
+        params.set("from", from)
+        params.set("ref", ref)
+        params["expiry"] = expiry.map { .number($0.seconds) }
+        let result = try daemon.call("message.send", params)
+        globals.show(result) { Screen.line($0.text("id")) }
+        // The caller has the id whatever happens while we wait.
+        try Screen.flush()
+        if let wait { try Outcome.wait(for: result.text("id"), until: wait, timeout, globals, daemon) }
+    }
+}

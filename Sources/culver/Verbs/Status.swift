@@ -1,0 +1,32 @@
+import ArgumentParser
+import Format
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show how the daemon is.")
+
+    @OptionGroup var globals: Globals
+
+    func run() throws {
+        globals.show(try globals.daemon().call("status", [:]), Status.show)
+    }
+
+    private static func show(_ status: JSON) {
+        let uptime = status["uptime"]?.double.map(Span.words) ?? "?"
+        var rows = [["culverd", "\(status.text("version")), \(status.text("state")), up \(uptime)"]]
+        rows += status.list("identities").map { ["identity", $0.who("did")] }
+        rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
+        let (outbox, inbox) = (status["outbox"] ?? [:], status["inbox"] ?? [:])
+        let out = ["waiting", "queued", "published"].map { "\(outbox.count($0)) \($0)" }.joined(separator: ", ")
+        rows.append(["outbox", out])
+        rows.append(["inbox", "\(inbox.count("count")) messages, \(inbox.count("unacknowledged")) unacknowledged"])
+        rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
+        Screen.table(rows)
+    }
+
+    private static func words(forBroker broker: JSON) -> String {
+        var words = "\(broker.text("name")) \(broker.text("url")) \(broker.text("state"))"
+        if let version = broker["version"] { words += ", MQTT \(version.string ?? version.text)" }
+        if let reason = broker["reason"]?.string { words += ": \(reason)" }
+        return words
+    }
+}

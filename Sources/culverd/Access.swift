@@ -1,0 +1,58 @@
+import Control
+import Glibc
+
+/// What a role allows (design section 6, "Who may do what"): each includes the ones before it.
+enum Role: String, Sendable, Comparable {
+    case anyone
+    case reader
+    case sender
+    case admin
+
+    static func < (left: Role, right: Role) -> Bool { left.rank < right.rank }
+
+    private var rank: Int {
+        switch self {
+        case .anyone: 0
+        case .reader: 1
+        case .sender: 2
+        case .admin: 3
+        }
+    }
+}
+
+/// Who has which role, by the credentials that the kernel tells of a connection.
+struct Access: Sendable {
+    private let readers: [Grant]
+    private let senders: [Grant]
+    private let admins: [Grant]
+
+    init(_ settings: AccessSettings) {
+        readers = settings.reader
+        senders = settings.sender
+        admins = settings.admin
+    }
+
+    /// Root and the daemon's own user may do everything.
+    func role(of peer: Peer) -> Role {
+        if peer.uid == 0 || peer.uid == geteuid() || admins.contains(where: { Self.matches($0, peer) }) { return .admin }
+        if senders.contains(where: { Self.matches($0, peer) }) { return .sender }
+        return readers.contains { Self.matches($0, peer) } ? .reader : .anyone
+    }
+
+    /// The identities (names or IDs) that a sender is limited to; `nil` for no limit.
+    func identities(of peer: Peer) -> [String]? {
+        if role(of: peer) == .admin { return nil }
+        let grants = (senders + readers).filter { Self.matches($0, peer) }
+        guard !grants.contains(where: { $0.identity == nil }) else { return nil }
+        return grants.compactMap(\.identity)
+    }
+
+    private static func matches(_ grant: Grant, _ peer: Peer) -> Bool {
+        switch grant.subject {
+        case .group(let name):
+            guard let gid = Names.group(name) else { return false }
+            return peer.gid == gid || peer.groups.contains(gid)
+        case .user(let name): return Names.user(name) == peer.uid
+        }
+    }
+}

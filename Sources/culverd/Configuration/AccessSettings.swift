@@ -1,0 +1,47 @@
+/// `[access]`: who besides root and the daemon's user may do what (design section 6).
+struct AccessSettings: Settings, Sendable, Equatable {
+    var reader: [Grant] = []
+    var sender: [Grant] = [Grant(subject: .group("culver"))]
+    var admin: [Grant] = []
+
+    static let keys = ["reader", "sender", "admin"]
+
+    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+        var grants: [Grant] = []
+        for word in Values.list(value) { grants.append(try Grant(word)) }
+        switch key {
+        case "reader": reader = grants
+        case "sender": sender = grants
+        default: admin = grants
+        }
+    }
+}
+
+/// `user`, `@group`, either with `:identity` to limit it to one.
+struct Grant: Sendable, Equatable {
+    enum Subject: Sendable, Equatable {
+        /// By name or number, as given.
+        case user(String)
+        case group(String)
+    }
+
+    var subject: Subject
+    /// An own identity's name or ID.
+    var identity: String?
+
+    init(subject: Subject, identity: String? = nil) {
+        self.subject = subject
+        self.identity = identity
+    }
+
+    init(_ text: String) throws(Unfit) {
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let isGroup = text.hasPrefix("@")
+        let name = isGroup ? String(parts[0].dropFirst()) : parts[0]
+        guard !name.isEmpty, !name.contains("@"), !name.contains("/") else {
+            throw Unfit("\(Values.quoted(text)) is no user or @group")
+        }
+        subject = isGroup ? .group(name) : .user(name)
+        identity = parts.count > 1 ? try Values.nameOrID(parts[1]) : nil
+    }
+}

@@ -1,0 +1,42 @@
+import Agent
+import Format
+import Store
+
+/// What the parts of the daemon are told of it.
+extension Configuration {
+    var policy: Policy {
+        var policy = Policy()
+        policy.strangers = agent.strangers
+        policy.receiptTimeout = Double(delivery.receiptTimeout)
+        policy.expiry = Double(delivery.expiry)
+        policy.messageSize = limits.message
+        policy.outboxCount = limits.outboxMessages
+        policy.outboxBytes = limits.outboxSize
+        policy.directorySubscriptions = limits.directorySubscriptions
+        policy.queriesPerMinute = limits.metaQueries
+        policy.strangersPrivateOperations = Double(limits.strangerKeyOperations)
+        policy.peerPrivateOperations = Double(limits.peerKeyOperations)
+        policy.forwardDepth = limits.forwardDepth
+        policy.forwardedMessages = limits.forwardMessages
+        policy.arrayContents = limits.arrayContents
+        return policy
+    }
+
+    var storeLimits: StoreLimits {
+        var store = StoreLimits()
+        store.inboxRows = limits.inboxMessages
+        store.inboxBytes = limits.inboxSize
+        store.keep = Double(delivery.keep)
+        store.parkedPerSender = limits.parkedPerSender
+        store.parkedRows = limits.parkedMessages
+        store.parkedBytes = limits.parkedSize
+        store.parkedAge = Double(limits.parkedAge)
+        store.happenings = limits.events
+        return store
+    }
+
+    /// Of messages; a line on the socket may be a little deeper.
+    var jsonLimits: JSONLimits {
+        JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues)
+    }
+}

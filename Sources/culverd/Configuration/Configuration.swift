@@ -1,0 +1,13 @@
+/// What the daemon is told: design section 3. Every value has its default here; `config/culver.conf` says the same.
+struct Configuration: Sendable, Equatable {
+    var agent = AgentSettings()
+    var identity = IdentitySettings()
+    /// In the order of the files. `[broker]` alone when none is named.
+    var brokers: [BrokerSettings] = [BrokerSettings()]
+    var contacts: [ContactSettings] = []
+    var delivery = DeliverySettings()
+    var access = AccessSettings()
+    var calls: [CallSettings] = []
+    var keys = KeySettings()
+    var limits = LimitSettings()
+}

@@ -1,0 +1,67 @@
+import Glibc
+
+/// What the machine says of itself.
+enum Host {
+    static var name: String {
+        var bytes = [CChar](repeating: 0, count: 256)
+        guard gethostname(&bytes, bytes.count - 1) == 0 else { return "culver" }
+        return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// A template with `{hostname}` as a name: other characters than a name may have become `-`.
+    static func label(filling template: String) -> String {
+        let filled = fill(template, "{hostname}", name)
+        let plain = filled.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }
+        return plain.isEmpty ? "culver" : String(plain.prefix(64))
+    }
+
+    static func fill(_ template: String, _ word: String, _ value: String) -> String {
+        var rest = template[...]
+        var filled = ""
+        while let start = rest.firstIndex(of: "{") {
+            filled += rest[..<start]
+            rest = rest[start...]
+            if rest.hasPrefix(word) {
+                filled += value
+                rest = rest.dropFirst(word.count)
+            } else {
+                filled += "{"
+                rest = rest.dropFirst()
+            }
+        }
+        return filled + rest
+    }
+
+    /// A path, or the name of a systemd credential.
+    static func credential(_ file: String) -> String {
+        guard !file.hasPrefix("/"), let directory = getenv("CREDENTIALS_DIRECTORY") else { return file }
+        return String(cString: directory) + "/" + file
+    }
+
+    /// At most `limit` bytes; `nil` when it cannot be read.
+    static func read(_ path: String, limit: Int) -> [UInt8]? {
+        guard let file = fopen(path, "r") else { return nil }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: limit)
+        return Array(bytes.prefix(fread(&bytes, 1, limit, file)))
+    }
+}
+
+extension Host {
+    static var environment: [String: String] {
+        var all: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { all[String(parts[0])] = String(parts[1]) }
+            entry += 1
+        }
+        return all
+    }
+
+    /// Bounds what a hostile broker can make libmosquitto allocate (design section 4).
+    static func limitMemory(_ bytes: UInt) {
+        var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+        setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
+    }
+}

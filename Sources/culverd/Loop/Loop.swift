@@ -1,0 +1,298 @@
+import Agent
+import Control
+import Desk
+import Dispatch
+import Format
+import Records
+import Store
+
+/// The heart of the daemon: turns, one after the other, on the main queue.
+///
+///  1. Everything that is pending goes through the messenger and the methods, which read and write the open turn.
+///  2. The store's queue writes the flat files and commits the transaction: synced. Meanwhile the main queue gathers
+///     what comes in; nobody touches store or address book.
+///  3. Answers go to clients, then the effects out: save, answer, publish.
+///
+/// A turn that fails is undone as a whole, and its errands are tried again one by one, so that one cannot spoil others.
+/// What fails alone is given up (`giveUp`), but for two kinds: what a broker said about connections and parcels, which
+/// waits in order until the disk works again, and a `.duty`.
+@MainActor final class Loop {
+    let store: MessageStore
+    let book: Book
+    let directory: StateDirectory
+    let clock: Clock
+    var messenger: Messenger
+    var log: Log
+    /// Carries out an effect.
+    var perform: (@MainActor (Effect) -> Void)?
+    /// After a turn that wrote something: news of inbox and events.
+    var onNews: (@MainActor ([Happening], Bool) -> Void)?
+    /// A turn has ended.
+    var onTurn: (@MainActor () -> Void)?
+    /// The disk failed, or works again.
+    var onDisk: (@MainActor (String?) -> Void)?
+
+    private let queue = DispatchQueue(label: "culver.store")
+    private var pending: [Errand] = []
+    private var isScheduled = false
+    private var isBusy = false
+    private var timer: (any DispatchSourceTimer)?
+    /// The turn that the store's queue is making durable, and what is to be tried after it.
+    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool)?
+    /// What brokers said and could not be written down, in order.
+    private var owed: [Errand] = []
+    private var diskFault: String?
+    /// Reading the address book again failed, so it is not what is on disk.
+    private var isBookStale = false
+    private var idle: (@MainActor () -> Void)?
+    private var written = 0
+
+    init(
+        store: MessageStore, book: Book, directory: StateDirectory, clock: Clock, messenger: Messenger, log: Log
+    ) {
+        self.store = store
+        self.book = book
+        self.directory = directory
+        self.clock = clock
+        self.messenger = messenger
+        self.log = log
+    }
+
+    /// Errands that wait for a turn.
+    var backlog: Int { pending.count }
+
+    func take(_ input: Input) { add(.input(input)) }
+
+    func add(_ errand: Errand) {
+        pending.append(errand)
+        schedule()
+    }
+
+    /// Asks for a turn, be it an empty one: `onTurn` is the place for reading the store.
+    func wake() { add(.chore { _ in }) }
+
+    /// Calls back once nothing is pending and nothing is being committed.
+    func finish(_ action: @escaping @MainActor () -> Void) {
+        idle = action
+        schedule()
+    }
+
+    private func schedule() {
+        guard !isBusy, !isScheduled else { return }
+        isScheduled = true
+        DispatchQueue.main.async { MainActor.assumeIsolated { self.turn() } }
+    }
+
+    private func turn() {
+        isScheduled = false
+        guard !isBusy else { return }
+        guard !pending.isEmpty else {
+            guard let action = idle else { return }
+            idle = nil
+            return action()
+        }
+        let batch = pending.prefix(256)
+        pending.removeFirst(batch.count)
+        run(batch.filter { !isHeldBack($0) }, retrying: [])
+    }
+
+    /// What brokers say is taken in its order: behind one that could not be written down the others wait, too.
+    private func isHeldBack(_ errand: Errand) -> Bool {
+        guard !owed.isEmpty, errand.isOwed else { return false }
+        owed.append(errand)
+        return true
+    }
+
+    /// `rest`: errands of a failed turn that are still to be tried, one by one.
+    private func run(_ errands: [Errand], retrying rest: ArraySlice<Errand>) {
+        isBusy = true
+        let now = clock.now
+        book.keys.lived = now.lived
+        var turn = Turn(now: now, ledger: store, messenger: messenger)
+        do {
+            if isBookStale { try reloadBook(now) }
+            for errand in errands { try carryOut(errand, &turn) }
+            if store.hasChanges || book.hasChanges { try clock.save(now, in: store) }
+        } catch {
+            return failed(errands, error, rest, now, touchesBook: book.hasChanges)
+        }
+        commit(errands, turn, rest)
+    }
+
+    private func reloadBook(_ now: Moment) throws(FileError) {
+        isBookStale = true
+        try book.reload(time: now.wall)
+        isBookStale = false
+    }
+
+    private func carryOut(_ errand: Errand, _ turn: inout Turn) throws {
+        switch errand {
+        case .input(let input): try turn.handle(input)
+        case .chore(let body), .duty(let body): try body(&turn)
+        case .request(let call, let body):
+            do {
+                try body(call, &turn)
+            } catch let error as RPCError {
+                turn.after { call.fail(error) }
+            } catch let error as Refusal {
+                turn.after { call.fail(RPCError(error)) }
+            }
+        }
+    }
+
+    private func commit(_ errands: [Errand], _ turn: Turn, _ rest: ArraySlice<Errand>) {
+        let changes = book.takeChanges()
+        guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, rest) }
+        committing = (errands, turn, rest, !changes.isEmpty)
+        let store = store
+        let directory = directory
+        queue.async {
+            let result = Result {
+                for change in changes { try directory.perform(change) }
+                try store.commit()
+            }
+            DispatchQueue.main.async { MainActor.assumeIsolated { self.committed(result) } }
+        }
+    }
+
+    private func committed(_ result: Result<Void, any Error>) {
+        guard let (errands, turn, rest, touchesBook) = committing else { return }
+        committing = nil
+        switch result {
+        case .success: done(turn, wrote: true, rest)
+        case .failure(let error): failed(errands, error, rest, turn.now, touchesBook: touchesBook)
+        }
+    }
+
+    private func done(_ turn: Turn, wrote: Bool, _ rest: ArraySlice<Errand>) {
+        messenger = turn.messenger
+        if wrote {
+            written += 1
+            if diskFault != nil {
+                diskFault = nil
+                onDisk?(nil)
+            }
+        }
+        for action in turn.afterwards { action() }
+        for effect in turn.effects {
+            if case .answer = effect { perform?(effect) }
+        }
+        for effect in turn.effects {
+            if case .answer = effect { continue }
+            perform?(effect)
+        }
+        let news = store.takeNews()
+        if !news.arrived.isEmpty || !news.written.isEmpty { onNews?(news.written, !news.arrived.isEmpty) }
+        goOn(rest)
+    }
+
+    private func failed(
+        _ errands: [Errand], _ error: any Error, _ rest: ArraySlice<Errand>, _ now: Moment, touchesBook: Bool
+    ) {
+        store.rollback()
+        _ = store.takeNews()
+        if touchesBook {
+            do {
+                try reloadBook(now)
+            } catch {
+                log(.error, "\(error)")
+            }
+        }
+        if errands.count > 1 { return run([errands[0]], retrying: errands[1...] + rest) }
+        if diskFault == nil { onDisk?("\(error)") }
+        diskFault = "\(error)"
+        for errand in errands { giveUp(errand, error) }
+        goOn(rest)
+    }
+
+    /// A client hears why, and what a peer sent is not taken: it repeats.
+    private func giveUp(_ errand: Errand, _ error: any Error) {
+        switch errand {
+        case .request(let call, _): call.fail(RPCError(disk: error))
+        case .chore: log(.error, "\(error)")
+        case .duty: later(5) { $0.add(errand) }
+        case .input where errand.isOwed:
+            owed.append(errand)
+            if owed.count == 1 { later(1) { $0.takeOwed() } }
+        case .input(let input):
+            for effect in messenger.giveUp(input, because: LedgerError(disk: error)) { perform?(effect) }
+        }
+    }
+
+    private func takeOwed() {
+        pending.insert(contentsOf: owed, at: 0)
+        owed = []
+        schedule()
+    }
+
+    private func later(_ seconds: Double, _ action: @escaping @MainActor (Loop) -> Void) {
+        DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action(self) } }
+    }
+
+    private func goOn(_ rest: ArraySlice<Errand>) {
+        let rest = rest.drop { isHeldBack($0) }
+        if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
+        isBusy = false
+        onTurn?()
+        if !pending.isEmpty || idle != nil { return schedule() }
+        arm()
+        if written >= 200 { checkpoint() }
+    }
+
+    /// Syncs, so it is the store queue's work, and a turn's place is taken by it.
+    private func checkpoint() {
+        written = 0
+        isBusy = true
+        let store = store
+        queue.async {
+            let result = Result { try store.checkpoint() }
+            DispatchQueue.main.async {
+                MainActor.assumeIsolated {
+                    if case .failure(let error) = result { self.log(.warning, "\(error)") }
+                    self.isBusy = false
+                    if !self.pending.isEmpty || self.idle != nil { self.schedule() }
+                }
+            }
+        }
+    }
+
+    /// The next tick, one timer for all of the messenger's waiting. A disk that fails is not asked all the time.
+    private func arm() {
+        let now = clock.now
+        let next = (try? messenger.nextTick(after: now)) ?? now.lived + 60
+        timer?.cancel()
+        let timer = DispatchSource.makeTimerSource(queue: .main)
+        let wait = max(next - now.lived, diskFault == nil ? 0.01 : 5)
+        timer.schedule(deadline: .now() + wait, leeway: .milliseconds(10))
+        timer.setEventHandler { [weak self] in
+            MainActor.assumeIsolated { self?.take(.ticked) }
+        }
+        timer.activate()
+        self.timer = timer
+    }
+}
+
+extension Errand {
+    /// What a broker said is said once: lost, it would leave parcels on their way for ever.
+    fileprivate var isOwed: Bool {
+        switch self {
+        case .input(.linked), .input(.unlinked), .input(.acknowledged), .input(.room): true
+        default: false
+        }
+    }
+}
+
+extension LedgerError {
+    /// Whatever went wrong with files or database, as the messenger knows it.
+    fileprivate init(disk error: any Error) {
+        self = (error as? LedgerError) ?? LedgerError("\(error)", isFull: (error as? FileError)?.isFull ?? false)
+    }
+}
+
+extension RPCError {
+    /// Ours or the disk's fault, in a client's words.
+    init(disk error: any Error) {
+        let isFull = (error as? LedgerError)?.isFull ?? (error as? FileError)?.isFull ?? false
+        self.init(exit: isFull ? .notNow : .io, reason: isFull ? "disk-full" : "store", message: "\(error)")
+    }
+}

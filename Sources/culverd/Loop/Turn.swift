@@ -1,0 +1,46 @@
+import Agent
+import Control
+import Format
+import Records
+
+/// What one request or input may do, and what follows from it once it is on disk.
+struct Turn {
+    let now: Moment
+    let ledger: any Ledger
+    var messenger: Messenger
+    /// In order: answers to clients first, because they were first in each effect list, then the rest.
+    var effects: [Effect] = []
+    var afterwards: [@MainActor () -> Void] = []
+
+    mutating func handle(_ input: Input) throws(LedgerError) {
+        effects += try messenger.handle(input, at: now)
+    }
+
+    /// Writes an event.
+    func note(
+        _ kind: Happening.Kind, _ level: Happening.Level, _ text: String, did: String? = nil, broker: String? = nil,
+        reason: String? = nil
+    ) throws(LedgerError) {
+        try ledger.apply(
+            .happening(
+                Happening(
+                    time: now.isClockSet ? now.wall : 0, kind: kind, level: level, did: did, broker: broker,
+                    reason: reason, text: text)))
+    }
+
+    /// Done after the commit, in the order of asking.
+    mutating func after(_ action: @escaping @MainActor () -> Void) {
+        afterwards.append(action)
+    }
+}
+
+/// One thing for a turn to do.
+enum Errand {
+    case input(Input)
+    /// A call of a client; answers itself through `Turn.after`.
+    case request(Call, @MainActor (Call, inout Turn) throws -> Void)
+    /// Something of the daemon's own.
+    case chore(@MainActor (inout Turn) throws -> Void)
+    /// The same, but tried again until it works.
+    case duty(@MainActor (inout Turn) throws -> Void)
+}

@@ -1,0 +1,67 @@
+import Format
+import Glibc
+import Records
+
+extension Method {
+    static let general: [Method] = [
+        .plain("hello", .anyone) { _, _, _ in
+            [
+                "version": .string(Version.text),
+                "features": ["identity", "contact", "message", "inbox", "event", "consumer", "ref"],
+            ]
+        },
+        .plain("rpc.discover", .anyone) { _, _, _ in description },
+        .plain("status", .reader) { daemon, _, _ in try daemon.status() },
+    ]
+
+    /// OpenRPC: every method with the names of its parameters.
+    private static var description: JSON {
+        let methods = all.map { method -> JSON in
+            let params = method.parameters.map { name -> JSON in ["name": .string(name), "schema": true] }
+            return [
+                "name": .string(method.name), "paramStructure": "by-name", "params": .array(params),
+                "result": ["name": "result", "schema": true], "x-role": .string(method.role.rawValue),
+            ]
+        }
+        return [
+            "openrpc": "1.2.6", "info": ["title": "culver", "version": .string(Version.text)],
+            "methods": .array(methods),
+        ]
+    }
+}
+
+extension Daemon {
+    func status() throws -> JSON {
+        let states = try store.outboxStates()
+        func count(_ state: OutgoingState) -> JSON { .integer(Int64(states[state] ?? 0)) }
+        let readers = try store.consumers()
+        let inbox = try store.inboxSize()
+        let identities = facebook.identities.map { identity -> JSON in
+            ["did": .string(identity.id.bare.text), "name": .string(identity.id.name ?? "")]
+        }
+        return [
+            "version": .string(Version.text), "state": .string(configuration.agent.state),
+            "uptime": .number((Clock.read(CLOCK_BOOTTIME) - started).rounded()),
+            "strangers": .string(configuration.agent.strangers.rawValue),
+            "identities": .array(identities), "brokers": .array(brokers.names.map(broker)),
+            "outbox": ["waiting": count(.waiting), "queued": count(.queued), "published": count(.published)],
+            "inbox": [
+                "count": .integer(Int64(inbox.count)),
+                "unacknowledged": .integer(Int64(readers.map(\.pending).max() ?? inbox.count)),
+            ],
+            "contacts": .integer(Int64(facebook.contacts.count)),
+            "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
+        ]
+    }
+
+    private func broker(_ name: String) -> JSON {
+        let condition = brokers.conditions[name]
+        var object: JSONObject = [
+            "name": .string(name), "url": .string(brokers.url(name)),
+            "state": .string(condition?.state ?? "connecting"),
+        ]
+        if let version = condition?.version { object["version"] = .string(version) }
+        if let reason = condition?.reason { object["reason"] = .string(reason) }
+        return .object(object)
+    }
+}

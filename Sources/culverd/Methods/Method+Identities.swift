@@ -1,0 +1,65 @@
+import Control
+import Desk
+import DIMP
+import Format
+import Records
+
+extension Method {
+    static let identities: [Method] = [
+        .later("identity.create", .admin, ["name", "type", "key", "bits", "era", "ensure"]) { daemon, request, turn in
+            try daemon.createIdentity(request, &turn)
+        },
+        .plain("identity.list", .reader) { daemon, _, _ in daemon.desk.identities() },
+        .plain("identity.show", .reader, ["did"]) { daemon, request, _ in
+            let desk = daemon.desk
+            return desk.shown(try desk.identity(try request.params.text("did")))
+        },
+        .plain("identity.default", .admin, ["did"]) { daemon, request, turn in
+            let identity = try daemon.desk.identity(try request.params.needText("did"))
+            daemon.facebook.makeDefault(identity.id)
+            try turn.note(.identity, .info, "the default identity is \(identity.id)", did: identity.id.text)
+            return ["did": .string(identity.id.bare.text)]
+        },
+    ]
+}
+
+extension Daemon {
+    /// Keys are made by the pool; the answer comes when the files are on disk.
+    fileprivate func createIdentity(_ request: Request, _ turn: inout Turn) throws {
+        let params = request.params
+        let creation = try desk.plan(
+            name: try params.needText("name"), type: try params.text("type"), key: try params.text("key"),
+            bits: try params.integer("bits", 0...65_536), era: try params.text("era"),
+            ensure: try params.flag("ensure"))
+        let call = request.call
+        let isEnsured = try params.flag("ensure")
+        switch creation {
+        case .there(let identity):
+            let result = desk.created(identity, isNew: false)
+            turn.after { call.answer(result) }
+        case .planned(let plan):
+            pool.run(lane: "identity", { Result { () throws(Refusal) in try plan.identity() } }) { [weak self] made in
+                self?.loop.add(
+                    .request(call) { call, turn in
+                        try self?.keep(try made.get(), isEnsured: isEnsured, call, &turn)
+                    })
+            }
+        }
+    }
+
+    private func keep(_ identity: Identity, isEnsured: Bool, _ call: Call, _ turn: inout Turn) throws {
+        // Two calls may have asked for the same name at once.
+        if let there = facebook.identities.first(where: { $0.id.name == identity.id.name }) {
+            guard isEnsured else {
+                throw Refusal(.exists, "identity-exists", "there is an identity of that name: \(there.id)")
+            }
+            let result = desk.created(there, isNew: false)
+            return turn.after { call.answer(result) }
+        }
+        facebook.put(identity)
+        try turn.note(.identity, .info, "made the identity \(identity.id)", did: identity.id.text)
+        try turn.handle(.identitiesChanged)
+        let result = desk.created(identity, isNew: true)
+        turn.after { call.answer(result) }
+    }
+}

@@ -1,0 +1,177 @@
+import Agent
+import Control
+import Desk
+import DIMP
+import Dispatch
+import Format
+import Records
+
+extension Method {
+    static let messages: [Method] = [
+        .later("message.send", .sender, ["to", "from", "text", "content", "expiry", "ref"]) { daemon, request, turn in
+            try daemon.send(request, &turn)
+        },
+        .plain("message.show", .reader, ["id"]) { daemon, request, _ in
+            .object(daemon.shown(try daemon.row(request)))
+        },
+        .plain("message.list", .reader, ["state", "start", "limit"]) { daemon, request, _ in
+            let limit = try request.params.limit()
+            let start = try request.params.integer("start", 0...Int64.max)
+            let state = try request.params.text("state").map { text in
+                guard let state = OutgoingState(rawValue: text) else {
+                    throw Params.wrong("state", "one of " + OutgoingState.allCases.map(\.rawValue).joined(separator: ", "))
+                }
+                return state
+            }
+            let rows = try daemon.store.outbox(state: state, start: start, limit: start == nil ? limit : limit + 1)
+            return Rows.page(
+                "messages", rows.map { ($0.order, daemon.shown($0)) }, limit: limit, isForward: start != nil)
+        },
+        .later("message.wait", .reader, ["id", "until", "timeout"]) { daemon, request, turn in
+            try daemon.wait(request, &turn)
+        },
+        .later("message.cancel", .sender, ["id"]) { daemon, request, turn in
+            let token = daemon.newToken()
+            let call = request.call
+            let id = try request.params.needText("id")
+            daemon.answers[token] = { answer in
+                switch answer {
+                case .accepted(let id, _, let state, _): call.answer(["id": .string(id), "state": .string(state)])
+                case .refused(let refusal): call.fail(RPCError(refusal))
+                }
+            }
+            try turn.handle(.cancelled(id: id, token: token))
+        },
+        .later("message.pack", .sender, ["from", "to", "text", "content", "attach"]) { daemon, request, turn in
+            try daemon.pack(request)
+        },
+        .later("message.open", .sender, ["message"]) { daemon, request, turn in
+            guard let message = request.params.json("message") else { throw Params.missing("message") }
+            let call = request.call
+            let result = daemon.desk.open(message)
+            turn.after { call.answer(result) }
+        },
+    ]
+}
+
+/// A call of `message.wait`.
+struct Waiter {
+    let number: UInt64
+    let call: Call
+    let id: String
+    let until: OutgoingState
+    let timer: any DispatchSourceTimer
+
+    func isMet(by row: Outgoing) -> Bool {
+        row.state.isEnd || row.state == until || (until == .published && row.published != nil)
+    }
+}
+
+extension Daemon {
+    // MARK: - Sending
+
+    fileprivate func send(_ request: Request, _ turn: inout Turn) throws {
+        let params = request.params
+        let identity = try sender(request)
+        let receiver = try desk.id(try params.needText("to"))
+        let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
+        let ref = try params.text("ref")
+        if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", "1 to 64 bytes") }
+        let token = newToken()
+        let call = request.call
+        answers[token] = { [weak self] answer in
+            switch answer {
+            case .accepted(let id, let sn, let state, let isRepeat):
+                var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
+                if isRepeat { result["repeat"] = true }
+                self?.senders[id] = call.connection
+                call.answer(.object(result))
+            case .refused(let refusal): call.fail(RPCError(refusal))
+            }
+        }
+        try turn.handle(
+            .submitted(
+                Submission(
+                    token: token, sender: identity.id, receiver: receiver, type: type, members: members, ref: ref,
+                    expiry: try params.seconds("expiry"))))
+    }
+
+    /// An outgoing row changed: tell who waits for it, who sent it, and who watches.
+    func tell(_ row: Outgoing) {
+        for waiter in waiters where waiter.id == row.id && waiter.isMet(by: row) { finish(waiter, row) }
+        guard let connection = senders[row.id] else { return }
+        var params: JSONObject = ["id": .string(row.id), "state": .string(row.state.rawValue)]
+        if let reason = row.reason { params["reason"] = .string(reason) }
+        _ = server?.notify(connection, method: "message.state", params: .object(params))
+        if row.state.isEnd { senders[row.id] = nil }
+    }
+
+    // MARK: - Looking
+
+    func shown(_ row: Outgoing) -> JSONObject {
+        Rows.outgoing(row, name: ID(row.receiver).flatMap { desk.name(of: $0) })
+    }
+
+    fileprivate func row(_ request: Request) throws -> Outgoing {
+        let id = try request.params.needText("id")
+        guard let row = try store.outgoing(id: id) else {
+            throw Refusal(.noInput, "unknown-message", "there is no message \(id)")
+        }
+        return row
+    }
+
+    // MARK: - Waiting
+
+    fileprivate func wait(_ request: Request, _ turn: inout Turn) throws {
+        let row = try row(request)
+        let until: OutgoingState =
+            switch try request.params.text("until") ?? "delivered" {
+            case "published": .published
+            case "delivered": .delivered
+            default: throw Params.wrong("until", "published or delivered")
+            }
+        let timeout = min(try request.params.seconds("timeout") ?? 60, 14 * 86_400)
+        let timer = DispatchSource.makeTimerSource(queue: .main)
+        let waiter = Waiter(number: newToken(), call: request.call, id: row.id, until: until, timer: timer)
+        timer.schedule(deadline: .now() + timeout)
+        timer.setEventHandler { [weak self] in MainActor.assumeIsolated { self?.expire(waiter) } }
+        guard !waiter.isMet(by: row) else {
+            timer.activate()
+            timer.cancel()
+            let result = shown(row)
+            return turn.after { waiter.call.answer(.object(result)) }
+        }
+        timer.activate()
+        waiters.append(waiter)
+    }
+
+    private func finish(_ waiter: Waiter, _ row: Outgoing) {
+        waiter.timer.cancel()
+        waiters.removeAll { $0.number == waiter.number }
+        waiter.call.answer(.object(shown(row)))
+    }
+
+    private func expire(_ waiter: Waiter) {
+        waiter.timer.cancel()
+        guard waiters.contains(where: { $0.number == waiter.number }) else { return }
+        waiters.removeAll { $0.number == waiter.number }
+        waiter.call.fail(
+            RPCError(
+                exit: .notNow, reason: "timed-out", message: "the message is not \(waiter.until.rawValue) yet",
+                hint: "it is still accepted; do not send it again"))
+    }
+
+    // MARK: - Packing
+
+    /// Signed by the pool: nothing is stored.
+    fileprivate func pack(_ request: Request) throws {
+        let params = request.params
+        let identity = try sender(request)
+        let receiver = try desk.id(try params.needText("to"))
+        let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
+        let message = try desk.pack(
+            from: identity, to: receiver, type: type, members: members, sn: Int64.random(in: 1...0x7FFF_FFFF),
+            attach: try params.flag("attach"))
+        request.call.answer(["message": message])
+    }
+}

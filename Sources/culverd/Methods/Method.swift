@@ -1,0 +1,75 @@
+import Control
+import DIMP
+import Format
+
+/// One method of the socket: who may call it, with which parameters, and what it does in a turn.
+///
+/// A body answers through `turn.after` or later; what it throws is the answer.
+struct Method {
+    let name: String
+    let role: Role
+    let parameters: [String]
+    let body: @MainActor (Daemon, Request, inout Turn) throws -> Void
+
+    /// A method whose answer is known at the end of its turn.
+    static func plain(
+        _ name: String, _ role: Role, _ parameters: [String] = [],
+        _ body: @escaping @MainActor (Daemon, Request, inout Turn) throws -> JSON
+    ) -> Method {
+        Method(name: name, role: role, parameters: parameters) { daemon, request, turn in
+            let result = try body(daemon, request, &turn)
+            let call = request.call
+            turn.after { call.answer(result) }
+        }
+    }
+
+    /// A method that answers by itself.
+    static func later(
+        _ name: String, _ role: Role, _ parameters: [String] = [],
+        _ body: @escaping @MainActor (Daemon, Request, inout Turn) throws -> Void
+    ) -> Method {
+        Method(name: name, role: role, parameters: parameters, body: body)
+    }
+
+    static let all: [Method] = general + identities + contacts + messages + inbox + events
+}
+
+/// A call with its parameters checked by name.
+struct Request {
+    let call: Call
+    let params: Params
+}
+
+extension Daemon {
+    /// From the socket: known? allowed? then a turn.
+    func answer(_ call: Call) {
+        guard let method = Self.methods[call.method] else { return call.fail(.methodNotFound(call.method)) }
+        guard access.role(of: call.peer) >= method.role else {
+            return call.fail(
+                RPCError(
+                    exit: .notPermitted, reason: "not-permitted",
+                    message: "\(call.method) needs the role \(method.role.rawValue)",
+                    hint: "give it in [access] of culver.conf, or join the group culver"))
+        }
+        loop.add(
+            .request(call) { [weak self] call, turn in
+                guard let self else { return }
+                let params = try Params(call.params, known: method.parameters)
+                try method.body(self, Request(call: call, params: params), &turn)
+            })
+    }
+
+    private static let methods = Dictionary(uniqueKeysWithValues: Method.all.map { ($0.name, $0) })
+
+    /// The identity that a call sends from, within what its caller is limited to.
+    func sender(_ request: Request, _ name: String = "from") throws -> Identity {
+        let identity = try desk.identity(try request.params.text(name))
+        guard let allowed = access.identities(of: request.call.peer) else { return identity }
+        let isAllowed = allowed.contains { (try? desk.identity($0))?.id == identity.id }
+        guard isAllowed else {
+            throw RPCError(
+                exit: .notPermitted, reason: "not-permitted", message: "you may not send as \(identity.id)")
+        }
+        return identity
+    }
+}

@@ -1,0 +1,80 @@
+import DIMP
+import Format
+import Records
+
+/// Rows of the store in the vocabulary of the socket (design section 6).
+enum Rows {
+    static func incoming(_ row: Incoming, name: String?) -> JSONObject {
+        var object: JSONObject = [
+            "seq": .integer(row.seq), "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender),
+            "receiver": .string(row.receiver),
+        ]
+        if let name { object["name"] = .string(name) }
+        if let group = row.group { object["group"] = .string(group) }
+        object["time"] = .number(row.time)
+        object["received"] = .number(row.received)
+        object["content"] = (try? JSON(parsing: row.content)) ?? .null
+        object["sealed"] = .bool(row.sealed)
+        object["encrypted"] = .bool(row.encrypted)
+        object["trust"] = .string(row.trust)
+        return object
+    }
+
+    static func outgoing(_ row: Outgoing, name: String?) -> JSONObject {
+        var object: JSONObject = [
+            "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender),
+            "receiver": .string(row.receiver),
+        ]
+        if let name { object["name"] = .string(name) }
+        object["state"] = .string(row.state.rawValue)
+        object["created"] = .number(row.created)
+        if let published = row.published { object["published"] = .number(published) }
+        if let delivered = row.delivered { object["delivered"] = .number(delivered) }
+        object["attempts"] = .integer(Int64(row.attempts))
+        if let reason = row.reason { object["reason"] = .string(reason) }
+        if let ref = row.ref { object["ref"] = .string(ref) }
+        return object
+    }
+
+    static func event(_ row: Happening) -> JSONObject {
+        var object: JSONObject = [
+            "n": .integer(row.n), "time": .number(row.time), "kind": .string(row.kind.rawValue),
+            "level": .string(row.level.rawValue),
+        ]
+        if let did = row.did { object["did"] = .string(did) }
+        if let broker = row.broker { object["broker"] = .string(broker) }
+        if let id = row.id { object["id"] = .string(id) }
+        if let reason = row.reason { object["reason"] = .string(reason) }
+        object["count"] = .integer(row.count)
+        object["text"] = .string(row.text)
+        return object
+    }
+
+    static func contact(_ contact: Contact) -> JSONObject {
+        var object: JSONObject = ["did": .string(contact.id.bare.text)]
+        if let name = contact.name { object["name"] = .string(name) }
+        object["trust"] = .string(contact.trust.rawValue)
+        object["blocked"] = .bool(contact.isBlocked)
+        return object
+    }
+
+    /// `{"<plural>": […], "next"?}`, ended before the reply passes 1 MiB; `next` is where the following page starts.
+    static func page(_ plural: String, _ rows: [(position: Int64, row: JSONObject)], limit: Int, isForward: Bool) -> JSON {
+        var size = 0
+        var taken: [JSON] = []
+        var next: Int64?
+        for (position, row) in rows {
+            let json = JSON.object(row)
+            size += json.bytes.count
+            if taken.count == limit || (size > 1 << 20 && !taken.isEmpty) {
+                next = position
+                break
+            }
+            taken.append(json)
+        }
+        var object: JSONObject = [:]
+        object[plural] = .array(taken)
+        if let next { object["next"] = .integer(next) }
+        return .object(object)
+    }
+}

@@ -1,0 +1,60 @@
+import Testing
+
+@testable import culver
+
+struct ArrangementTests {
+    @Test(
+        "shared options stand before, between and after the verbs",
+        arguments: [
+            ["--json", "id", "list"], ["id", "--json", "list"], ["id", "list", "--json"],
+        ])
+    func places(_ arguments: [String]) throws {
+        let list = try #require(try Culver.parseAsRoot(Arrangement.arranged(arguments)) as? Identities.List)
+        #expect(list.place.globals.json)
+    }
+
+    @Test("an option with a value is moved with it", arguments: [["--socket", "/s"], ["--socket=/s"]])
+    func values(_ option: [String]) throws {
+        let status = try #require(try Culver.parseAsRoot(Arrangement.arranged(option + ["status"])) as? Status)
+        #expect(status.globals.socket == Word("/s"))
+    }
+
+    @Test("nothing is the status, with options or without", arguments: [[], ["--json"], ["--socket", "status"]])
+    func nothing(_ arguments: [String]) throws {
+        #expect(try Culver.parseAsRoot(Arrangement.arranged(arguments)) is Status)
+    }
+
+    @Test("what looks like a verb or an option behind the verb is left where it is")
+    func rest() {
+        #expect(Arrangement.arranged(["send", "status", "--", "--json"]) == ["send", "status", "--", "--json"])
+        #expect(Arrangement.arranged(["--json", "send", "id", "list"]) == ["send", "--json", "id", "list"])
+    }
+
+    @Test(
+        "a dash with a digit or a point is text", arguments: ["-5.2", "-.5", "-0", "-7 degrees", "-1e3", "plain", ""])
+    func negative(_ text: String) throws {
+        let send = try #require(try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", text])) as? Send)
+        #expect(send.text == Word(text))
+        let pack = try Culver.parseAsRoot(Arrangement.arranged(["pack", "--from", "a", "--to", "b", "--text", text]))
+        #expect((pack as? Pack)?.text == Word(text))
+    }
+
+    @Test("behind two dashes everything is text", arguments: ["-x", "--json", "-5", "--", "-"])
+    func terminator(_ text: String) throws {
+        let send = try #require(try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", "--", text])) as? Send)
+        #expect(send.text == Word(text))
+        #expect(!send.globals.json)
+    }
+
+    @Test("the mark in a text of its own survives")
+    func ownMark() throws {
+        let text = Word.marked("-5")
+        let send = try #require(try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", text])) as? Send)
+        #expect(send.text == Word(text))
+    }
+
+    @Test("a dash with a letter is an option, so an unknown one is refused")
+    func unknownOption() {
+        #expect(throws: (any Error).self) { try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", "hi", "-x"])) }
+    }
+}

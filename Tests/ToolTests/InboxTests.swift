@@ -1,0 +1,185 @@
+import Control
+import Format
+import Foundation
+import Testing
+
+/// Reading, as a person and as a program.
+@MainActor struct InboxTests {
+    private func message(_ seq: Int64, _ text: String) -> JSON {
+        [
+            "consumer": "c", "seq": .integer(seq), "id": .string("i\(seq)"), "sn": 7, "sender": "hub@4WDf",
+            "name": "hub",
+            "receiver": "me@4XYZ", "time": 1_700_000_000, "received": 1_700_000_001,
+            "content": ["type": 1, "text": .string(text)], "sealed": true, "encrypted": true, "trust": "contact",
+        ]
+    }
+
+    private func daemon(_ texts: String...) throws -> FakeDaemon {
+        let daemon = try FakeDaemon()
+        daemon.messages = texts.enumerated().map { message(Int64($0) + 1, $1) }
+        return daemon
+    }
+
+    @Test("the plain inbox shows full ID, name, seal and text, and changes nothing")
+    func list() async throws {
+        let daemon = try daemon("Hello")
+        defer { daemon.end() }
+        let messages = daemon.messages
+        daemon.answers["inbox.list"] = { _ in .success(["messages": .array(messages)]) }
+        let session = try await daemon.culver("inbox", "--from", "hub")
+        #expect(session.out == "1  2023-11-14 22:13:20  hub@4WDf (hub)  sealed,contact  Hello\n")
+        #expect(daemon.asked.map(\.method) == ["inbox.list"])
+        #expect(daemon.asked.first?.params == ["limit": 20, "sender": "hub"])
+    }
+
+    @Test("a hostile text does not drive the terminal")
+    func hostile() async throws {
+        let daemon = try daemon("\u{1B}]0;owned\u{7}\u{9B}2J\r\n1  forged line")
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c")
+        #expect(session.lines.count == 1)
+        #expect(!session.out.dropLast().unicodeScalars.contains { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) })
+    }
+
+    @Test("a consumer takes what is there and stops; without --ack nothing is acknowledged")
+    func consumer() async throws {
+        let daemon = try daemon("one", "two")
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--json")
+        #expect(try session.lines.map { try JSON(parsing: $0) } == daemon.messages)
+        #expect(session.status == 0)
+        #expect(daemon.acknowledged == 0)
+    }
+
+    @Test("an empty inbox ends at once with 0")
+    func empty() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--ack")
+        #expect(session.out == "")
+        #expect(session.status == 0)
+    }
+
+    @Test("--ack acknowledges each message after it was printed")
+    func ack() async throws {
+        let daemon = try daemon("one", "two", "three")
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--ack")
+        #expect(session.lines.count == 3)
+        #expect(daemon.acknowledged == 3)
+        #expect(daemon.asked.filter { $0.method == "inbox.ack" }.compactMap { $0.params["seq"]?.integer } == [1, 2, 3])
+    }
+
+    @Test("--ack with an output that is full acknowledges nothing and is 74")
+    func fullOutput() async throws {
+        let daemon = try daemon("one")
+        defer { daemon.end() }
+        let script = "\(daemon.tool) inbox --consumer c --ack > /dev/full"
+        let session = try await daemon.shell(script)
+        #expect(session.status == 74)
+        #expect(daemon.acknowledged == 0)
+    }
+
+    @Test("--count stops after so many, and later ones stay")
+    func count() async throws {
+        let daemon = try daemon("one", "two", "three")
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--count", "2", "--ack")
+        #expect(session.lines.count == 2)
+        #expect(daemon.acknowledged == 2)
+    }
+
+    @Test("too few messages in the given time are 75, and what was printed is acknowledged")
+    func timeout() async throws {
+        let daemon = try daemon("one")
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--count", "2", "--timeout", "0s", "--ack")
+        #expect(session.status == 75)
+        #expect(daemon.acknowledged == Int64(session.lines.count))
+    }
+
+    @Test("a time alone is for the first message: none is 75, one is 0")
+    func timeoutAlone() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        #expect(try await daemon.culver("inbox", "--consumer", "c", "--timeout", "0s").status == 75)
+        daemon.messages = [message(1, "one")]
+        #expect(try await daemon.culver("inbox", "--consumer", "c", "--timeout", "600s").status == 0)
+    }
+
+    @Test("--exec gives the message on standard input and in variables, and acknowledges on 0")
+    func exec() async throws {
+        let daemon = try daemon("one; $(touch x) 'two'", "-n")
+        defer { daemon.end() }
+        let out = daemon.directory.appendingPathComponent("out").path
+        let command =
+            #"printf '%s|%s|%s|%s|' "$CULVER_SENDER" "$CULVER_ID" "$CULVER_SEQ" "$CULVER_TEXT" >> \#(out); cat >> \#(out)"#
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--exec", command)
+        #expect(session.status == 0)
+        #expect(daemon.acknowledged == 2)
+        let written = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").map(String.init)
+        try #require(written.count == 2)
+        #expect(written[0].hasPrefix("hub@4WDf|i1|1|one; $(touch x) 'two'|{"))
+        let json = try JSON(parsing: String(written[1].drop { $0 != "{" }))
+        #expect(json == daemon.messages[1])
+    }
+
+    @Test("a command that fails ends the run with its status, and its message is not acknowledged")
+    func execFails() async throws {
+        let daemon = try daemon("one", "two", "three")
+        defer { daemon.end() }
+        let session = try await daemon.culver(
+            "inbox", "--consumer", "c", "--exec", #"test "$CULVER_TEXT" = one || exit 42"#)
+        #expect(session.status == 42)
+        #expect(daemon.acknowledged == 1)
+    }
+
+    @Test("a command that is killed counts as 128 and the signal")
+    func execKilled() async throws {
+        let daemon = try daemon("one")
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--exec", "kill -9 $$")
+        #expect(session.status == 137)
+        #expect(daemon.acknowledged == 0)
+    }
+
+    @Test("a consumer that is taken over says so and ends")
+    func takenOver() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.closesConsumers = true
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--follow")
+        #expect(session.status == 75)
+        #expect(session.err.contains("taken-over"))
+    }
+
+    @Test("--follow lives through a daemon that restarts, and prints nothing twice")
+    func restart() async throws {
+        let daemon = try daemon("one")
+        defer { daemon.end() }
+        async let session = daemon.culver("inbox", "--consumer", "c", "--follow", "--count", "2", "--ack")
+        while daemon.acknowledged < 1 { try await Task.sleep(nanoseconds: 5_000_000) }
+        daemon.stop()
+        daemon.forgetAcknowledgements()
+        daemon.messages.append(message(2, "two"))
+        try daemon.start()
+        let lines = try await session.lines
+        #expect(lines.count == 2)
+        #expect(lines.first?.hasSuffix("one") == true)
+        #expect(lines.last?.hasSuffix("two") == true)
+    }
+
+    @Test(
+        "options that do not go together are 64",
+        arguments: [
+            ["inbox", "--ack"], ["inbox", "--follow"], ["inbox", "--exec", "true"], ["inbox", "--count", "1"],
+            ["inbox", "--consumer", "c", "--ack", "--exec", "true"], ["inbox", "--consumer", "c", "--limit", "3"],
+            ["inbox", "--limit", "0"], ["inbox", "--consumer", "c", "--count", "-1"],
+        ])
+    func usage(_ arguments: [String]) async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        #expect(try await daemon.culver(arguments).status == 64)
+        #expect(daemon.asked.isEmpty)
+    }
+}
