@@ -10,6 +10,7 @@ extension Messenger {
     mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
         // What was wanted while nobody could be asked begins now.
         if rooms.isEmpty {
+            receipting = [:]
             for address in lookups.keys {
                 lookups[address]?.since = now.lived
                 lookups[address]?.next = now.lived + policy.queryPatience

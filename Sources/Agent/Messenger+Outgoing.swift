@@ -172,13 +172,13 @@ extension Messenger {
     mutating func finish(_ sealing: Sealing, _ packed: Packing.Packed, _ now: Moment) throws(LedgerError) {
         switch sealing.purpose {
         case .message(let row, let tokens): try queue(row, sealing, packed, tokens, now)
-        case .receipt(let seen):
-            guard let to = ID(seen.receiptTo) else { return }
-            let wire = wire(packed.message, sealing.packing.identity, to: to)
+        case .receipts(let seen):
+            let to = sealing.packing.receiver
             dispatch(
                 Errand(
-                    place: .inbox(to.address), payload: wire,
-                    purpose: .receipt(owner: seen.owner, sender: seen.sender, digest: seen.digest)))
+                    place: .inbox(to.address), payload: wire(packed.message, sealing.packing.identity, to: to),
+                    purpose: .receipts(seen)))
+            if let last = seen.last { sendReceipts(after: last, now) }
         case .query(let id):
             dispatch(
                 Errand(
@@ -229,6 +229,7 @@ extension Messenger {
     }
 
     mutating func fail(_ sealing: Sealing, _ words: String, _ now: Moment) throws(LedgerError) {
+        if case .receipts(let seen) = sealing.purpose, let last = seen.last { sendReceipts(after: last, now) }
         guard case .message(let row, let tokens) = sealing.purpose else { return }
         pooled.remove(row.id)
         try fail(row, tokens, "cannot-seal", words, now)
@@ -409,11 +410,12 @@ extension Messenger {
         if let broker = errand.broker { rooms[broker]? += 1 }
         switch errand.purpose {
         case .message(let id): try acknowledge(id, outcome, now)
-        case .receipt(let owner, let sender, let digest):
+        case .receipts(let receipted):
             // Where nobody listens the peer will repeat, and is receipted again.
-            if outcome == .taken || outcome == .nobody,
-                var seen = try ledger.seen(owner: owner, sender: sender, digest: digest), seen.isOwed
-            {
+            guard outcome == .taken || outcome == .nobody else { break }
+            for one in receipted {
+                guard var seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest), seen.isOwed
+                else { continue }
                 seen.isOwed = false
                 try ledger.apply(.seen(seen))
             }
@@ -453,11 +455,11 @@ extension Messenger {
                 guard var row = try ledger.outgoing(id: id), !row.state.isEnd, row.due != nil else { continue }
                 row.due = now.lived
                 try ledger.apply(.outgoing(row))
-            case .receipt(let owner, let sender, let digest):
-                guard !rooms.isEmpty, let seen = try ledger.seen(owner: owner, sender: sender, digest: digest),
-                    seen.isOwed
-                else { continue }
-                sendReceipt(seen, now)
+            case .receipts(let receipted):
+                for one in receipted where !rooms.isEmpty {
+                    let seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest)
+                    if let seen, seen.isOwed { sendReceipt(seen, now) }
+                }
             case .courtesy: break
             }
         }

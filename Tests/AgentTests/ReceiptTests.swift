@@ -98,6 +98,31 @@ struct ReceiptTests {
         #expect(pair.a.rejections.map(\.stage) == [.content])
     }
 
+    @Test(
+        "receipts that come together for one culver peer share a signature, for a stock peer they do not",
+        arguments: [true, false])
+    func shared(isCulver: Bool) throws {
+        let pair = Pair.friends()
+        if !isCulver { pair.b.befriend(moki, isCulver: false, visa: try moki.visa(time: People.time, isStock: true)) }
+        for number in 0..<10 {
+            let content = Content.text("\(number)", sn: Int64(number) + 1, time: Pair.start)
+            let message = try isCulver ? moki.sealedMessage(content, to: hulk) : moki.stockMessage(content, to: hulk)
+            pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+        }
+        pair.settle()
+        #expect(pair.b.inbox.count == 10)
+        #expect(pair.messages(from: 1, to: moki.id.address).count == (isCulver ? 2 : 10))
+        #expect(pair.b.ledger.state.seen.allSatisfy { !$0.isOwed })
+    }
+
+    @Test("the receipts of many messages all come back")
+    func many() throws {
+        let pair = Pair.friends()
+        let tokens = (0..<100).map { pair.send("\($0)") }
+        pair.settle()
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
+    }
+
     @Test("to a stock peer a message goes once, and its end is published")
     func stockOnce() throws {
         let (pair, token, _) = try unanswered(isStock: true)
