@@ -211,6 +211,7 @@ extension Messenger {
         if let broker = freeBroker(attempt: row.attempts) {
             row.attempts += 1
             row.due = min(row.expires, pause(after: row.attempts, now))
+            try rememberTry(row, receiver, now)
             dispatch(
                 Errand(
                     place: .inbox(receiver.address),
@@ -283,6 +284,9 @@ extension Messenger {
         else { return try end(row, .failed, "unknown-identity", now) }
         guard row.state != .waiting else { return try resume(row, receiver, identity, now) }
         guard let broker = freeBroker(attempt: row.attempts) else { return }
+        if let tried = try ledger.value(key: tryKey(row)).flatMap(Double.init), now.lived >= tried + Self.doubt {
+            return try end(row, .failed, "unacknowledged", now)
+        }
         var row = row
         guard let wire = repeated(row, receiver, identity) else {
             // The contact is gone, and its keys with it.
@@ -293,6 +297,7 @@ extension Messenger {
         row.attempts += 1
         row.due = min(row.expires, pause(after: row.attempts, now))
         try ledger.apply(.outgoing(row))
+        try rememberTry(row, receiver, now)
         // The peer may have other keys by now.
         if row.attempts > 2 { lookUp(receiver, now) }
         dispatch(
@@ -356,6 +361,26 @@ extension Messenger {
             message.visa = .object(identity.visa.json)
         }
         return message.json.bytes
+    }
+
+    /// A peer that would show a repeat as another message.
+    private func isOnce(_ receiver: ID) -> Bool { receiver.isBroadcast || !isCulver(receiver) }
+
+    /// Seconds after the first try without any word of a broker in which a stock peer is sent to again: it may have
+    /// the message (design section 5.4).
+    private static var doubt: Double { 4 * 3600 }
+
+    private func tryKey(_ row: Outgoing) -> String { "tried \(row.id)" }
+
+    private func rememberTry(_ row: Outgoing, _ receiver: ID, _ now: Moment) throws(LedgerError) {
+        guard isOnce(receiver), try ledger.value(key: tryKey(row)) == nil else { return }
+        try ledger.apply(.value(key: tryKey(row), String(now.lived)))
+    }
+
+    /// A broker's word, or the end: there is no doubt.
+    private func forgetTry(_ row: Outgoing) throws(LedgerError) {
+        guard try ledger.value(key: tryKey(row)) != nil else { return }
+        try ledger.apply(.value(key: tryKey(row), nil))
     }
 
     /// Doubles from the configured time-out up to `longestPause`.
@@ -431,13 +456,20 @@ extension Messenger {
             row.state = .published
             row.published = row.published ?? now.wall
             row.reason = nil
-            // Stock peers do not de-duplicate: to them a message goes once.
-            if receiver.isBroadcast || !isCulver(receiver) { row.due = nil }
+            // Stock peers do not de-duplicate: to them a message goes once, and published is its end.
+            if isOnce(receiver) {
+                row.due = nil
+                row = spent(row)
+                try forgetTry(row)
+            }
         case .nobody:
             row.reason = "nobody-subscribed"
+            try forgetTry(row)
             // Perhaps on the next broker; when all were asked, after the pause.
             if row.due != nil, row.attempts % max(1, rooms.count) != 0 { row.due = now.lived }
-        case .refused(let words): row.reason = "broker-refused: \(words)"
+        case .refused(let words):
+            row.reason = "broker-refused: \(words)"
+            try forgetTry(row)
         }
         try ledger.apply(.outgoing(row))
         effects.append(.changed(row))
@@ -484,17 +516,24 @@ extension Messenger {
             at: 0)
     }
 
+    /// The digest and the signature stay, so that a late receipt finds the row; the ciphertext and its key do not.
+    private func spent(_ row: Outgoing) -> Outgoing {
+        var row = row
+        row.content = ""
+        if let sealed = row.sealed {
+            row.sealed = Outgoing.Sealed(digest: sealed.digest, data: [], signature: sealed.signature, iv: [], key: "")
+        }
+        return row
+    }
+
     mutating func end(_ row: Outgoing, _ state: OutgoingState, _ reason: String?, _ now: Moment) throws(LedgerError) {
         var row = row
         row.state = state
         row.reason = reason
         row.due = nil
         if state == .delivered { row.delivered = now.wall }
-        // The digest stays, so that a late receipt finds the row; the ciphertext and its key do not.
-        row.content = ""
-        if let sealed = row.sealed {
-            row.sealed = Outgoing.Sealed(digest: sealed.digest, data: [], signature: sealed.signature, iv: [], key: "")
-        }
+        row = spent(row)
+        try forgetTry(row)
         try ledger.apply(.outgoing(row))
         effects.append(.changed(row))
         if state != .delivered {

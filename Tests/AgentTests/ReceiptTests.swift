@@ -145,6 +145,43 @@ struct ReceiptTests {
         #expect(pair.row(token)?.state == .delivered)
     }
 
+    @Test("what may have reached a stock peer is not sent again after four hours, what never left is")
+    func stockDoubt() throws {
+        let pair = Pair.friends()
+        pair.a.befriend(hulk, isCulver: false, visa: try hulk.visa(time: People.time, isStock: true))
+        pair.isAcknowledging = false
+        pair.trouble.lost = 1
+        let doubtful = pair.send("doubtful")
+        pair.settle()
+        pair.unlink(0)
+        let unsent = pair.send("unsent")
+        pair.advance(3 * 3600)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.messages(from: 0, to: hulk.id.address).count == 3)
+        pair.unlink(0)
+        pair.advance(3600)
+        pair.isAcknowledging = true
+        pair.trouble.lost = 0
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(doubtful)?.state == .failed)
+        #expect(pair.row(doubtful)?.reason == "unacknowledged")
+        #expect(pair.row(unsent)?.state == .delivered)
+        #expect(!pair.a.ledger.state.values.keys.contains { $0.hasPrefix("tried ") })
+    }
+
+    @Test("what a stock peer has takes no room in the outbox, and its receipt is still understood")
+    func stockRoom() throws {
+        let (pair, token, message) = try unanswered(isStock: true)
+        #expect(pair.row(token)?.sealed?.data == [])
+        #expect(pair.row(token)?.content == "")
+        #expect(pair.row(token)?.due == nil)
+        let sn = try #require(pair.row(token)?.sn)
+        pair.lay(try hulk.sealedMessage(receipt(of: message, sn: sn), to: moki), on: 0)
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
     @Test("a fresh key in every message to a stock peer")
     func stockKeys() throws {
         let pair = Pair.friends()
