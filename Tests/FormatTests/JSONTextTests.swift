@@ -39,7 +39,7 @@ struct JSONTextTests {
     func mutations() throws {
         var dice = Dice(seed: 7)
         let start = Array(
-            #"{"sender":"a@b","n":[1,-25,true,false,null,"é\n\\x\/"],"o":{"p":{},"q":[]},"t":"é😀","":0}"#.utf8)
+            #"{"sender":"a@b","n":[1,-2.5,true,false,null,"é\n\\x\/"],"o":{"p":{},"q":[]},"t":"é😀","":0}"#.utf8)
         var taken = 0
         var quickly = 0
         for _ in 0..<20_000 {
