@@ -157,6 +157,8 @@ extension Messenger {
         if book.contact(id.address) != nil {
             book.learn(.meta(meta, of: id))
             try takeWaitingVisa(of: id, now)
+        } else {
+            lookups[id.address]?.isDone = true
         }
         try unpark(id, isVerified: false, attaching: meta, now)
     }
@@ -199,7 +201,7 @@ extension Messenger {
         for lookup in ready {
             let id = lookup.id
             let address = id.address
-            let hasVisa = book.visa(of: id) != nil
+            let hasVisa = book.visa(of: id) != nil || (lookup.isDone && !lookup.isOurs)
             if hasVisa || now.lived >= lookup.since + 600,
                 try ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
             {

@@ -91,6 +91,8 @@ package struct Messenger {
         var since: Double
         /// When to ask the peer, or to end it.
         var next: Double
+        /// A stranger's meta was found: more is not wanted.
+        var isDone = false
         /// A visa that came before its meta.
         var visa: [UInt8]?
     }

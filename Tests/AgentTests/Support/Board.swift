@@ -24,6 +24,8 @@ final class Board {
     var watched: Set<Address> = []
     var linked: Set<String> = []
     var isClockSet = true
+    /// Hears nothing.
+    var isSilent = false
 
     init(_ identities: [Identity], policy: Policy = Policy(), seed: UInt64 = 1) {
         self.identities = identities

@@ -88,6 +88,7 @@ final class Pair {
     func feed(_ board: Int, _ input: Input) {
         var moment = now
         moment.isClockSet = boards[board].isClockSet
+        if boards[board].isSilent { return }
         for effect in boards[board].handle(input, at: moment) {
             switch effect {
             case .work(let job): jobs.append((board, job))
