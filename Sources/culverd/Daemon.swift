@@ -92,6 +92,7 @@ import Transport
             self?.brokers.relieve()
             self?.pump()
             self?.pumpEvents()
+            self?.noteDamages()
         }
         loop.onDisk = { [weak self] fault in self?.noteDisk(fault) }
         let server = try Server(
@@ -264,6 +265,14 @@ import Transport
         try turn.note(.identity, .info, "made the first identity, \(identity.id)", did: identity.id.text)
         try turn.handle(.identitiesChanged)
         turn.after { self.dialBrokers() }
+    }
+
+    /// Files that were found damaged while we run.
+    private func noteDamages() {
+        for damage in loop.directory.takeDamages() {
+            log(.error, damage)
+            loop.add(.chore { turn in try turn.note(.disk, .error, damage, reason: "damaged-file") })
+        }
     }
 
     private func noteDisk(_ fault: String?) {

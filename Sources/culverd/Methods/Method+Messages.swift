@@ -12,7 +12,7 @@ extension Method {
             try daemon.send(request, &turn)
         },
         .plain("message.show", .reader, ["id"]) { daemon, request, _ in
-            .object(daemon.shown(try daemon.row(request)))
+            .object(daemon.shown(try daemon.readable(request)))
         },
         .plain("message.list", .reader, ["state", "start", "limit"]) { daemon, request, _ in
             let limit = try request.params.limit()
@@ -24,8 +24,10 @@ extension Method {
                 return state
             }
             let rows = try daemon.store.outbox(state: state, start: start, limit: start == nil ? limit : limit + 1)
+            let allowed = daemon.identities(request, as: .reader)
             return Rows.page(
-                "messages", rows.map { ($0.order, daemon.shown($0)) }, limit: limit, isForward: start != nil)
+                "messages", rows.map { ($0.order, $0.isOf(allowed) ? daemon.shown($0) : nil) }, limit: limit,
+                isForward: start != nil)
         },
         .later("message.wait", .reader, ["id", "until", "timeout"]) { daemon, request, turn in
             try daemon.wait(request, &turn)
@@ -43,15 +45,22 @@ extension Method {
             try turn.handle(.cancelled(id: row.id, token: token))
         },
         .later("message.pack", .sender, ["from", "to", "text", "content", "attach"]) { daemon, request, turn in
-            try daemon.pack(request)
+            try daemon.pack(request, &turn)
         },
         .later("message.open", .sender, ["message"]) { daemon, request, turn in
             guard let message = request.params.json("message") else { throw Params.missing("message") }
             let call = request.call
-            let result = daemon.desk.open(message)
-            turn.after { call.answer(result) }
+            let opening = daemon.desk.opening(message)
+            turn.after { daemon.open(opening, call) }
         },
     ]
+}
+
+extension Outgoing {
+    /// Sent by one of these; `nil` for everybody.
+    fileprivate func isOf(_ allowed: [ID]?) -> Bool {
+        allowed.map { allowed in ID(sender).map { allowed.contains($0.bare) } ?? false } ?? true
+    }
 }
 
 /// A call of `message.wait`.
@@ -135,10 +144,19 @@ extension Daemon {
         return row
     }
 
+    /// One that the caller may know of.
+    fileprivate func readable(_ request: Request) throws -> Outgoing {
+        let row = try row(request)
+        guard row.isOf(identities(request, as: .reader)) else {
+            throw Refusal(.notPermitted, "not-yours", "the message \(row.id) is of another identity")
+        }
+        return row
+    }
+
     // MARK: - Waiting
 
     fileprivate func wait(_ request: Request, _ turn: inout Turn) throws {
-        let row = try row(request)
+        let row = try readable(request)
         let until: OutgoingState =
             switch try request.params.text("until") ?? "delivered" {
             case "published": .published
@@ -187,14 +205,30 @@ extension Daemon {
     // MARK: - Packing
 
     /// Signed by the pool: nothing is stored.
-    fileprivate func pack(_ request: Request) throws {
+    fileprivate func pack(_ request: Request, _ turn: inout Turn) throws {
         let params = request.params
         let identity = try sender(request)
         let receiver = try desk.id(try params.needText("to"))
         let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
-        let message = try desk.pack(
+        let draft = desk.draft(
             from: identity, to: receiver, type: type, members: members, sn: Int64.random(in: 1...0x7FFF_FFFF),
             attach: try params.flag("attach"))
-        request.call.answer(["message": message])
+        let call = request.call
+        turn.after {
+            self.pool.run(lane: "desk \(call.connection)", { Result { () throws(Refusal) in try draft.packed() } }) {
+                switch $0 {
+                case .success(let message): call.answer(["message": message])
+                case .failure(let refusal): call.fail(RPCError(refusal))
+                }
+            }
+        }
+    }
+
+    fileprivate func open(_ opening: Desk.Opening, _ call: Call) {
+        switch opening {
+        case .refused(let answer): call.answer(answer)
+        case .letter(let letter):
+            pool.run(lane: "desk \(call.connection)", { letter.opened() }) { call.answer($0) }
+        }
     }
 }
