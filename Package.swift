@@ -44,9 +44,9 @@ let package = Package(
         module("Records", []),
         module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
         module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
-        module("Desk", ["DIMP", "Crypto", "Format", "Records", "Store"]),
         module("Transport", ["CMosquitto", "CLinux"]),
         module("Control", ["Format", "CLinux"]),
+        module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"]),
 
         // The daemon links no Foundation and no Swift package; the tool may.
         .executableTarget(

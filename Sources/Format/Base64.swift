@@ -30,10 +30,14 @@ package enum Base64 {
         }
     }
 
-    /// Where the digits begin: behind the comma of a data URI or of the prefix `base64,`.
+    /// Where the digits begin: behind the `;base64,` of a data URI or the prefix `base64,`. A comma that was not
+    /// skipped is refused as a digit.
     private static func body(of utf8: UnsafeBufferPointer<UInt8>) -> Int {
-        guard utf8.starts(with: "data:".utf8) || utf8.starts(with: "base64,".utf8) else { return 0 }
-        return utf8.firstIndex(of: UInt8(ascii: ",")).map { $0 + 1 } ?? 0
+        if utf8.starts(with: "base64,".utf8) { return 7 }
+        guard utf8.starts(with: "data:".utf8), let comma = utf8.firstIndex(of: UInt8(ascii: ",")),
+            utf8[..<comma].suffix(7).elementsEqual(";base64".utf8)
+        else { return 0 }
+        return comma + 1
     }
 
     private static func decode(_ digits: Slice<UnsafeRawBufferPointer>) -> [UInt8]? {

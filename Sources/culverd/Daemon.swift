@@ -85,7 +85,8 @@ import Transport
             path: configuration.agent.socket, mode: 0o660, group: Names.group("culver"),
             limits: ControlLimits(configuration.limits),
             onCall: { [weak self] in self?.answer($0) }, onClose: { [weak self] in self?.disconnected($0) })
-        server.onRoom = { [weak self] _ in self?.pump() }
+        // Not at once: the store may be busy with a commit.
+        server.onRoom = { [weak self] _ in self?.loop.wake() }
         self.server = server
         noteStart()
         declareContacts()

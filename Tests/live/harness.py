@@ -230,10 +230,14 @@ class Control:
     def __init__(self, path: str):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.buffer = bytearray()
         self.notifications: list[dict] = []
-        self.serial = 0
+        self.serial = 1000  # not a number that a test would write by hand
 
     def __enter__(self):
         return self
@@ -348,7 +352,8 @@ class Daemon:
             raise AssertionError(f"culverd ended with {self.process.returncode}:\n{self.log[-4000:]}")
         try:
             with Control(self.socket) as client:
-                return "version" in client.call("hello")
+                # At its first start the daemon makes its identity after the socket is there.
+                return "version" in client.call("hello") and bool(rows(client.call("identity.list")))
         except OSError:
             return False
 
@@ -481,8 +486,8 @@ class Peer:
         end_of_patience = time.monotonic() + patience
         while True:
             event = self.event("message", max(0.01, end_of_patience - time.monotonic()))
-            if event["content"].get("text") == text:
-                return event
+            if "command" not in event["content"] and event["content"].get("text") == text:
+                return event  # a receipt has a text, too
 
     def _summary(self) -> str:
         return json.dumps(self.events)[:2000]

@@ -80,6 +80,12 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The search number of 2019: the check bytes, the lowest first (protocol.md 2.4). Only BTC-style has one.
+    package var number: UInt32? {
+        guard case .btc = kind else { return nil }
+        return Base58.decode(text)?.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
     package var description: String { text }
 
     /// The test of 2019 for its two group bytes, today's odd bytes otherwise. Never "broadcast" by the byte.

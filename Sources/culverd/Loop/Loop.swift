@@ -1,5 +1,6 @@
 import Agent
 import Control
+import Desk
 import Dispatch
 import Format
 import Records
@@ -13,6 +14,8 @@ import Store
 ///  3. Answers go to clients, then the effects out: save, answer, publish.
 ///
 /// A turn that fails is undone as a whole, and its errands are tried again one by one, so that one cannot spoil others.
+/// What fails alone is given up (`giveUp`), but for two kinds: what a broker said about connections and parcels, which
+/// waits in order until the disk works again, and a `.duty`.
 @MainActor final class Loop {
     let store: MessageStore
     let book: Book
@@ -35,8 +38,12 @@ import Store
     private var isBusy = false
     private var timer: (any DispatchSourceTimer)?
     /// The turn that the store's queue is making durable, and what is to be tried after it.
-    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>)?
+    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool)?
+    /// What brokers said and could not be written down, in order.
+    private var owed: [Errand] = []
     private var diskFault: String?
+    /// Reading the address book again failed, so it is not what is on disk.
+    private var isBookStale = false
     private var idle: (@MainActor () -> Void)?
     private var written = 0
 
@@ -61,6 +68,9 @@ import Store
         schedule()
     }
 
+    /// Asks for a turn, be it an empty one: `onTurn` is the place for reading the store.
+    func wake() { add(.chore { _ in }) }
+
     /// Calls back once nothing is pending and nothing is being committed.
     func finish(_ action: @escaping @MainActor () -> Void) {
         idle = action
@@ -81,9 +91,16 @@ import Store
             idle = nil
             return action()
         }
-        let errands = Array(pending.prefix(256))
-        pending.removeFirst(errands.count)
-        run(errands, retrying: [])
+        let batch = pending.prefix(256)
+        pending.removeFirst(batch.count)
+        run(batch.filter { !isHeldBack($0) }, retrying: [])
+    }
+
+    /// What brokers say is taken in its order: behind one that could not be written down the others wait, too.
+    private func isHeldBack(_ errand: Errand) -> Bool {
+        guard !owed.isEmpty, errand.isOwed else { return false }
+        owed.append(errand)
+        return true
     }
 
     /// `rest`: errands of a failed turn that are still to be tried, one by one.
@@ -93,18 +110,25 @@ import Store
         book.keys.lived = now.lived
         var turn = Turn(now: now, ledger: store, messenger: messenger)
         do {
+            if isBookStale { try reloadBook(now) }
             for errand in errands { try carryOut(errand, &turn) }
             if store.hasChanges || book.hasChanges { try clock.save(now, in: store) }
         } catch {
-            return failed(errands, error, rest, now)
+            return failed(errands, error, rest, now, touchesBook: book.hasChanges)
         }
         commit(errands, turn, rest)
+    }
+
+    private func reloadBook(_ now: Moment) throws(FileError) {
+        isBookStale = true
+        try book.reload(time: now.wall)
+        isBookStale = false
     }
 
     private func carryOut(_ errand: Errand, _ turn: inout Turn) throws {
         switch errand {
         case .input(let input): try turn.handle(input)
-        case .chore(let body): try body(&turn)
+        case .chore(let body), .duty(let body): try body(&turn)
         case .request(let call, let body):
             do {
                 try body(call, &turn)
@@ -119,7 +143,7 @@ import Store
     private func commit(_ errands: [Errand], _ turn: Turn, _ rest: ArraySlice<Errand>) {
         let changes = book.takeChanges()
         guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, rest) }
-        committing = (errands, turn, rest)
+        committing = (errands, turn, rest, !changes.isEmpty)
         let store = store
         let directory = directory
         queue.async {
@@ -132,11 +156,11 @@ import Store
     }
 
     private func committed(_ result: Result<Void, any Error>) {
-        guard let (errands, turn, rest) = committing else { return }
+        guard let (errands, turn, rest, touchesBook) = committing else { return }
         committing = nil
         switch result {
         case .success: done(turn, wrote: true, rest)
-        case .failure(let error): failed(errands, error, rest, turn.now)
+        case .failure(let error): failed(errands, error, rest, turn.now, touchesBook: touchesBook)
         }
     }
 
@@ -162,13 +186,17 @@ import Store
         goOn(rest)
     }
 
-    private func failed(_ errands: [Errand], _ error: any Error, _ rest: ArraySlice<Errand>, _ now: Moment) {
+    private func failed(
+        _ errands: [Errand], _ error: any Error, _ rest: ArraySlice<Errand>, _ now: Moment, touchesBook: Bool
+    ) {
         store.rollback()
         _ = store.takeNews()
-        do {
-            try book.reload(time: now.wall)
-        } catch {
-            log(.error, "\(error)")
+        if touchesBook {
+            do {
+                try reloadBook(now)
+            } catch {
+                log(.error, "\(error)")
+            }
         }
         if errands.count > 1 { return run([errands[0]], retrying: errands[1...] + rest) }
         if diskFault == nil { onDisk?("\(error)") }
@@ -177,42 +205,65 @@ import Store
         goOn(rest)
     }
 
-    /// A client hears why; what a broker or the pool told us is tried again, what a peer sent is not taken.
+    /// A client hears why, and what a peer sent is not taken: it repeats.
     private func giveUp(_ errand: Errand, _ error: any Error) {
         switch errand {
         case .request(let call, _): call.fail(RPCError(disk: error))
         case .chore: log(.error, "\(error)")
-        case .input(.submitted(let submission)): perform?(.answer(submission.token, .refused(Refusal(disk: error))))
-        case .input(.sealed(let sealing, _)):
-            if case .message(_, let tokens) = sealing.purpose {
-                for token in tokens { perform?(.answer(token, .refused(Refusal(disk: error)))) }
-            }
-        case .input(.cancelled(_, let token)): perform?(.answer(token, .refused(Refusal(disk: error))))
-        case .input(.arrived), .input(.verified), .input(.unwrapped), .input(.ticked): break
-        case .input:
-            DispatchQueue.main.asyncAfter(deadline: .now() + 1) { MainActor.assumeIsolated { self.add(errand) } }
+        case .duty: later(5) { $0.add(errand) }
+        case .input where errand.isOwed:
+            owed.append(errand)
+            if owed.count == 1 { later(1) { $0.takeOwed() } }
+        case .input(let input):
+            for effect in messenger.giveUp(input, because: LedgerError(disk: error)) { perform?(effect) }
         }
     }
 
+    private func takeOwed() {
+        pending.insert(contentsOf: owed, at: 0)
+        owed = []
+        schedule()
+    }
+
+    private func later(_ seconds: Double, _ action: @escaping @MainActor (Loop) -> Void) {
+        DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action(self) } }
+    }
+
     private func goOn(_ rest: ArraySlice<Errand>) {
+        let rest = rest.drop { isHeldBack($0) }
         if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
         isBusy = false
         onTurn?()
         if !pending.isEmpty || idle != nil { return schedule() }
         arm()
-        if written >= 200 {
-            written = 0
-            try? store.checkpoint()
+        if written >= 200 { checkpoint() }
+    }
+
+    /// Syncs, so it is the store queue's work, and a turn's place is taken by it.
+    private func checkpoint() {
+        written = 0
+        isBusy = true
+        let store = store
+        queue.async {
+            let result = Result { try store.checkpoint() }
+            DispatchQueue.main.async {
+                MainActor.assumeIsolated {
+                    if case .failure(let error) = result { self.log(.warning, "\(error)") }
+                    self.isBusy = false
+                    if !self.pending.isEmpty || self.idle != nil { self.schedule() }
+                }
+            }
         }
     }
 
-    /// The next tick, one timer for all of the messenger's waiting.
+    /// The next tick, one timer for all of the messenger's waiting. A disk that fails is not asked all the time.
     private func arm() {
         let now = clock.now
-        guard let next = try? messenger.nextTick(after: now) else { return }
+        let next = (try? messenger.nextTick(after: now)) ?? now.lived + 60
         timer?.cancel()
         let timer = DispatchSource.makeTimerSource(queue: .main)
-        timer.schedule(deadline: .now() + (next - now.lived), leeway: .milliseconds(10))
+        let wait = max(next - now.lived, diskFault == nil ? 0.01 : 5)
+        timer.schedule(deadline: .now() + wait, leeway: .milliseconds(10))
         timer.setEventHandler { [weak self] in
             MainActor.assumeIsolated { self?.take(.ticked) }
         }
@@ -221,32 +272,27 @@ import Store
     }
 }
 
+extension Errand {
+    /// What a broker said is said once: lost, it would leave parcels on their way for ever.
+    fileprivate var isOwed: Bool {
+        switch self {
+        case .input(.linked), .input(.unlinked), .input(.acknowledged), .input(.room): true
+        default: false
+        }
+    }
+}
+
+extension LedgerError {
+    /// Whatever went wrong with files or database, as the messenger knows it.
+    fileprivate init(disk error: any Error) {
+        self = (error as? LedgerError) ?? LedgerError("\(error)", isFull: (error as? FileError)?.isFull ?? false)
+    }
+}
+
 extension RPCError {
     /// Ours or the disk's fault, in a client's words.
     init(disk error: any Error) {
         let isFull = (error as? LedgerError)?.isFull ?? (error as? FileError)?.isFull ?? false
         self.init(exit: isFull ? .notNow : .io, reason: isFull ? "disk-full" : "store", message: "\(error)")
-    }
-
-    init(_ refusal: Refusal) {
-        let exit: ExitCode =
-            switch refusal.kind {
-            case .badData: .badData
-            case .noInput: .noInput
-            case .unknownName: .unknownName
-            case .exists: .exists
-            case .inputOutput: .io
-            case .notNow: .notNow
-            case .ended: .undelivered
-            case .notPermitted: .notPermitted
-            }
-        self.init(exit: exit, reason: refusal.reason, message: refusal.text)
-    }
-}
-
-extension Refusal {
-    init(disk error: any Error) {
-        let isFull = (error as? LedgerError)?.isFull ?? (error as? FileError)?.isFull ?? false
-        self.init(isFull ? .notNow : .inputOutput, isFull ? "disk-full" : "store", "\(error)")
     }
 }

@@ -41,4 +41,6 @@ enum Errand {
     case request(Call, @MainActor (Call, inout Turn) throws -> Void)
     /// Something of the daemon's own.
     case chore(@MainActor (inout Turn) throws -> Void)
+    /// The same, but tried again until it works.
+    case duty(@MainActor (inout Turn) throws -> Void)
 }
