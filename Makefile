@@ -32,9 +32,10 @@ demo: deps-demo                       ## two agents and a private broker: one me
 test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a real broker and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
 
-bench: build                          ## print the figures: speed, memory, size
+bench: deps build                     ## print the figures: speed, memory, size (five minutes)
 	$(SWIFT) build $(RELEASE) --product Bench
-	.build/release/Bench
+	@.build/release/Bench
+	@$(PYTHON) Tests/live/bench.py
 
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -20,6 +20,7 @@ import Glibc
     private var arrivals: Watch?
     private var connections: [ConnectionID: Connection] = [:]
     private var lastConnection: UInt64 = 0
+    private var isClosed = false
     /// Given up for a moment when there is no other descriptor left to tell a client off with.
     private var spare = Socket.spare()
 
@@ -61,20 +62,27 @@ import Glibc
         connections[connection]?.close()
     }
 
-    /// Hangs up on everybody and takes the socket file away, unless it is someone else's by now.
-    package func close() {
+    /// Lets nobody in any more, and takes the socket file away, unless it is someone else's by now. Who is in stays.
+    package func stopListening() {
         guard let arrivals else { return }
         arrivals.end()
         self.arrivals = nil
+        if Socket.identity(of: path) == file { unlink(path) }
+    }
+
+    /// Hangs up on everybody.
+    package func close() {
+        guard !isClosed else { return }
+        isClosed = true
+        stopListening()
         for connection in connections.values { connection.close() }
         poller.end()
-        if Socket.identity(of: path) == file { unlink(path) }
     }
 
     func closed(_ connection: Connection) {
         connections[connection.id] = nil
         arrivals?.isReading = true
-        if arrivals != nil { onClose(connection.id) }
+        if !isClosed { onClose(connection.id) }
     }
 
     // MARK: arrivals

@@ -26,48 +26,110 @@ extension Desk {
         }
     }
 
-    /// One ReliableMessage, sent nowhere and remembered nowhere.
+    /// A message to be packed: with all that it needs, so that any thread can do it.
+    package struct Draft: Sendable {
+        let content: Content
+        let sender: ID
+        let receiver: ID
+        let attach: Bool
+        let snapshot: Snapshot
+
+        /// One ReliableMessage, sent nowhere and remembered nowhere. A private-key operation.
+        package func packed() throws(Refusal) -> JSON {
+            do throws(Transceiver.Failure) {
+                return try Transceiver(barrack: snapshot).encryptSign(
+                    content, from: sender, to: receiver, attach: attach
+                ).json
+            } catch {
+                switch error {
+                case .noIdentity, .noKey: throw Refusal(.unknownName, "no-key", error.description)
+                case .crypto: throw Refusal(.inputOutput, "cannot-seal", error.description)
+                }
+            }
+        }
+    }
+
+    /// `message.pack`, but for the work.
+    package func draft(
+        from sender: Identity, to receiver: ID, type: ContentType, members: JSONObject, sn: Int64, attach: Bool
+    ) -> Draft {
+        Draft(
+            content: Content(type: type, sn: sn, time: time, members), sender: sender.id, receiver: receiver,
+            attach: attach, snapshot: Snapshot(of: facebook, identities: [sender], peer: receiver))
+    }
+
+    /// One ReliableMessage, at once.
     package func pack(
         from sender: Identity, to receiver: ID, type: ContentType, members: JSONObject, sn: Int64, attach: Bool
     ) throws(Refusal) -> JSON {
-        let content = Content(type: type, sn: sn, time: time, members)
-        do throws(Transceiver.Failure) {
-            let message = try Transceiver(barrack: facebook).encryptSign(
-                content, from: sender.id, to: receiver, attach: attach)
-            return message.json
-        } catch {
-            switch error {
-            case .noIdentity, .noKey: throw Refusal(.unknownName, "no-key", error.description)
-            case .crypto: throw Refusal(.inputOutput, "cannot-seal", error.description)
+        try draft(from: sender, to: receiver, type: type, members: members, sn: sn, attach: attach).packed()
+    }
+
+    /// A message to be opened: with all that it needs, so that any thread can do it.
+    package struct Letter: Sendable {
+        let message: ReliableMessage
+        let owner: Identity
+        let snapshot: Snapshot
+        /// The sender is known to seal what it writes.
+        let isCulver: Bool
+
+        /// What the message says, or at which stage it is refused and why. A private-key operation.
+        package func opened() -> JSON {
+            do throws(Rejection) {
+                return try read()
+            } catch {
+                return Desk.refused(error)
             }
+        }
+    }
+
+    package enum Opening: Sendable {
+        case letter(Letter)
+        /// Refused at once: the answer.
+        case refused(JSON)
+    }
+
+    /// `message.open`, but for the work.
+    package func opening(_ wire: JSON) -> Opening {
+        do throws(Rejection) {
+            let message =
+                if let text = wire.string { try ReliableMessage(parsing: Array(text.utf8)) } else { try ReliableMessage(wire) }
+            let (sender, receiver) = (message.envelope.sender, message.envelope.receiver)
+            let isShared = receiver.isGroup || receiver.isBroadcast
+            guard let owner = facebook.identity(receiver.address) ?? (isShared ? facebook.identities.first : nil) else {
+                throw Rejection(.receiver, "the message is for somebody else")
+            }
+            return .letter(
+                Letter(
+                    message: message, owner: owner,
+                    snapshot: Snapshot(of: facebook, identities: facebook.identities, peer: sender),
+                    isCulver: facebook.contact(sender.address)?.isCulver == true))
+        } catch {
+            return .refused(Self.refused(error))
         }
     }
 
     /// What a message says, or at which stage it is refused and why. Changes no pin, digest or contact.
     package func open(_ wire: JSON) -> JSON {
-        do throws(Rejection) {
-            let message: ReliableMessage
-            if let text = wire.string {
-                message = try ReliableMessage(parsing: Array(text.utf8))
-            } else {
-                message = try ReliableMessage(wire)
-            }
-            return try opened(message)
-        } catch {
-            return ["refused": .string(error.stage.rawValue), "reason": .string(error.reason)]
+        switch opening(wire) {
+        case .letter(let letter): letter.opened()
+        case .refused(let answer): answer
         }
     }
 
-    private func opened(_ message: ReliableMessage) throws(Rejection) -> JSON {
-        let receiver = message.envelope.receiver
-        let owner = facebook.identity(receiver.address) ?? (receiver.isGroup || receiver.isBroadcast ? facebook.identities.first : nil)
-        guard let owner else { throw Rejection(.receiver, "the message is for somebody else") }
-        let (instant, isSealed) = try Transceiver(barrack: facebook).verifyDecrypt(message, as: owner)
-        if !isSealed, !instant.envelope.isBroadcast, facebook.contact(instant.envelope.sender.address)?.isCulver == true {
+    fileprivate static func refused(_ rejection: Rejection) -> JSON {
+        ["refused": .string(rejection.stage.rawValue), "reason": .string(rejection.reason)]
+    }
+}
+
+extension Desk.Letter {
+    private func read() throws(Rejection) -> JSON {
+        let (instant, isSealed) = try Transceiver(barrack: snapshot).verifyDecrypt(message, as: owner)
+        if !isSealed, !instant.envelope.isBroadcast, isCulver {
             throw Rejection(.seal, "a message without seal of a peer that seals")
         }
         var object: JSONObject = [
-            "sender": .string(instant.envelope.sender.text), "receiver": .string(receiver.text),
+            "sender": .string(instant.envelope.sender.text), "receiver": .string(instant.envelope.receiver.text),
         ]
         if let group = instant.content.group ?? instant.envelope.group { object["group"] = .string(group.text) }
         object["time"] = .number(instant.content.time ?? 0)

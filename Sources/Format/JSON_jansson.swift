@@ -4,6 +4,15 @@ extension JSON {
     /// Reads one JSON object or array (RFC 8259) and nothing after it. Refuses names that stand twice or hold
     /// NUL, lone surrogates, bad UTF-8, integers beyond 64 bits, and more structure than `limits` allows.
     package init(parsing text: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        if let json = Self.quick(text, limits) {
+            self = json
+        } else {
+            try self.init(slowly: text, limits: limits)
+        }
+    }
+
+    /// The same by jansson alone, which decides what is refused and says why.
+    package init(slowly text: [UInt8], limits: JSONLimits) throws(JSONError) {
         try limits.check(text)
         var failure = json_error_t()
         let flags = Int(JSON_REJECT_DUPLICATES) | Int(JSON_ALLOW_NUL)

@@ -50,12 +50,15 @@ final class Database {
         try each(sql, values, "write") { _ in true }
     }
 
-    /// Every row, as `read` makes it.
-    func rows<T>(_ sql: String, _ values: [SQLValue] = [], _ read: (Statement) -> T) throws(LedgerError) -> [T] {
+    /// Every row, as `read` makes it, up to the first of which `goesOn` says no.
+    func rows<T>(
+        _ sql: String, _ values: [SQLValue] = [], _ read: (Statement) -> T, goesOn: (T) -> Bool = { _ in true }
+    ) throws(LedgerError) -> [T] {
         var found: [T] = []
         try each(sql, values, "read") { row in
-            found.append(read(row))
-            return true
+            let made = read(row)
+            found.append(made)
+            return goesOn(made)
         }
         return found
     }

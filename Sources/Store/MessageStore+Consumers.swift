@@ -64,7 +64,7 @@ extension MessageStore {
     /// cursor that the filter leaves out are acknowledged on the way.
     package func next(for name: String, after: Int64, limit: Int) throws(LedgerError) -> Delivery {
         guard let consumer = try consumer(name), limit > 0 else { return Delivery(messages: [], passed: after) }
-        let last = try endOfRun(after: after)
+        let last = try consumer.filter == InboxFilter() ? newestSequence() : endOfRun(after: after)
         let found = try inbox(after: after, upTo: last, limit: limit, filter: consumer.filter)
         let passed = found.count == limit ? found[limit - 1].seq : max(after, last)
         try skip(consumer, upTo: passed)

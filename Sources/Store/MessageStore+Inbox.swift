@@ -9,13 +9,19 @@ extension MessageStore {
         return hasInboxRoom
     }
 
-    /// Rows by `seq`, from `start` on; without it the newest `limit`.
+    /// Rows by `seq`, from `start` on; without it the newest `limit`. Ends with the row whose content makes them
+    /// `bytes` or more.
     package func inbox(
-        start: Int64? = nil, limit: Int, filter: InboxFilter = InboxFilter()
+        start: Int64? = nil, limit: Int, filter: InboxFilter = InboxFilter(), bytes: Int = .max
     ) throws(LedgerError) -> [Incoming] {
         let from = start == nil ? "seq > ? ORDER BY seq DESC" : "seq >= ? ORDER BY seq"
         let sql = "\(select)WHERE \(filter.condition)\(from) LIMIT ?"
-        let found = try database.rows(sql, filter.given + [.integer(start ?? 0), .count(limit)], Incoming.init)
+        var left = bytes
+        let values = filter.given + [.integer(start ?? 0), .count(limit)]
+        let found = try database.rows(sql, values, Incoming.init) { row in
+            left -= row.content.utf8.count
+            return left > 0
+        }
         return start == nil ? found.reversed() : found
     }
 

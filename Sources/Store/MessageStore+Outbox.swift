@@ -47,13 +47,17 @@ extension MessageStore {
         (totals.outboxRows, totals.outboxBytes)
     }
 
-    /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`.
+    /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`. Without
+    /// contents and ciphertexts: a thousand of them would not fit into memory.
     package func outbox(
         state: OutgoingState? = nil, start: Int64? = nil, limit: Int
     ) throws(LedgerError) -> [Outgoing] {
         let inState = state == nil ? "" : "state = ? AND "
         let from = start == nil ? "ord > ? ORDER BY ord DESC" : "ord >= ? ORDER BY ord"
-        let sql = select("WHERE o.ord IN (SELECT ord FROM outbox WHERE \(inState)\(from) LIMIT ?) ORDER BY o.ord")
+        let sql = """
+            \(head), '', NULL, NULL, NULL, NULL FROM outbox o
+            WHERE o.ord IN (SELECT ord FROM outbox WHERE \(inState)\(from) LIMIT ?) ORDER BY o.ord
+            """
         let states = state.map { [SQLValue.text($0.rawValue)] } ?? []
         return try database.rows(sql, states + [.integer(start ?? 0), .count(limit)], Outgoing.init)
     }
@@ -126,12 +130,16 @@ extension MessageStore {
     }
 }
 
-/// What `Outgoing(_:)` reads. The left join fixes the order: the row by its index, then its body.
+/// What `Outgoing(_:)` reads, but for the body.
+private let head = """
+    SELECT o.id, o.ord, o.sn, o.sender, o.receiver, o.ref, o.request, o.state, o.reason, o.created, o.published,
+        o.delivered, o.attempts, o.due, o.expires, o.digest
+    """
+
+/// The row with its body. The left join fixes the order: the row by its index, then its body.
 private func select(_ rest: String) -> String {
     """
-    SELECT o.id, o.ord, o.sn, o.sender, o.receiver, o.ref, o.request, o.state, o.reason, o.created, o.published,
-        o.delivered, o.attempts, o.due, o.expires, o.digest, b.content, b.data, b.signature, b.iv, b.key
-    FROM outbox o LEFT JOIN outbox_body b ON b.ord = o.ord \(rest)
+    \(head), b.content, b.data, b.signature, b.iv, b.key FROM outbox o LEFT JOIN outbox_body b ON b.ord = o.ord \(rest)
     """
 }
 

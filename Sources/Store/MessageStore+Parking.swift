@@ -21,6 +21,12 @@ extension MessageStore {
         try size(isVerified).rows
     }
 
+    /// How many are parked of this sender (address).
+    package func parkedCount(sender: String, isVerified: Bool) throws(LedgerError) -> Int {
+        let sql = "SELECT count(*) FROM parked WHERE verified = ? AND address = ?"
+        return try database.first(sql, [.flag(isVerified), .text(sender)]) { $0.int(0) } ?? 0
+    }
+
     /// A group message parked for two identities of ours has one digest and two receivers: both stay.
     func park(_ row: Parked) throws(LedgerError) {
         let address = address(of: row.sender)

@@ -39,10 +39,11 @@ struct Access: Sendable {
         return readers.contains { Self.matches($0, peer) } ? .reader : .anyone
     }
 
-    /// The identities (names or IDs) that a sender is limited to; `nil` for no limit.
-    func identities(of peer: Peer) -> [String]? {
-        if role(of: peer) == .admin { return nil }
-        let grants = (senders + readers).filter { Self.matches($0, peer) }
+    /// The identities (names or IDs) that somebody in this role is limited to; `nil` for no limit. What lets only
+    /// read lifts no limit of sending.
+    func identities(of peer: Peer, as role: Role) -> [String]? {
+        if self.role(of: peer) == .admin { return nil }
+        let grants = (role == .sender ? senders : senders + readers).filter { Self.matches($0, peer) }
         guard !grants.contains(where: { $0.identity == nil }) else { return nil }
         return grants.compactMap(\.identity)
     }

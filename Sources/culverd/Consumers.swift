@@ -81,7 +81,8 @@ import Store
 
     private func pump(_ consumer: String) throws(LedgerError) {
         while let subscription = subscriptions[consumer], subscription.open.count < subscription.window {
-            let room = subscription.window - subscription.open.count
+            // A message may have a mebibyte, and the socket takes a quarter of that: no more are read than may go.
+            let room = min(subscription.window - subscription.open.count, 16)
             let delivery = try store.next(for: consumer, after: subscription.passed, limit: room)
             for message in delivery.messages {
                 guard hand(message, to: consumer, subscription.connection) else { return }

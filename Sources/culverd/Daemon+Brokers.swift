@@ -7,16 +7,56 @@ import Store
 import Transport
 
 extension Daemon {
-    /// Signs our presence, then dials every broker of the configuration.
-    func startBrokers() {
-        let identities = facebook.identities
-        let at = loop.clock.now.wall
-        let boot = Hex.encode((try? Random.bytes(8)) ?? [])
-        loop.add(.chore { turn in try turn.ledger.apply(.value(key: "presence boot", boot)) })
-        pool.run(lane: "presence", { Presence(identities: identities, boot: boot, at: at) }) { [weak self] presence in
-            guard let self else { return }
-            self.brokers.start(self.settings(), presence: presence)
+    /// Signs our presence, then dials every broker of the configuration. Called again when identities changed: will and
+    /// presence name them, and the user name may.
+    ///
+    /// The start's number is written down before it is used, as far as the disk works: without one we dial all the same.
+    func dialBrokers() {
+        let at = max(loop.clock.now.wall, lastPresence + 1)
+        lastPresence = at
+        let boot = boot
+        loop.add(
+            .chore { turn in
+                try turn.ledger.apply(.value(key: "presence boot", boot))
+                try turn.ledger.apply(.value(key: "presence at", String(at)))
+            })
+        loop.add(
+            .chore { [weak self] turn in
+                guard let self else { return }
+                let starts = try self.unsteadyStarts()
+                let identities = self.facebook.identities
+                turn.after { self.dialBrokers(as: identities, boot: boot, at: at, starts: starts) }
+            })
+    }
+
+    private func dialBrokers(as identities: [Identity], boot: String, at: Double, starts: [String: Int]) {
+        let work = { @Sendable in Presence(identities: identities, boot: boot, at: at) }
+        pool.run(lane: "presence", work) { [weak self] presence in
+            guard let self, !self.isStopping else { return }
+            self.hasDialled = true
+            var settings = self.settings()
+            var starts = starts
+            for (index, setting) in settings.enumerated() where starts[setting.options.name] ?? 0 >= 2 {
+                let name = setting.options.name
+                settings[index].options.startsClean = true
+                starts[name] = 0
+                let text = "two starts ended soon after connecting to broker \(name): its session is begun anew"
+                self.log(.warning, text)
+                self.loop.add(
+                    .chore { turn in try turn.note(.broker, .warning, text, broker: name, reason: "clean-session") })
+            }
+            self.brokers.start(settings, presence: presence, starts: starts)
         }
+    }
+
+    /// How many starts in a row ended within a minute of connecting. Asked once: what comes later is this start.
+    private func unsteadyStarts() throws -> [String: Int] {
+        guard !hasDialled else { return [:] }
+        var starts: [String: Int] = [:]
+        for broker in configuration.brokers {
+            starts[broker.name] = try store.value(key: Brokers.startKey(broker.name)).flatMap { Int($0) }
+        }
+        return starts
     }
 
     /// The client id is ours alone: of this installation on this machine.

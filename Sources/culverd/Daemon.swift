@@ -3,6 +3,7 @@ import Control
 import Crypto
 import Desk
 import DIMP
+import Dispatch
 import Format
 import Glibc
 import Records
@@ -36,6 +37,13 @@ import Transport
     var senders: [String: ConnectionID] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
 
+    /// Random for each start: which of two statements of our presence is of the same run.
+    let boot: String
+    /// When our presence was stated last, in seconds since 1970.
+    var lastPresence: Double
+    var hasDialled = false
+    private(set) var isStopping = false
+
     var facebook: Facebook { loop.book.facebook }
     var store: MessageStore { loop.store }
 
@@ -44,6 +52,8 @@ import Transport
         self.configuration = configuration
         self.options = options
         self.environment = environment
+        try Host.makeParents(of: configuration.agent.state)
+        try Host.makeParents(of: configuration.agent.socket)
         let directory = try StateDirectory(configuration.agent.state)
         lock = try directory.lock()
         if let exposed = try directory.exposedKeys().first { throw exposed }
@@ -66,6 +76,8 @@ import Transport
         brokers = Brokers(loop: loop, pool: pool)
         access = Access(configuration.access)
         consumers = try Consumers(store: store)
+        boot = Hex.encode(try Random.bytes(8))
+        lastPresence = try store.value(key: "presence at").flatMap(Double.init) ?? 0
     }
 
     /// Opens the socket and begins. The brokers are dialled afterwards: nobody waits for them.
@@ -79,6 +91,8 @@ import Transport
         loop.onTurn = { [weak self] in
             self?.brokers.relieve()
             self?.pump()
+            self?.pumpEvents()
+            self?.noteDamages()
         }
         loop.onDisk = { [weak self] fault in self?.noteDisk(fault) }
         let server = try Server(
@@ -90,20 +104,34 @@ import Transport
         self.server = server
         noteStart()
         declareContacts()
-        if facebook.identities.isEmpty { makeFirstIdentity() }
-        startBrokers()
+        if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
     }
 
-    /// Ends cleanly: no new calls, presence gone, everything written, then `action`.
+    /// Ends cleanly: nobody new, presence gone, what was begun is written and answered, then `action`. A disk or pool
+    /// that hangs holds nothing up for long: what is not answered was not accepted.
     func stop(_ action: @escaping @MainActor () -> Void) {
-        server?.close()
-        brokers.stop { [self] in
-            loop.finish { [self] in
-                try? store.checkpoint()
-                action()
-            }
+        guard !isStopping else { return }
+        isStopping = true
+        log(.info, "ending")
+        server?.stopListening()
+        for waiter in waiters { finish(waiter, .stopping) }
+        later(8) { _ in action() }
+        brokers.stop { [self] in drain(action) }
+    }
+
+    private func drain(_ action: @escaping @MainActor () -> Void) {
+        guard pool.load == 0 else { return later(0.02) { $0.drain(action) } }
+        loop.finish { [self] in
+            guard pool.load == 0 else { return drain(action) }
+            server?.close()
+            try? store.checkpoint()
+            action()
         }
+    }
+
+    private func later(_ seconds: Double, _ action: @escaping @MainActor (Daemon) -> Void) {
+        DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action(self) } }
     }
 
     var desk: Desk { Desk(facebook: facebook, time: loop.clock.now.wall) }
@@ -144,6 +172,7 @@ import Transport
     private func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
         watchers[connection] = nil
+        for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
         senders = senders.filter { $0.value != connection }
     }
@@ -170,39 +199,79 @@ import Transport
     func declareContacts() {
         let declared = configuration.contacts
         loop.add(
-            .chore { [weak self] turn in
-                guard let book = self?.loop.book else { return }
-                let ids = declared.compactMap { ID($0.id) }
-                for contact in book.facebook.contacts where contact.isDeclared && !ids.contains(contact.id) {
+            .duty { [weak self] turn in
+                guard let self else { return }
+                let addresses = declared.compactMap { ID($0.id)?.address }
+                for contact in self.facebook.contacts where contact.isDeclared && !addresses.contains(contact.id.address) {
                     try turn.handle(.forgot(contact.id))
+                    try turn.note(
+                        .contact, .info, "\(contact.id) stands no longer in the configuration", did: contact.id.text)
                 }
-                for section in declared {
-                    guard let id = ID(section.id) else { continue }
-                    var contact = book.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
-                    guard !contact.isDeclared || contact.name != section.name else { continue }
-                    contact.name = section.name
-                    contact.isDeclared = true
-                    if contact.trust == .stranger { contact.trust = .contact }
-                    book.learn(.contact(contact))
-                    try turn.handle(.befriended(id))
-                }
+                for section in declared { try self.declare(section, &turn) }
             })
     }
 
-    private func makeFirstIdentity() {
-        guard let template = configuration.identity.name else { return }
+    private func declare(_ section: ContactSettings, _ turn: inout Turn) throws {
+        guard let id = ID(section.id) else { return }
+        guard facebook.identity(id.address) == nil, !id.isBroadcast else {
+            return try turn.note(
+                .config, .warning, "[contact \(section.name)] is not used: \(id) is no other's identity",
+                did: id.text, reason: "bad-contact")
+        }
+        var contact = facebook.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
+        guard !contact.isDeclared || contact.name != section.name else { return }
+        // The configuration has the last word about a name.
+        if let other = facebook.contacts.first(where: { $0.name == section.name && $0.id.address != id.address }) {
+            var nameless = other
+            nameless.name = nil
+            loop.book.learn(.contact(nameless))
+            try turn.note(
+                .contact, .warning, "\(other.id) is no longer \(section.name): the configuration gives it to \(id)",
+                did: other.id.text, reason: "name-taken")
+        }
+        contact.name = section.name
+        contact.isDeclared = true
+        if contact.trust == .stranger { contact.trust = .contact }
+        loop.book.learn(.contact(contact))
+        try turn.handle(.befriended(id))
+    }
+
+    /// Brokers are dialled when it is there, because will, presence and user name need it. False when none is made.
+    private func makeFirstIdentity() -> Bool {
+        guard let template = configuration.identity.name else { return false }
         let name = Host.label(filling: template)
-        guard case .planned(let plan)? = try? desk.plan(
-            name: name, type: nil, key: nil, bits: nil, era: nil, ensure: true)
-        else { return log(.error, "\(name) cannot be the name of an identity") }
+        guard
+            case .planned(let plan)? = try? desk.plan(
+                name: name, type: nil, key: nil, bits: nil, era: nil, ensure: true)
+        else {
+            log(.error, "\(name) cannot be the name of an identity")
+            return false
+        }
         pool.run(lane: "identity", { Result { () throws(Refusal) in try plan.identity() } }) { [weak self] result in
-            self?.loop.add(
-                .chore { turn in
-                    guard let self, self.facebook.identities.isEmpty else { return }
-                    self.facebook.put(try result.get())
-                    try turn.note(.identity, .info, "made the first identity, \(self.facebook.identities[0].id)")
-                    try turn.handle(.identitiesChanged)
-                })
+            guard let self else { return }
+            switch result {
+            case .success(let identity): self.loop.add(.duty { try self.keepFirst(identity, &$0) })
+            case .failure(let refusal):
+                self.log(.error, refusal.text)
+                self.dialBrokers()
+            }
+        }
+        return true
+    }
+
+    private func keepFirst(_ identity: Identity, _ turn: inout Turn) throws {
+        guard facebook.identities.isEmpty else { return }
+        facebook.put(identity)
+        try turn.note(.identity, .info, "made the first identity, \(identity.id)", did: identity.id.text)
+        try turn.handle(.identitiesChanged)
+        turn.after { self.dialBrokers() }
+    }
+
+    /// Files that were found damaged while we run.
+    private func noteDamages() {
+        for damage in loop.directory.takeDamages() {
+            log(.error, damage)
+            loop.add(.chore { turn in try turn.note(.disk, .error, damage, reason: "damaged-file") })
         }
     }
 

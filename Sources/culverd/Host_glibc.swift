@@ -1,4 +1,5 @@
 import Glibc
+import Store
 
 /// What the machine says of itself.
 enum Host {
@@ -48,6 +49,18 @@ enum Host {
 }
 
 extension Host {
+    /// The directories above this path that are missing: for nobody else below a home, as everywhere for others.
+    static func makeParents(of path: String) throws(FileError) {
+        var made = ""
+        for part in path.split(separator: "/").dropLast() {
+            made += (made.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
+            if mkdir(made, geteuid() == 0 ? 0o755 : 0o700) == 0 || errno == EEXIST { continue }
+            // One that may not be made is perhaps there all the same, on a file system that is read only.
+            if access(made, F_OK) == 0 { continue }
+            throw FileError("cannot make \(made): \(String(cString: strerror(errno)).lowercased())")
+        }
+    }
+
     static var environment: [String: String] {
         var all: [String: String] = [:]
         var entry = environ

@@ -9,10 +9,16 @@ import Store
     private var sources: [any DispatchSourceSignal] = []
 
     init(_ daemon: Daemon) {
-        signal(SIGPIPE, SIG_IGN)
         on(SIGTERM) { daemon.stop { exit(0) } }
         on(SIGINT) { daemon.stop { exit(0) } }
         on(SIGHUP) { daemon.reload() }
+    }
+
+    /// Writing to who is gone, or beyond a limit of file sizes, is an error of that call and not our end. To be called
+    /// before anything else.
+    nonisolated static func ignoreFaults() {
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     private func on(_ number: Int32, _ action: @escaping @MainActor () -> Void) {

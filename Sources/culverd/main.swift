@@ -35,6 +35,7 @@ if options.isCheck {
     exit(0)
 }
 
+Signals.ignoreFaults()
 Host.limitMemory(96 << 20)
 let daemon: Daemon
 do {

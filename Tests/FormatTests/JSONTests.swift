@@ -169,4 +169,43 @@ struct JSONTests {
         #expect(object.names == ["a", "c"] && object["a"] == 3 && object.count == 2)
         #expect(JSONObject([("a", 1), ("a", 2)])["a"] == 2)
     }
+
+    @Test("the quick reader and jansson agree about every value that the quick one takes")
+    func quickly() throws {
+        let limits = JSONLimits(depth: 4, values: 40)
+        let texts = [
+            #"{"a":"x","b":[1,-2,0,-0],"c":{"d":null,"e":true,"f":false}}"#, #" [ "\"\\\/\b\f\n\r\t" , "é😀" ] "#,
+            "\t\r\n{ }\n", "[]", "[[],{}]", "[999999999999999999,-999999999999999999]", "[[[[1]]]]", "[[[[[1]]]]]",
+            "[1000000000000000000]", "[01]", "[-]", "[1.5,-0.25,0.1,-0.0,1795459593.5171483]", "[1.]", "[.5]",
+            "[1.5e2]", "[1.2.3]", "[00.5]", "[1e3]", "[--1]", #"{"a":1,"a":2}"#, #"{"a":1,}"#, "[1,]",
+            "[,1]",
+            #"["\u0041"]"#, #"["\x"]"#, "[\"\u{1}\"]", "[\"", "[\"\\", "[\"\\\"", "[tru", "[nul]", "{\"a\"}", "{1:2}",
+            "", " ",
+            "[1]x", "x[1]", "{} {}", "{}]", "[}", "{\"\u{E9}\":1,\"e\u{301}\":2}",
+            "[" + Array(repeating: "1", count: 39).joined(separator: ",") + "]",
+            "[" + Array(repeating: "1", count: 41).joined(separator: ",") + "]",
+            "{" + (0..<35).map { "\"\($0)\":1" }.joined(separator: ",") + "}",
+        ]
+        var taken = 0
+        for text in texts {
+            let bytes = Array(text.utf8)
+            let slow = try? JSON(slowly: bytes, limits: limits)
+            if let quick = JSON.quick(bytes, limits) {
+                taken += 1
+                #expect(quick == slow && quick.text == slow?.text, "\(text)")
+            }
+            #expect((try? JSON(parsing: bytes, limits: limits)) == slow, "\(text)")
+        }
+        #expect(taken >= 7)
+    }
+
+    @Test("the quick reader takes what our own messages are made of")
+    func quicklyTaken() {
+        let text = #"{"sender":"a@b","time":1750000000,"keys":{"x":"AA=="},"key":{"data":"-----\nMII\n"},"n":[1,true]}"#
+        #expect(JSON.quick(Array(text.utf8), JSONLimits()) != nil)
+        #expect(JSON.quick(Array(#"["\u0041"]"#.utf8), JSONLimits()) == nil)
+        for bytes in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82], [0]] as [[UInt8]] {
+            #expect(JSON.quick(Array("[\"".utf8) + bytes + Array("\"]".utf8), JSONLimits()) == nil)
+        }
+    }
 }

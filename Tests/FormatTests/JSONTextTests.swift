@@ -39,24 +39,32 @@ struct JSONTextTests {
     func mutations() throws {
         var dice = Dice(seed: 7)
         let start = Array(
-            #"{"sender":"a@b","n":[1,-2.5e3,true,null,"\u00e9\ud83d\ude00\\x"],"o":{"p":{}},"t":"é😀"}"#.utf8)
+            #"{"sender":"a@b","n":[1,-2.5,true,false,null,"é\n\\x\/"],"o":{"p":{},"q":[]},"t":"é😀","":0}"#.utf8)
         var taken = 0
+        var quickly = 0
         for _ in 0..<20_000 {
             var bytes = start
             for _ in 0...dice.below(3) {
                 let place = dice.below(bytes.count)
-                switch dice.below(4) {
+                switch dice.below(5) {
+                case 4: bytes[place] = Array("{}[]:,\"\\0-1.eEu tn".utf8)[dice.below(18)]
                 case 0: bytes[place] ^= 1 << UInt8(dice.below(8))
                 case 1: bytes[place] = UInt8(dice.below(256))
                 case 2: bytes.remove(at: place)
                 default: bytes.insert(bytes[dice.below(bytes.count)], at: place)
                 }
             }
-            guard let json = try? JSON(parsing: bytes) else { continue }
+            let json = try? JSON(slowly: bytes, limits: JSONLimits())
+            // The quick reader may pass, but where it answers it is right.
+            if let quick = JSON.quick(bytes, JSONLimits()) {
+                quickly += 1
+                #expect(quick == json && quick.text == json?.text, "\(String(decoding: bytes, as: UTF8.self))")
+            }
+            guard let json else { continue }
             taken += 1
             #expect(try JSON(parsing: json.bytes) == json)
         }
-        #expect(taken > 100 && taken < 19_900)
+        #expect(taken > 100 && taken < 19_900 && quickly > 100)
     }
 }
 

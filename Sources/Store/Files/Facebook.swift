@@ -175,8 +175,12 @@ package final class Facebook: Barrack {
             try directory.setAside(Place.secret(of: address.text), "no private key")
             return nil
         }
-        guard let metaJSON = try directory.json(Place.meta(ofIdentity: address.text)), let meta = try? Meta(metaJSON),
-            let id = Self.id(of: meta, at: address), meta.key == secret.publicKey
+        guard let metaJSON = try directory.json(Place.meta(ofIdentity: address.text)) else {
+            // Making it was interrupted, or the meta was damaged: the secret stays, whatever it is worth.
+            directory.report(Place.identity(address.text), "no meta beside the secret; not used")
+            return nil
+        }
+        guard let meta = try? Meta(metaJSON), let id = Self.id(of: meta, at: address), meta.key == secret.publicKey
         else {
             try directory.setAside(Place.meta(ofIdentity: address.text), "not the meta of this address and secret")
             return nil

@@ -36,6 +36,35 @@ package final class StateDirectory: Sendable {
     package func read(_ name: String, limit: Int = sizeLimit) throws(FileError) -> [UInt8]? {
         let path = try full(name)
         do throws(Failure) {
+            return try bytes(at: path, limit: limit)
+        } catch {
+            throw error.error("read", name)
+        }
+    }
+
+    /// The file as JSON; `nil` when there is none, or when it was damaged and has been set aside.
+    package func json(_ name: String) throws(FileError) -> JSON? {
+        let path = try full(name)
+        let found: [UInt8]?
+        do throws(Failure) {
+            found = try bytes(at: path, limit: Self.sizeLimit)
+        } catch {
+            // What is no file of ours is as good as damaged; what cannot be read now is perhaps sound.
+            guard [EFBIG, EINVAL, ELOOP, ENXIO].contains(error.code) else { throw error.error("read", name) }
+            try setAside(name, error.code == EFBIG ? "more than \(Self.sizeLimit) bytes" : "no regular file")
+            return nil
+        }
+        guard let found else { return nil }
+        do throws(JSONError) {
+            return try JSON(parsing: found)
+        } catch {
+            try setAside(name, error.description)
+            return nil
+        }
+    }
+
+    private func bytes(at path: String, limit: Int) throws(Failure) -> [UInt8]? {
+        do throws(Failure) {
             // Not to wait for a writer, should it be a pipe.
             let file = try Descriptor(path, O_RDONLY | O_NONBLOCK)
             guard try file.status().isRegular else { throw Failure(code: EINVAL) }
@@ -44,18 +73,7 @@ package final class StateDirectory: Sendable {
             return try file.read(limit: size)
         } catch {
             guard !error.isAbsent else { return nil }
-            throw error.error("read", name)
-        }
-    }
-
-    /// The file as JSON; `nil` when there is none, or when it was damaged and has been set aside.
-    package func json(_ name: String) throws(FileError) -> JSON? {
-        guard let bytes = try read(name) else { return nil }
-        do throws(JSONError) {
-            return try JSON(parsing: bytes)
-        } catch {
-            try setAside(name, error.description)
-            return nil
+            throw error
         }
     }
 
@@ -134,6 +152,11 @@ package final class StateDirectory: Sendable {
         let free = asideName(for: path)
         guard rename(path, free) == 0 else { throw Failure.last.error("move", name) }
         damages.withLock { $0.append("\(name): \(reason); moved to \(last(of: free))") }
+    }
+
+    /// Notes something for `takeDamages()` that stays where it is.
+    package func report(_ name: String, _ reason: String) {
+        damages.withLock { $0.append("\(name): \(reason)") }
     }
 
     /// What was set aside since the last call, in words.

@@ -1,5 +1,6 @@
 import Agent
 import DIMP
+import Dispatch
 import Format
 import Glibc
 import Records
@@ -26,11 +27,22 @@ import Transport
     private var links: [String: Link] = [:]
     /// The parcel numbers of what brokers have not acknowledged.
     private var tokens: [String: [Int32: UInt64]] = [:]
-    /// Retained cards that found no room yet.
+    /// Parcels that found no room yet.
     private var held: [String: [Parcel]] = [:]
-    private var kept: [Address] = []
+    /// Whose topics were asked for, by broker.
+    private var kept: [String: [Address]] = [:]
     private var presence: Presence?
-    private var lastState = 0.0
+    /// When our state was put on a broker, and where it has to be put again.
+    private var lastState: [String: Double] = [:]
+    private var repairs: Set<String> = []
+    /// Links that are ended in order to begin anew, with other options.
+    private var renewed: Set<String> = []
+    /// Brokers where somebody else has our client id.
+    private var usurped: Set<String> = []
+    /// Brokers whose last connections ended with the daemon, before they were a minute old.
+    private var starts: [String: Int] = [:]
+    private var connections = 0
+    private var measured: [String: Int] = [:]
     private var isSuspended = false
     private(set) var conditions: [String: Condition] = [:]
     private var ending: (@MainActor () -> Void)?
@@ -48,55 +60,77 @@ import Transport
 
     // MARK: - Beginning and end
 
-    func start(_ all: [Setting], presence: Presence?) {
+    /// Dials every broker; one that is connected already is dialled anew when its options or our presence changed.
+    /// `starts`: how often in a row a start ended soon after connecting, by broker.
+    func start(_ all: [Setting], presence: Presence?, starts: [String: Int] = [:]) {
+        guard ending == nil else { return }
+        let last = self.presence.flatMap { $0.address == presence?.address ? nil : $0 }
         self.presence = presence
-        for setting in all {
+        self.starts.merge(starts) { $1 }
+        for var setting in all {
             let name = setting.options.name
-            var options = setting.options
             if let presence {
-                options.will = Will(topic: setting.topics.text(.state(presence.address)), payload: presence.gone)
+                setting.options.will = Will(
+                    topic: setting.topics.text(.state(presence.address)), payload: presence.gone)
             }
             settings[name] = setting
-            conditions[name] = Condition()
-            let link = Link(options) { [weak self] event in self?.hear(event, from: name) }
-            links[name] = link
-            link.start()
+            if links[name] == nil { dial(name) } else { renew(name, saying: last) }
         }
+    }
+
+    private func dial(_ name: String) {
+        guard let setting = settings[name] else { return }
+        conditions[name] = Condition()
+        let link = Link(setting.options) { [weak self] event in self?.hear(event, from: name) }
+        links[name] = link
+        link.start()
+    }
+
+    /// Hangs up and dials again. `last`: the presence of another identity, which is gone from the topic it was on.
+    private func renew(_ name: String, saying last: Presence? = nil) {
+        renewed.insert(name)
+        links[name]?.stop(publishing: farewell(of: last, on: name))
     }
 
     /// Says that we are gone and hangs up; calls back when every link has ended.
     func stop(_ action: @escaping @MainActor () -> Void) {
         guard !links.isEmpty else { return action() }
         ending = action
-        for (name, link) in links {
-            let topics = settings[name]?.topics
-            let last = presence.flatMap { presence in
-                topics.map { Publication(topic: $0.text(.state(presence.address)), payload: presence.gone) }
-            }
-            link.stop(publishing: last.map { [$0] } ?? [])
-        }
+        for (name, link) in links { link.stop(publishing: farewell(of: presence, on: name)) }
+    }
+
+    private func farewell(of presence: Presence?, on name: String) -> [Publication] {
+        guard let presence, let topics = settings[name]?.topics else { return [] }
+        return [Publication(topic: topics.text(.state(presence.address)), payload: presence.gone)]
     }
 
     // MARK: - Outwards
 
+    /// What does not go now waits for room, or comes back as refused: the messenger always hears of it.
     func publish(_ parcel: Parcel) {
-        guard let link = links[parcel.broker], let topics = settings[parcel.broker]?.topics else { return }
-        do {
+        let reason: String
+        do throws(TransportError) {
+            guard let link = links[parcel.broker], let topics = settings[parcel.broker]?.topics else { throw .notNow }
             let token = try link.publish(
                 topic: topics.text(parcel.place), payload: parcel.payload, retain: parcel.isRetained,
                 expiry: parcel.isRetained ? nil : parcel.expiry)
             tokens[parcel.broker, default: [:]][token] = parcel.number
-        } catch TransportError.notNow where parcel.isRetained {
-            if held[parcel.broker, default: []].count < 1024 { held[parcel.broker, default: []].append(parcel) }
+            return
         } catch {
-            loop.take(.acknowledged(parcel.number, .refused("\(error)")))
+            let isConnected = links[parcel.broker]?.isConnected == true
+            if error == .notNow, isConnected, held[parcel.broker, default: []].count < 1024 {
+                held[parcel.broker, default: []].append(parcel)
+                return
+            }
+            reason = "\(error)"
         }
+        loop.take(.acknowledged(parcel.number, .refused(reason)))
     }
 
     func keep(_ addresses: [Address], on broker: String) {
         guard let link = links[broker], let topics = settings[broker]?.topics else { return }
-        let left = kept.filter { !addresses.contains($0) }
-        kept = addresses
+        let left = (kept[broker] ?? []).filter { !addresses.contains($0) }
+        kept[broker] = addresses
         link.subscribe(addresses.flatMap(topics.own))
         if !left.isEmpty { link.unsubscribe(left.flatMap(topics.own)) }
     }
@@ -126,20 +160,26 @@ import Transport
             conditions[name]?.state = "connecting"
         case .connected(let version, _):
             conditions[name] = Condition(state: "connected", reason: nil, version: "\(version)")
-            tokens[name] = [:]
-            held[name] = []
+            forgetParcels(of: name)
+            settings[name]?.options.startsClean = false
+            measureStart(of: name)
             note(name, .info, "connected to broker \(name) by MQTT \(version)", reason: "connected")
             showPresence(on: name)
             loop.take(.linked(broker: name, room: links[name]?.room ?? 0))
         case .failed(let reason, _):
+            // Said once, not at each of a day's thousand attempts.
+            if conditions[name]?.reason != reason {
+                note(name, .warning, "broker \(name) is away: \(reason)", reason: "away")
+            }
             conditions[name] = Condition(state: "away", reason: reason, version: nil)
-            note(name, .warning, "broker \(name) is away: \(reason)", reason: "away")
         case .disconnected(let reason, _):
             conditions[name] = Condition(state: "away", reason: reason, version: nil)
-            tokens[name] = [:]
+            forgetParcels(of: name)
             note(name, .warning, "lost broker \(name): \(reason)", reason: "lost")
             loop.take(.unlinked(broker: name))
+            if usurped.remove(name) != nil { changeClientID(on: name) }
         case .takenOver:
+            usurped.insert(name)
             note(name, .warning, "another client took our client id at broker \(name)", reason: "taken-over")
         case .message(let topic, let payload, let retained):
             receive(topic, payload, retained, name)
@@ -155,11 +195,62 @@ import Transport
             flush(name)
         case .stopped:
             links[name] = nil
-            guard links.isEmpty, let action = ending else { return }
-            ending = nil
-            action()
+            forgetParcels(of: name)
+            stopped(name)
         }
     }
+
+    private func stopped(_ name: String) {
+        if let action = ending {
+            guard links.isEmpty else { return }
+            ending = nil
+            for name in settings.keys { endStart(of: name) }
+            return action()
+        }
+        guard renewed.remove(name) != nil else { return }
+        loop.take(.unlinked(broker: name))
+        dial(name)
+    }
+
+    private func forgetParcels(of name: String) {
+        tokens[name] = [:]
+        held[name] = []
+        kept[name] = []
+    }
+
+    /// Else the two would take it from each other for ever.
+    private func changeClientID(on name: String) {
+        guard let id = settings[name]?.options.clientID else { return }
+        let suffix = String(UInt16.random(in: 0...UInt16.max), radix: 36)
+        settings[name]?.options.clientID = "\(id.split(separator: ".").first ?? "culver").\(suffix)"
+        renew(name)
+    }
+
+    // MARK: - Starts that end soon
+
+    /// A broker's queue may hold what kills us (design section 4). So it is written down that we connected, and taken
+    /// back when we have lived for a minute since, or end as we should.
+    private func measureStart(of name: String) {
+        let count = (starts[name] ?? 0) + 1
+        loop.add(.chore { turn in try turn.ledger.apply(.value(key: Self.startKey(name), String(count))) })
+        connections += 1
+        let connection = connections
+        measured[name] = connection
+        DispatchQueue.main.asyncAfter(deadline: .now() + 60) { [weak self] in
+            MainActor.assumeIsolated {
+                guard let self, self.measured[name] == connection else { return }
+                self.endStart(of: name)
+            }
+        }
+    }
+
+    private func endStart(of name: String) {
+        guard measured.removeValue(forKey: name) != nil else { return }
+        starts[name] = nil
+        loop.add(.chore { turn in try turn.ledger.apply(.value(key: Self.startKey(name), nil)) })
+    }
+
+    static func startKey(_ broker: String) -> String { "unsteady \(broker)" }
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
         guard let place = settings[name]?.topics.place(topic) else { return }
@@ -174,7 +265,7 @@ import Transport
         }
     }
 
-    /// Cards that waited for room.
+    /// Parcels that waited for room.
     private func flush(_ name: String) {
         while let parcel = held[name]?.first, (links[name]?.room ?? 0) > 0 {
             held[name]?.removeFirst()
@@ -184,15 +275,22 @@ import Transport
 
     private func showPresence(on name: String) {
         guard let presence, let topics = settings[name]?.topics else { return }
-        lastState = Clock.read(CLOCK_BOOTTIME)
+        lastState[name] = Clock.read(CLOCK_BOOTTIME)
         _ = try? links[name]?.publish(topic: topics.text(.state(presence.address)), payload: presence.online, retain: true)
     }
 
     /// Our own retained state as the broker shows it: put back when it is another's or our own will, once a minute.
     private func repairPresence(_ payload: [UInt8], on name: String) {
-        guard let presence, payload != presence.online, ending == nil else { return }
-        guard Clock.read(CLOCK_BOOTTIME) >= lastState + 60 else { return }
-        showPresence(on: name)
+        guard let presence, payload != presence.online, ending == nil, !renewed.contains(name),
+            repairs.insert(name).inserted
+        else { return }
+        let wait = max(0, (lastState[name] ?? 0) + 60 - Clock.read(CLOCK_BOOTTIME))
+        DispatchQueue.main.asyncAfter(deadline: .now() + wait) { [weak self] in
+            MainActor.assumeIsolated {
+                guard let self, self.repairs.remove(name) != nil, self.ending == nil else { return }
+                self.showPresence(on: name)
+            }
+        }
     }
 
     private func note(_ broker: String, _ level: Happening.Level, _ text: String, reason: String) {

@@ -10,8 +10,8 @@ extension Method {
         .plain("contact.add", .sender, ["did", "card", "name"]) { daemon, request, turn in
             try daemon.addContact(request, &turn)
         },
-        .plain("contact.list", .reader) { daemon, _, _ in
-            ["contacts": .array(daemon.facebook.contacts.map { .object(Rows.contact($0)) })]
+        .plain("contact.list", .reader, ["start", "limit"]) { daemon, request, _ in
+            try Rows.page("contacts", daemon.facebook.contacts.map { .object(Rows.contact($0)) }, request.params)
         },
         .plain("contact.show", .reader, ["did"]) { daemon, request, _ in
             let contact = try daemon.contact(request)
@@ -32,6 +32,7 @@ extension Method {
         },
         .plain("contact.block", .admin, ["did"]) { daemon, request, turn in
             let id = try daemon.desk.id(try request.params.needText("did"))
+            try daemon.checkIsPeer(id)
             var contact = try daemon.known(id) ?? Contact(id: id.bare, trust: .stranger)
             contact.isBlocked = true
             daemon.loop.book.learn(.contact(contact))
@@ -52,7 +53,9 @@ extension Method {
             try turn.note(.contact, .info, "removed \(contact.id)", did: contact.id.text)
             return ["did": .string(contact.id.bare.text)]
         },
-        .plain("contact.requests", .reader) { daemon, _, _ in try daemon.requests() },
+        .plain("contact.requests", .reader, ["start", "limit"]) { daemon, request, _ in
+            try Rows.page("requests", try daemon.requests(), request.params)
+        },
         .plain("contact.accept", .admin, ["did", "name"]) { daemon, request, turn in
             let id = try daemon.requester(request)
             let name = try request.params.text("name")
@@ -107,9 +110,10 @@ extension Daemon {
         guard let id = ID(text) else {
             throw Refusal(.badData, "bad-id", "\(text) is no ID: its check bytes or its form are wrong")
         }
-        guard facebook.identity(id.address) == nil else {
-            throw Refusal(.badData, "own-identity", "\(id) is an identity of this board")
+        if card != nil, let did = try request.params.text("did"), ID(did) != id {
+            throw Refusal(.badData, "bad-card", "the card is of \(id), not of \(did)")
         }
+        try checkIsPeer(id)
         let name = try request.params.text("name")
         if let name { try desk.checkName(name, for: id) }
         let checked = try card.map { try Self.checked($0, id) }
@@ -127,6 +131,13 @@ extension Daemon {
         var object = Rows.contact(contact)
         object["known"] = .bool(wasKnown)
         return .object(object)
+    }
+
+    fileprivate func checkIsPeer(_ id: ID) throws {
+        guard facebook.identity(id.address) == nil else {
+            throw Refusal(.badData, "own-identity", "\(id) is an identity of this board")
+        }
+        guard !id.isBroadcast else { throw Refusal(.badData, "broadcast", "\(id) is everybody, and no contact") }
     }
 
     private static func did(of card: JSON) throws -> String {
@@ -152,19 +163,18 @@ extension Daemon {
     // MARK: - Requests
 
     /// Who wrote to us and waits for the owner's word, with what they call themselves: a claim.
-    fileprivate func requests() throws -> JSON {
+    fileprivate func requests() throws -> [JSON] {
         var rows: [JSON] = []
         for sender in try store.parkedSenders(isVerified: true, limit: 1000) {
             guard let id = ID(sender) else { continue }
-            let parked = try store.parked(sender: id.address.text, isVerified: true, limit: 64)
-            guard let first = parked.first else { continue }
+            guard let first = try store.parked(sender: id.address.text, isVerified: true, limit: 1).first else { continue }
             var row: JSONObject = ["did": .string(sender)]
             if let name = Self.claimedName(first.wire) ?? id.name { row["name"] = .string(name) }
             row["first"] = .number(first.received)
-            row["messages"] = .integer(Int64(parked.count))
+            row["messages"] = .integer(Int64(try store.parkedCount(sender: id.address.text, isVerified: true)))
             rows.append(.object(row))
         }
-        return ["requests": .array(rows)]
+        return rows
     }
 
     private static func claimedName(_ wire: [UInt8]) -> String? {

@@ -24,6 +24,8 @@ extension Method {
 /// A connection that wants to hear of events.
 struct EventWatcher {
     var kinds: Set<Happening.Kind>?
+    /// The first row that it has not been told of; `nil` when there is none.
+    var behind: Int64?
 
     static func kind(_ text: String) throws -> Happening.Kind {
         guard let kind = Happening.Kind(rawValue: text) else {
@@ -32,11 +34,11 @@ struct EventWatcher {
         return kind
     }
 
-    func takes(_ row: Happening) -> Bool { kinds?.contains(row.kind) ?? true }
+    func takes(_ kind: Happening.Kind) -> Bool { kinds?.contains(kind) ?? true }
 }
 
 extension Daemon {
-    /// With `start`, what happened since comes first; at most 1 000 rows of it.
+    /// With `start`, everything kept since then comes first.
     fileprivate func watch(_ request: Request, _ turn: inout Turn) throws -> JSON {
         var kinds: Set<Happening.Kind>?
         if let list = request.params.json("kinds") {
@@ -47,26 +49,35 @@ extension Daemon {
                     return try EventWatcher.kind(text)
                 })
         }
-        let watcher = EventWatcher(kinds: kinds)
+        let watcher = EventWatcher(kinds: kinds, behind: try request.params.integer("start", 0...Int64.max))
         let connection = request.call.connection
-        let old = try request.params.integer("start", 0...Int64.max).map { start in
-            try store.happenings(start: start, limit: 1000).filter(watcher.takes)
-        }
-        turn.after {
-            self.watchers[connection] = watcher
-            for row in old ?? [] { self.tell(row, connection) }
-        }
+        turn.after { self.watchers[connection] = watcher }
         return ["subscribed": true]
     }
 
-    /// News of a committed turn.
+    /// News of a committed turn. Who does not take them is told from the store, when it has room again.
     func tell(_ happenings: [Happening], _ hasArrived: Bool) {
         for row in happenings {
-            for (connection, watcher) in watchers where watcher.takes(row) { tell(row, connection) }
+            for (connection, watcher) in watchers where watcher.behind == nil && watcher.takes(row.kind) {
+                if !tell(row, connection) { watchers[connection]?.behind = row.n }
+            }
         }
     }
 
-    private func tell(_ row: Happening, _ connection: ConnectionID) {
-        _ = server?.notify(connection, method: "event", params: .object(Rows.event(row)))
+    /// To be called between turns only.
+    func pumpEvents() {
+        for (connection, watcher) in watchers {
+            guard var next = watcher.behind else { continue }
+            while watchers[connection]?.behind != nil, let rows = try? store.happenings(start: next, limit: 100) {
+                let taken = rows.prefix { !watcher.takes($0.kind) || tell($0, connection) }
+                if let last = taken.last { next = last.n + 1 }
+                watchers[connection]?.behind = rows.isEmpty ? nil : next
+                if taken.count < rows.count { break }
+            }
+        }
+    }
+
+    private func tell(_ row: Happening, _ connection: ConnectionID) -> Bool {
+        server?.notify(connection, method: "event", params: .object(Rows.event(row))) ?? false
     }
 }

@@ -17,6 +17,7 @@ extension Method {
         .plain("identity.default", .admin, ["did"]) { daemon, request, turn in
             let identity = try daemon.desk.identity(try request.params.needText("did"))
             daemon.facebook.makeDefault(identity.id)
+            turn.after { daemon.dialBrokers() }
             try turn.note(.identity, .info, "the default identity is \(identity.id)", did: identity.id.text)
             return ["did": .string(identity.id.bare.text)]
         },
@@ -38,11 +39,13 @@ extension Daemon {
             let result = desk.created(identity, isNew: false)
             turn.after { call.answer(result) }
         case .planned(let plan):
-            pool.run(lane: "identity", { Result { () throws(Refusal) in try plan.identity() } }) { [weak self] made in
-                self?.loop.add(
-                    .request(call) { call, turn in
-                        try self?.keep(try made.get(), isEnsured: isEnsured, call, &turn)
-                    })
+            turn.after {
+                self.pool.run(lane: "identity", { Result { () throws(Refusal) in try plan.identity() } }) { made in
+                    self.loop.add(
+                        .request(call) { call, turn in
+                            try self.keep(try made.get(), isEnsured: isEnsured, call, &turn)
+                        })
+                }
             }
         }
     }
@@ -60,6 +63,9 @@ extension Daemon {
         try turn.note(.identity, .info, "made the identity \(identity.id)", did: identity.id.text)
         try turn.handle(.identitiesChanged)
         let result = desk.created(identity, isNew: true)
-        turn.after { call.answer(result) }
+        turn.after {
+            call.answer(result)
+            self.dialBrokers()
+        }
     }
 }

@@ -9,29 +9,33 @@ extension Method {
         .plain("inbox.list", .reader, ["start", "limit", "sender", "receiver", "group", "type"]) { daemon, request, _ in
             let limit = try request.params.limit()
             let start = try request.params.integer("start", 0...Int64.max)
-            let filter = try daemon.filter(request.params)
-            let rows = try daemon.store.inbox(start: start, limit: start == nil ? limit : limit + 1, filter: filter)
+            let filter = try daemon.limited(try daemon.filter(request.params), request)
+            // A row may have a mebibyte: no more are read than are shown.
+            var rows = try daemon.store.inbox(start: start, limit: limit, filter: filter, bytes: 1 << 20)
+            if start != nil, let last = rows.last {
+                rows += try daemon.store.inbox(start: last.seq + 1, limit: 1, filter: filter)
+            }
             return Rows.page(
                 "messages", rows.map { ($0.seq, daemon.shown($0)) }, limit: limit, isForward: start != nil)
         },
         .plain("inbox.subscribe", .reader, ["consumer", "start", "filter", "window"]) { daemon, request, turn in
             try daemon.subscribe(request, &turn)
         },
-        .plain("inbox.ack", .reader, ["consumer", "seq"]) { daemon, request, _ in
+        .plain("inbox.ack", .reader, ["consumer", "seq"]) { daemon, request, turn in
             let consumer = try daemon.consumer(request)
             guard let seq = try request.params.integer("seq", 0...Int64.max) else { throw Params.missing("seq") }
             guard seq <= daemon.consumers.highest(consumer.name) else {
                 throw Refusal(.badData, "not-handed-out", "message \(seq) was not handed to \(consumer.name)")
             }
             let cursor = try daemon.store.acknowledge(consumer: consumer.name, seq: seq) ?? consumer.cursor
-            daemon.consumers.acknowledged(consumer.name, upTo: seq)
+            turn.after { daemon.consumers.acknowledged(consumer.name, upTo: seq) }
             return ["consumer": .string(consumer.name), "cursor": .integer(cursor)]
         },
-        .plain("inbox.seek", .reader, ["consumer", "seq"]) { daemon, request, _ in
+        .plain("inbox.seek", .reader, ["consumer", "seq"]) { daemon, request, turn in
             let consumer = try daemon.consumer(request)
             guard let seq = try request.params.integer("seq", 0...Int64.max) else { throw Params.missing("seq") }
             let cursor = try daemon.store.seek(consumer: consumer.name, seq: seq) ?? consumer.cursor
-            daemon.consumers.restart(consumer.name, cursor: cursor)
+            turn.after { daemon.consumers.restart(consumer.name, cursor: cursor) }
             return ["consumer": .string(consumer.name), "cursor": .integer(cursor)]
         },
         .plain("inbox.forget", .reader, ["consumer"]) { daemon, request, turn in
@@ -67,6 +71,20 @@ extension Daemon {
             type: try params.integer("type", 0...Int64.max))
     }
 
+    /// Somebody who may read for some identities only reads what these received.
+    fileprivate func limited(_ filter: InboxFilter, _ request: Request) throws -> InboxFilter {
+        guard let allowed = identities(request, as: .reader) else { return filter }
+        var filter = filter
+        if filter.receiver == nil, allowed.count == 1 { filter.receiver = allowed[0].text }
+        guard let receiver = filter.receiver.flatMap({ ID($0) }), allowed.contains(receiver) else {
+            let names = allowed.map(\.text).joined(separator: ", ")
+            throw RPCError(
+                exit: .notPermitted, reason: "not-permitted", message: "you may read only what these received: \(names)",
+                hint: "name one of them as receiver")
+        }
+        return filter
+    }
+
     /// One that exists and belongs to the caller's uid; root and the daemon's user may touch every one.
     fileprivate func consumer(_ request: Request) throws -> Consumer {
         let name = try request.params.needText("consumer")
@@ -82,6 +100,9 @@ extension Daemon {
             throw Refusal(.notPermitted, "not-yours", "the consumer \(consumer.name) belongs to uid \(consumer.uid)")
         }
     }
+
+    /// Each holds back what may be dropped.
+    private static let consumerLimit = 256
 
     /// `start` counts only for a name that is new; a filter or window that is given replaces the stored one.
     fileprivate func subscribe(_ request: Request, _ turn: inout Turn) throws -> JSON {
@@ -100,13 +121,16 @@ extension Daemon {
             try checkOwner(of: known, request)
             consumer = known
         } else {
+            guard try store.consumers().count < Self.consumerLimit else {
+                throw Refusal(.notNow, "too-many-consumers", "there are \(Self.consumerLimit) consumers; forget one")
+            }
             consumer = Consumer(
                 name: name, uid: request.call.peer.uid, cursor: try start(params), filter: InboxFilter(), window: 32,
                 created: turn.now.wall)
         }
         if let window { consumer.window = Int(window) }
-        if let filter { consumer.filter = filter }
-        try store.put(consumer)
+        consumer.filter = try limited(filter ?? consumer.filter, request)
+        if try store.consumer(name) != consumer { try store.put(consumer) }
         let connection = request.call.connection
         let kept = try store.consumer(name) ?? consumer
         turn.after { self.consumers.subscribe(kept, connection) }

@@ -12,7 +12,7 @@ extension Method {
             try daemon.send(request, &turn)
         },
         .plain("message.show", .reader, ["id"]) { daemon, request, _ in
-            .object(daemon.shown(try daemon.row(request)))
+            .object(daemon.shown(try daemon.readable(request)))
         },
         .plain("message.list", .reader, ["state", "start", "limit"]) { daemon, request, _ in
             let limit = try request.params.limit()
@@ -24,34 +24,43 @@ extension Method {
                 return state
             }
             let rows = try daemon.store.outbox(state: state, start: start, limit: start == nil ? limit : limit + 1)
+            let allowed = daemon.identities(request, as: .reader)
             return Rows.page(
-                "messages", rows.map { ($0.order, daemon.shown($0)) }, limit: limit, isForward: start != nil)
+                "messages", rows.map { ($0.order, $0.isOf(allowed) ? daemon.shown($0) : nil) }, limit: limit,
+                isForward: start != nil)
         },
         .later("message.wait", .reader, ["id", "until", "timeout"]) { daemon, request, turn in
             try daemon.wait(request, &turn)
         },
         .later("message.cancel", .sender, ["id"]) { daemon, request, turn in
-            let token = daemon.newToken()
+            let row = try daemon.row(request)
+            if let sender = ID(row.sender) { try daemon.checkMaySend(as: sender, request) }
             let call = request.call
-            let id = try request.params.needText("id")
-            daemon.answers[token] = { answer in
+            let token = daemon.expect(&turn) { answer in
                 switch answer {
                 case .accepted(let id, _, let state, _): call.answer(["id": .string(id), "state": .string(state)])
                 case .refused(let refusal): call.fail(RPCError(refusal))
                 }
             }
-            try turn.handle(.cancelled(id: id, token: token))
+            try turn.handle(.cancelled(id: row.id, token: token))
         },
         .later("message.pack", .sender, ["from", "to", "text", "content", "attach"]) { daemon, request, turn in
-            try daemon.pack(request)
+            try daemon.pack(request, &turn)
         },
         .later("message.open", .sender, ["message"]) { daemon, request, turn in
             guard let message = request.params.json("message") else { throw Params.missing("message") }
             let call = request.call
-            let result = daemon.desk.open(message)
-            turn.after { call.answer(result) }
+            let opening = daemon.desk.opening(message)
+            turn.after { daemon.open(opening, call) }
         },
     ]
+}
+
+extension Outgoing {
+    /// Sent by one of these; `nil` for everybody.
+    fileprivate func isOf(_ allowed: [ID]?) -> Bool {
+        allowed.map { allowed in ID(sender).map { allowed.contains($0.bare) } ?? false } ?? true
+    }
 }
 
 /// A call of `message.wait`.
@@ -77,14 +86,15 @@ extension Daemon {
         let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
         let ref = try params.text("ref")
         if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", "1 to 64 bytes") }
-        let token = newToken()
+        let expiry = try params.seconds("expiry")
         let call = request.call
-        answers[token] = { [weak self] answer in
+        let token = expect(&turn) { [weak self] answer in
             switch answer {
             case .accepted(let id, let sn, let state, let isRepeat):
                 var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
                 if isRepeat { result["repeat"] = true }
-                self?.senders[id] = call.connection
+                let isOver = OutgoingState(rawValue: state)?.isEnd ?? true
+                if !isOver { self?.senders[id] = call.connection }
                 call.answer(.object(result))
             case .refused(let refusal): call.fail(RPCError(refusal))
             }
@@ -93,17 +103,31 @@ extension Daemon {
             .submitted(
                 Submission(
                     token: token, sender: identity.id, receiver: receiver, type: type, members: members, ref: ref,
-                    expiry: try params.seconds("expiry"))))
+                    expiry: expiry)))
+    }
+
+    /// A token for an answer of the messenger's. It is only good if the turn is: one that failed is tried again.
+    fileprivate func expect(_ turn: inout Turn, _ action: @escaping @MainActor (Answer) -> Void) -> UInt64 {
+        let token = newToken()
+        turn.after { self.answers[token] = action }
+        return token
     }
 
     /// An outgoing row changed: tell who waits for it, who sent it, and who watches.
     func tell(_ row: Outgoing) {
-        for waiter in waiters where waiter.id == row.id && waiter.isMet(by: row) { finish(waiter, row) }
-        guard let connection = senders[row.id] else { return }
+        var listeners = Set(watchers.filter { $0.value.takes(.message) }.keys)
+        if let sender = senders[row.id] { listeners.insert(sender) }
+        for waiter in waiters where waiter.id == row.id {
+            listeners.insert(waiter.call.connection)
+            if waiter.isMet(by: row) { finish(waiter, row) }
+        }
+        if row.state.isEnd { senders[row.id] = nil }
+        guard !listeners.isEmpty else { return }
         var params: JSONObject = ["id": .string(row.id), "state": .string(row.state.rawValue)]
         if let reason = row.reason { params["reason"] = .string(reason) }
-        _ = server?.notify(connection, method: "message.state", params: .object(params))
-        if row.state.isEnd { senders[row.id] = nil }
+        for connection in listeners {
+            _ = server?.notify(connection, method: "message.state", params: .object(params))
+        }
     }
 
     // MARK: - Looking
@@ -120,10 +144,19 @@ extension Daemon {
         return row
     }
 
+    /// One that the caller may know of.
+    fileprivate func readable(_ request: Request) throws -> Outgoing {
+        let row = try row(request)
+        guard row.isOf(identities(request, as: .reader)) else {
+            throw Refusal(.notPermitted, "not-yours", "the message \(row.id) is of another identity")
+        }
+        return row
+    }
+
     // MARK: - Waiting
 
     fileprivate func wait(_ request: Request, _ turn: inout Turn) throws {
-        let row = try row(request)
+        let row = try readable(request)
         let until: OutgoingState =
             switch try request.params.text("until") ?? "delivered" {
             case "published": .published
@@ -131,31 +164,39 @@ extension Daemon {
             default: throw Params.wrong("until", "published or delivered")
             }
         let timeout = min(try request.params.seconds("timeout") ?? 60, 14 * 86_400)
-        let timer = DispatchSource.makeTimerSource(queue: .main)
-        let waiter = Waiter(number: newToken(), call: request.call, id: row.id, until: until, timer: timer)
-        timer.schedule(deadline: .now() + timeout)
-        timer.setEventHandler { [weak self] in MainActor.assumeIsolated { self?.expire(waiter) } }
-        guard !waiter.isMet(by: row) else {
+        let number = newToken()
+        let call = request.call
+        // Later turns tell of later changes, and this one's are told after this.
+        turn.after {
+            let timer = DispatchSource.makeTimerSource(queue: .main)
+            let waiter = Waiter(number: number, call: call, id: row.id, until: until, timer: timer)
+            timer.schedule(deadline: .now() + timeout)
+            timer.setEventHandler { [weak self] in MainActor.assumeIsolated { self?.expire(waiter) } }
             timer.activate()
-            timer.cancel()
-            let result = shown(row)
-            return turn.after { waiter.call.answer(.object(result)) }
+            self.waiters.append(waiter)
+            if waiter.isMet(by: row) { self.finish(waiter, row) }
         }
-        timer.activate()
-        waiters.append(waiter)
     }
 
     private func finish(_ waiter: Waiter, _ row: Outgoing) {
-        waiter.timer.cancel()
-        waiters.removeAll { $0.number == waiter.number }
+        end(waiter)
         waiter.call.answer(.object(shown(row)))
     }
 
-    private func expire(_ waiter: Waiter) {
+    func finish(_ waiter: Waiter, _ error: RPCError) {
+        end(waiter)
+        waiter.call.fail(error)
+    }
+
+    private func end(_ waiter: Waiter) {
         waiter.timer.cancel()
-        guard waiters.contains(where: { $0.number == waiter.number }) else { return }
         waiters.removeAll { $0.number == waiter.number }
-        waiter.call.fail(
+    }
+
+    private func expire(_ waiter: Waiter) {
+        guard waiters.contains(where: { $0.number == waiter.number }) else { return waiter.timer.cancel() }
+        finish(
+            waiter,
             RPCError(
                 exit: .notNow, reason: "timed-out", message: "the message is not \(waiter.until.rawValue) yet",
                 hint: "it is still accepted; do not send it again"))
@@ -164,14 +205,30 @@ extension Daemon {
     // MARK: - Packing
 
     /// Signed by the pool: nothing is stored.
-    fileprivate func pack(_ request: Request) throws {
+    fileprivate func pack(_ request: Request, _ turn: inout Turn) throws {
         let params = request.params
         let identity = try sender(request)
         let receiver = try desk.id(try params.needText("to"))
         let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
-        let message = try desk.pack(
+        let draft = desk.draft(
             from: identity, to: receiver, type: type, members: members, sn: Int64.random(in: 1...0x7FFF_FFFF),
             attach: try params.flag("attach"))
-        request.call.answer(["message": message])
+        let call = request.call
+        turn.after {
+            self.pool.run(lane: "desk \(call.connection)", { Result { () throws(Refusal) in try draft.packed() } }) {
+                switch $0 {
+                case .success(let message): call.answer(["message": message])
+                case .failure(let refusal): call.fail(RPCError(refusal))
+                }
+            }
+        }
+    }
+
+    fileprivate func open(_ opening: Desk.Opening, _ call: Call) {
+        switch opening {
+        case .refused(let answer): call.answer(answer)
+        case .letter(let letter):
+            pool.run(lane: "desk \(call.connection)", { letter.opened() }) { call.answer($0) }
+        }
     }
 }

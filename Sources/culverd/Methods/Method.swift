@@ -51,6 +51,7 @@ extension Daemon {
                     message: "\(call.method) needs the role \(method.role.rawValue)",
                     hint: "give it in [access] of culver.conf, or join the group culver"))
         }
+        guard !isStopping else { return call.fail(.stopping) }
         loop.add(
             .request(call) { [weak self] call, turn in
                 guard let self else { return }
@@ -64,12 +65,23 @@ extension Daemon {
     /// The identity that a call sends from, within what its caller is limited to.
     func sender(_ request: Request, _ name: String = "from") throws -> Identity {
         let identity = try desk.identity(try request.params.text(name))
-        guard let allowed = access.identities(of: request.call.peer) else { return identity }
-        let isAllowed = allowed.contains { (try? desk.identity($0))?.id == identity.id }
-        guard isAllowed else {
-            throw RPCError(
-                exit: .notPermitted, reason: "not-permitted", message: "you may not send as \(identity.id)")
-        }
+        try checkMaySend(as: identity.id, request)
         return identity
     }
+
+    func checkMaySend(as id: ID, _ request: Request) throws {
+        guard let allowed = identities(request, as: .sender), !allowed.contains(id.bare) else { return }
+        throw RPCError(exit: .notPermitted, reason: "not-permitted", message: "you may not send as \(id)")
+    }
+
+    /// The identities that the caller is limited to in this role; `nil` for no limit.
+    func identities(_ request: Request, as role: Role) -> [ID]? {
+        access.identities(of: request.call.peer, as: role)?.compactMap { (try? desk.identity($0))?.id.bare }
+    }
+}
+
+extension RPCError {
+    /// Not accepted, because the daemon ends.
+    static let stopping = RPCError(
+        exit: .notNow, reason: "stopping", message: "the daemon is ending", hint: "try again when it runs")
 }

@@ -55,7 +55,7 @@ struct Params {
     }
 
     /// How many rows a list shows: 100 unless told, at most 1 000.
-    func limit() throws -> Int { Int(try integer("limit", 1...1000) ?? 100) }
+    func limit(unlessTold usual: Int = 100) throws -> Int { try integer("limit", 1...1000).map { Int($0) } ?? usual }
 
     static func missing(_ name: String) -> RPCError {
         .invalidParams("parameter \(name) is missing", reason: "missing-parameter")

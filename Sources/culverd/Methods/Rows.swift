@@ -59,22 +59,35 @@ enum Rows {
     }
 
     /// `{"<plural>": […], "next"?}`, ended before the reply passes 1 MiB; `next` is where the following page starts.
-    static func page(_ plural: String, _ rows: [(position: Int64, row: JSONObject)], limit: Int, isForward: Bool) -> JSON {
+    ///
+    /// Forwards, what comes first is kept, and a row beyond `limit` becomes `next`. Without a start, the newest are
+    /// kept, and nothing follows. A row that is `nil` counts and is not shown.
+    static func page(
+        _ plural: String, _ rows: [(position: Int64, row: JSONObject?)], limit: Int, isForward: Bool
+    ) -> JSON {
         var size = 0
         var taken: [JSON] = []
         var next: Int64?
-        for (position, row) in rows {
-            let json = JSON.object(row)
-            size += json.bytes.count
-            if taken.count == limit || (size > 1 << 20 && !taken.isEmpty) {
+        for (count, (position, row)) in (isForward ? rows : rows.reversed()).enumerated() {
+            let json = row.map { JSON.object($0) }
+            size += json?.bytes.count ?? 0
+            if count == limit || (size > 1 << 20 && !taken.isEmpty) {
                 next = position
                 break
             }
-            taken.append(json)
+            if let json { taken.append(json) }
         }
         var object: JSONObject = [:]
-        object[plural] = .array(taken)
-        if let next { object["next"] = .integer(next) }
+        object[plural] = .array(isForward ? taken : taken.reversed())
+        if isForward, let next { object["next"] = .integer(next) }
         return .object(object)
+    }
+
+    /// A list that is small enough to be counted off: `start` is a place in it.
+    static func page(_ plural: String, _ rows: [JSON], _ params: Params) throws -> JSON {
+        let start = try params.integer("start", 0...Int64.max).map { Int(clamping: $0) } ?? 0
+        let limit = try params.limit(unlessTold: 1000)
+        let part = rows.enumerated().dropFirst(start).prefix(limit + 1)
+        return page(plural, part.map { (Int64($0.offset), $0.element.object) }, limit: limit, isForward: true)
     }
 }

@@ -1,0 +1,23 @@
+import DIMP
+
+/// What one message needs of a Barrack, taken out of it: fit for another thread.
+final class Snapshot: Barrack, Sendable {
+    private let identities: [Identity]
+    private let peer: ID
+    private let meta: Meta?
+    private let visa: Document?
+
+    init(of barrack: any Barrack, identities: [Identity], peer: ID) {
+        self.identities = identities
+        self.peer = peer
+        meta = barrack.meta(of: peer)
+        visa = barrack.visa(of: peer)
+    }
+
+    func meta(of id: ID) -> Meta? {
+        identity(id.address).map { $0.id == id ? $0.meta : nil } ?? (id == peer ? meta : nil)
+    }
+
+    func visa(of id: ID) -> Document? { identity(id.address)?.visa ?? (id == peer ? visa : nil) }
+    func identity(_ address: Address) -> Identity? { identities.first { $0.id.address == address } }
+}
