@@ -294,6 +294,38 @@ struct DeliveryTests {
         #expect(pair.a.ledger.state.outgoing.isEmpty)
     }
 
+    @Test("three boards write to each other, each by IDs alone")
+    func three() throws {
+        let trio = Pair([
+            Board([People.moki]), Board([People.hulk], seed: 2), Board([People.carol], seed: 3),
+        ])
+        for board in trio.boards { board.policy.strangers = .open }
+        trio.linkAll()
+        var tokens: [(board: Int, token: UInt64)] = []
+        for from in 0..<3 {
+            for to in 0..<3 where to != from {
+                tokens.append((from, trio.send("\(from) to \(to)", from: from, to: trio.boards[to].id)))
+            }
+        }
+        trio.advance(60)
+        #expect(tokens.allSatisfy { trio.row($0.token, of: $0.board)?.state == .delivered })
+        for (to, board) in trio.boards.enumerated() {
+            #expect(Set(board.texts) == Set((0..<3).filter { $0 != to }.map { "\($0) to \(to)" }))
+            #expect(board.texts.count == 2)
+        }
+    }
+
+    @Test("a contact that the owner adds with its card releases what waits for it")
+    func added() throws {
+        let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
+        let token = pair.send("soon")
+        pair.a.book.learn(.meta(People.hulk.meta, of: pair.b.id))
+        pair.a.book.learn(.visa(People.hulk.visa, of: pair.b.id))
+        pair.feed(0, .befriended(pair.b.id))
+        pair.settle()
+        #expect(pair.row(token)?.state == .queued)
+    }
+
     @Test("a full outbox refuses, and takes again when a message has ended; receipts still flow")
     func outboxFull() throws {
         let pair = Pair.friends()

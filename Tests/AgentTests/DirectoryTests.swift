@@ -108,6 +108,26 @@ struct DirectoryTests {
         #expect(pair.a.rejections.allSatisfy { $0.stage == .meta })
     }
 
+    @Test("mutated cards teach nothing that was not signed")
+    func mutated() throws {
+        let pair = looking()
+        let dice = Dice(seed: 7)
+        let card = JSON.object(hulk.visa.json).bytes
+        for number in 0..<300 {
+            var bytes = card
+            switch number % 3 {
+            case 0: bytes[dice.below(bytes.count)] ^= UInt8(1 << dice.below(8))
+            case 1: bytes = Array(bytes.prefix(dice.below(bytes.count)))
+            default: bytes.remove(at: dice.below(bytes.count))
+            }
+            pair.put(bytes, at: .visa(hulk.id.address))
+            pair.put(bytes, at: .meta(hulk.id.address))
+            let learnt = pair.a.book.visa(of: hulk.id)
+            #expect(learnt == nil || learnt?.data == hulk.visa.data)
+        }
+        #expect(pair.a.book.meta(of: hulk.id)?.fingerprint == hulk.meta.fingerprint)
+    }
+
     @Test("a visa that advertises culver marks the contact, and another one later does not unmark it")
     func sticky() throws {
         let pair = looking()
