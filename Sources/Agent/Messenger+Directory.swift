@@ -8,8 +8,11 @@ extension Messenger {
     // MARK: - Ours
 
     mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
+        // Nothing of an earlier connection is under way.
+        if rooms[broker] != nil { try unlink(broker, now) }
         // What was wanted while nobody could be asked begins now.
         if rooms.isEmpty {
+            receipting = [:]
             for address in lookups.keys {
                 lookups[address]?.since = now.lived
                 lookups[address]?.next = now.lived + policy.queryPatience

@@ -122,6 +122,20 @@ struct BrokerTests {
         #expect(pair.b.texts == ["hello"])
     }
 
+    @Test("a broker that connects again without a word of the loss begins anew")
+    func linkedTwice() throws {
+        let pair = Pair.friends()
+        pair.isAcknowledging = false
+        pair.trouble.lost = 1
+        let tokens = (0..<20).map { pair.send("\($0)") }
+        pair.settle()
+        pair.isAcknowledging = true
+        pair.trouble.lost = 0
+        pair.feed(0, .linked(broker: "home", room: 20))
+        pair.settle()
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
+    }
+
     @Test("late words about a broker that is gone do not bring it back")
     func late() throws {
         let pair = Pair.friends()

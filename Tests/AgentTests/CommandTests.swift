@@ -101,6 +101,20 @@ struct CommandTests {
         #expect(pair.row(token, of: 1)?.state == .queued)
     }
 
+    @Test("of many documents in one answer only the first few are looked at")
+    func manyDocuments() throws {
+        let pair = Pair.friends()
+        let visa = JSON.object(try moki.visa(time: People.time + 50).json)
+        var junk = try moki.visa(time: People.time + 40).json
+        junk["signature"] = .string(Base64.encode([1]))
+        let list = [JSON](repeating: .object(junk), count: 8) + [visa]
+        let content = Content.command(
+            "documents", sn: 3, time: Pair.start, ["did": .string(moki.id.text), "documents": .array(list)])
+        pair.lay(try moki.sealedMessage(content, to: hulk))
+        #expect(pair.b.book.visa(of: moki.id)?.time == People.time)
+        #expect(pair.b.rejections.count == 8)
+    }
+
     // MARK: - Forwards
 
     private func forward(_ messages: [ReliableMessage], from: Identity = People.moki, sn: Int64 = 50) throws

@@ -133,6 +133,57 @@ struct DeliveryTests {
         #expect(pair.b.texts == words)
     }
 
+    @Test("our card rides along until the peer shows that it knows us")
+    func card() throws {
+        let pair = Pair.friends()
+        pair.a.befriend(People.hulk, knowsUs: false)
+        pair.trouble.lost = 1
+        pair.send("one")
+        pair.settle()
+        pair.trouble.lost = 0
+        pair.advance(10)
+        pair.send("two")
+        pair.settle()
+        let cards = pair.messages(from: 0, to: pair.b.id.address).map { $0.meta != nil && $0.visa != nil }
+        #expect(cards == [true, true, false])
+    }
+
+    @Test("messages to a culver peer carry a sequence that rises by one, receipts and stock messages none")
+    func sequence() throws {
+        let pair = Pair.friends()
+        for number in 0..<3 { pair.send("\(number)") }
+        pair.settle()
+        func sequences(_ messages: [ReliableMessage], _ reader: Identity) throws -> [JSON?] {
+            try messages.map { message in
+                let (key, _) = try message.secure.unwrapped(for: reader.id, with: reader.decryptionKeys)
+                return try message.secure.decrypted(with: key).content.json["seq"]
+            }
+        }
+        let sent = try sequences(pair.messages(from: 0, to: pair.b.id.address), People.hulk)
+        #expect(sent.map { $0?["n"]?.integer } == [1, 2, 3])
+        #expect(Set(sent.map { $0?["s"]?.string ?? "" }).count == 1)
+        #expect(sent.allSatisfy { $0?["s"]?.string?.isEmpty == false })
+        #expect(try sequences(pair.messages(from: 1, to: pair.a.id.address), People.moki).allSatisfy { $0 == nil })
+        pair.a.befriend(People.carol, isCulver: false, visa: try People.carol.visa(time: People.time, isStock: true))
+        pair.send("stock", to: People.carol.id)
+        pair.settle()
+        #expect(try sequences(pair.messages(from: 0, to: People.carol.id.address), People.carol) == [nil])
+        #expect(pair.b.inbox.allSatisfy { !$0.content.contains("seq") && !$0.content.contains("seal") })
+    }
+
+    @Test("a program cannot set what the agent sets")
+    func reserved() throws {
+        let pair = Pair.friends()
+        let token = pair.submit(
+            .text, ["type": 136, "sn": 1, "time": 5, "seal": "x", "seq": ["n": 99], "text": "mine"])
+        pair.settle()
+        let row = try #require(pair.row(token))
+        #expect(row.state == .delivered)
+        #expect(pair.b.inbox.first?.type == 1)
+        #expect(pair.b.inbox.first?.sn == row.sn)
+        #expect(pair.b.inbox.first?.time == Pair.start)
+    }
+
     @Test("an expired message ends, and a late receipt still delivers it")
     func expires() throws {
         let pair = Pair.friends()

@@ -98,6 +98,31 @@ struct ReceiptTests {
         #expect(pair.a.rejections.map(\.stage) == [.content])
     }
 
+    @Test(
+        "receipts that come together for one culver peer share a signature, for a stock peer they do not",
+        arguments: [true, false])
+    func shared(isCulver: Bool) throws {
+        let pair = Pair.friends()
+        if !isCulver { pair.b.befriend(moki, isCulver: false, visa: try moki.visa(time: People.time, isStock: true)) }
+        for number in 0..<10 {
+            let content = Content.text("\(number)", sn: Int64(number) + 1, time: Pair.start)
+            let message = try isCulver ? moki.sealedMessage(content, to: hulk) : moki.stockMessage(content, to: hulk)
+            pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+        }
+        pair.settle()
+        #expect(pair.b.inbox.count == 10)
+        #expect(pair.messages(from: 1, to: moki.id.address).count == (isCulver ? 2 : 10))
+        #expect(pair.b.ledger.state.seen.allSatisfy { !$0.isOwed })
+    }
+
+    @Test("the receipts of many messages all come back")
+    func many() throws {
+        let pair = Pair.friends()
+        let tokens = (0..<100).map { pair.send("\($0)") }
+        pair.settle()
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
+    }
+
     @Test("to a stock peer a message goes once, and its end is published")
     func stockOnce() throws {
         let (pair, token, _) = try unanswered(isStock: true)
@@ -117,6 +142,43 @@ struct ReceiptTests {
         #expect(pair.row(token)?.reason == "nobody-subscribed")
         pair.outcome = nil
         pair.advance(60)
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
+    @Test("what may have reached a stock peer is not sent again after four hours, what never left is")
+    func stockDoubt() throws {
+        let pair = Pair.friends()
+        pair.a.befriend(hulk, isCulver: false, visa: try hulk.visa(time: People.time, isStock: true))
+        pair.isAcknowledging = false
+        pair.trouble.lost = 1
+        let doubtful = pair.send("doubtful")
+        pair.settle()
+        pair.unlink(0)
+        let unsent = pair.send("unsent")
+        pair.advance(3 * 3600)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.messages(from: 0, to: hulk.id.address).count == 3)
+        pair.unlink(0)
+        pair.advance(3600)
+        pair.isAcknowledging = true
+        pair.trouble.lost = 0
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(doubtful)?.state == .failed)
+        #expect(pair.row(doubtful)?.reason == "unacknowledged")
+        #expect(pair.row(unsent)?.state == .delivered)
+        #expect(!pair.a.ledger.state.values.keys.contains { $0.hasPrefix("tried ") })
+    }
+
+    @Test("what a stock peer has takes no room in the outbox, and its receipt is still understood")
+    func stockRoom() throws {
+        let (pair, token, message) = try unanswered(isStock: true)
+        #expect(pair.row(token)?.sealed?.data == [])
+        #expect(pair.row(token)?.content == "")
+        #expect(pair.row(token)?.due == nil)
+        let sn = try #require(pair.row(token)?.sn)
+        pair.lay(try hulk.sealedMessage(receipt(of: message, sn: sn), to: moki), on: 0)
         #expect(pair.row(token)?.state == .delivered)
     }
 

@@ -119,6 +119,7 @@ final class Pair {
     func advance(_ seconds: Double) {
         let end = now.lived + seconds
         settle()
+        for (number, board) in boards.enumerated() { wanted[number] = board.nextTick(now) }
         while true {
             var next = end
             if let index = nextEvent() { next = min(next, events[index].time) }
