@@ -70,10 +70,14 @@ let package = Package(
         tests(of: "DIMP", ["Crypto", "Format"]),
         tests(of: "Agent", ["Crypto", "DIMP", "Format", "Records"]),
         tests(of: "Store", ["Crypto", "DIMP", "Format", "Records"]),
+        tests(of: "Desk", ["Crypto", "DIMP", "Format", "Records", "Store"]),
         tests(of: "Transport"),
         tests(of: "Control", ["Format"]),
         .testTarget(
-            name: "DaemonTests", dependencies: ["culverd", "Agent", "Format", "Records", "Store", "TestSupport"],
+            name: "DaemonTests",
+            dependencies: [
+                "culverd", "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),

@@ -42,7 +42,8 @@ extension Desk {
         guard era == nil || era == "2019" else {
             throw Refusal(.badData, "bad-era", "the era is 2019 or not given")
         }
-        guard let type = EntityType(rawValue: type ?? "user"), let network = type.network(era == nil ? .today : .year2019)
+        guard let type = EntityType(rawValue: type ?? "user"),
+            let network = type.network(era == nil ? .today : .year2019)
         else {
             throw Refusal(.badData, "bad-type", "there is no identity of this type in this era")
         }

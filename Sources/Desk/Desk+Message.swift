@@ -93,7 +93,9 @@ extension Desk {
     package func opening(_ wire: JSON) -> Opening {
         do throws(Rejection) {
             let message =
-                if let text = wire.string { try ReliableMessage(parsing: Array(text.utf8)) } else { try ReliableMessage(wire) }
+                if let text = wire.string { try ReliableMessage(parsing: Array(text.utf8)) } else {
+                    try ReliableMessage(wire)
+                }
             let (sender, receiver) = (message.envelope.sender, message.envelope.receiver)
             let isShared = receiver.isGroup || receiver.isBroadcast
             guard let owner = facebook.identity(receiver.address) ?? (isShared ? facebook.identities.first : nil) else {

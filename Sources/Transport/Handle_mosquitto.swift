@@ -173,6 +173,8 @@ final class Handle: @unchecked Sendable {
         // What libmosquitto makes of OpenSSL's having nothing to say.
         case MOSQ_ERR_ERRNO where cause == EPROTO && options.address.isEncrypted: "the broker ended the connection"
         case MOSQ_ERR_ERRNO where cause != 0: words(errno: cause)
+        // The line ended in the middle of a packet.
+        case MOSQ_ERR_ERRNO: "the broker ended the connection"
         case MOSQ_ERR_EAI: words(resolver: cause)
         case MOSQ_ERR_CONN_LOST, MOSQ_ERR_NO_CONN: "the broker ended the connection"
         case MOSQ_ERR_KEEPALIVE: "the broker does not answer any more"

@@ -34,7 +34,9 @@ struct Access: Sendable {
 
     /// Root and the daemon's own user may do everything.
     func role(of peer: Peer) -> Role {
-        if peer.uid == 0 || peer.uid == geteuid() || admins.contains(where: { Self.matches($0, peer) }) { return .admin }
+        if peer.uid == 0 || peer.uid == geteuid() || admins.contains(where: { Self.matches($0, peer) }) {
+            return .admin
+        }
         if senders.contains(where: { Self.matches($0, peer) }) { return .sender }
         return readers.contains { Self.matches($0, peer) } ? .reader : .anyone
     }

@@ -20,12 +20,15 @@ extension Daemon {
         access = Access(new.access)
         loop.log = Log(level: Log.Level(new.agent.log))
         let policy = new.policy
-        let needsStart = new.brokers != old.brokers || new.agent.state != old.agent.state
+        let needsStart =
+            new.brokers != old.brokers || new.agent.state != old.agent.state
             || new.agent.socket != old.agent.socket || new.limits != old.limits
         loop.add(
             .chore { turn in
                 turn.messenger.policy = policy
-                let text = needsStart ? "read the configuration; brokers, paths and limits wait for a restart" : "read the configuration"
+                let text =
+                    needsStart
+                    ? "read the configuration; brokers, paths and limits wait for a restart" : "read the configuration"
                 try turn.note(.config, .info, text, reason: "reloaded")
             })
         declareContacts()

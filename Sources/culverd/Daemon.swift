@@ -1,8 +1,8 @@
 import Agent
 import Control
 import Crypto
-import Desk
 import DIMP
+import Desk
 import Dispatch
 import Format
 import Glibc
@@ -190,7 +190,9 @@ import Transport
                     try turn.note(
                         .clone, .warning, "the state directory was made on another board", reason: "foreign-board")
                 }
-                if !turn.now.isClockSet { try turn.note(.clock, .warning, "the clock is not set", reason: "clock-unset") }
+                if !turn.now.isClockSet {
+                    try turn.note(.clock, .warning, "the clock is not set", reason: "clock-unset")
+                }
             })
         for damage in damages { log(.error, damage) }
     }
@@ -202,7 +204,8 @@ import Transport
             .duty { [weak self] turn in
                 guard let self else { return }
                 let addresses = declared.compactMap { ID($0.id)?.address }
-                for contact in self.facebook.contacts where contact.isDeclared && !addresses.contains(contact.id.address) {
+                for contact in self.facebook.contacts
+                where contact.isDeclared && !addresses.contains(contact.id.address) {
                     try turn.handle(.forgot(contact.id))
                     try turn.note(
                         .contact, .info, "\(contact.id) stands no longer in the configuration", did: contact.id.text)

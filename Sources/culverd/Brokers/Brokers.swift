@@ -189,7 +189,9 @@ import Transport
             flush(name)
         case .subscribed(_, let refused):
             for refusal in refused {
-                note(name, .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)", reason: "not-subscribed")
+                note(
+                    name, .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)",
+                    reason: "not-subscribed")
             }
         case .roomAgain:
             flush(name)
@@ -276,7 +278,8 @@ import Transport
     private func showPresence(on name: String) {
         guard let presence, let topics = settings[name]?.topics else { return }
         lastState[name] = Clock.read(CLOCK_BOOTTIME)
-        _ = try? links[name]?.publish(topic: topics.text(.state(presence.address)), payload: presence.online, retain: true)
+        _ = try? links[name]?.publish(
+            topic: topics.text(.state(presence.address)), payload: presence.online, retain: true)
     }
 
     /// Our own retained state as the broker shows it: put back when it is another's or our own will, once a minute.

@@ -1,7 +1,7 @@
 import Agent
 import Control
-import Desk
 import DIMP
+import Desk
 import Format
 import Records
 
@@ -167,7 +167,9 @@ extension Daemon {
         var rows: [JSON] = []
         for sender in try store.parkedSenders(isVerified: true, limit: 1000) {
             guard let id = ID(sender) else { continue }
-            guard let first = try store.parked(sender: id.address.text, isVerified: true, limit: 1).first else { continue }
+            guard let first = try store.parked(sender: id.address.text, isVerified: true, limit: 1).first else {
+                continue
+            }
             var row: JSONObject = ["did": .string(sender)]
             if let name = Self.claimedName(first.wire) ?? id.name { row["name"] = .string(name) }
             row["first"] = .number(first.received)
@@ -178,7 +180,9 @@ extension Daemon {
     }
 
     private static func claimedName(_ wire: [UInt8]) -> String? {
-        guard let message = try? ReliableMessage(parsing: wire), let visa = try? Document(message.visa) else { return nil }
+        guard let message = try? ReliableMessage(parsing: wire), let visa = try? Document(message.visa) else {
+            return nil
+        }
         return visa.name
     }
 

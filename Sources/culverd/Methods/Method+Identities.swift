@@ -1,6 +1,6 @@
 import Control
-import Desk
 import DIMP
+import Desk
 import Format
 import Records
 

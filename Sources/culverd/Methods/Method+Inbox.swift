@@ -79,7 +79,8 @@ extension Daemon {
         guard let receiver = filter.receiver.flatMap({ ID($0) }), allowed.contains(receiver) else {
             let names = allowed.map(\.text).joined(separator: ", ")
             throw RPCError(
-                exit: .notPermitted, reason: "not-permitted", message: "you may read only what these received: \(names)",
+                exit: .notPermitted, reason: "not-permitted",
+                message: "you may read only what these received: \(names)",
                 hint: "name one of them as receiver")
         }
         return filter

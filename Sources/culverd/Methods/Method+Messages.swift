@@ -1,7 +1,7 @@
 import Agent
 import Control
-import Desk
 import DIMP
+import Desk
 import Dispatch
 import Format
 import Records
@@ -19,7 +19,8 @@ extension Method {
             let start = try request.params.integer("start", 0...Int64.max)
             let state = try request.params.text("state").map { text in
                 guard let state = OutgoingState(rawValue: text) else {
-                    throw Params.wrong("state", "one of " + OutgoingState.allCases.map(\.rawValue).joined(separator: ", "))
+                    throw Params.wrong(
+                        "state", "one of " + OutgoingState.allCases.map(\.rawValue).joined(separator: ", "))
                 }
                 return state
             }

@@ -13,8 +13,10 @@ struct Params {
         self.object = object
     }
 
+    /// `null` counts as absent.
     func json(_ name: String) -> JSON? {
-        object[name].flatMap { $0.isNull ? nil : $0 }
+        guard let value = object[name], !value.isNull else { return nil }
+        return value
     }
 
     func text(_ name: String) throws -> String? {

@@ -1,0 +1,93 @@
+import Agent
+import Crypto
+import DIMP
+import Format
+import Testing
+
+@testable import culverd
+
+@Suite struct TopicsTests {
+    private let topics = Topics(root: "dim/v1")
+    private let address = "4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk"
+
+    @Test("every place has a topic, and the topic is that place again", arguments: ["in", "meta", "visa", "state"])
+    func bothWays(level: String) throws {
+        let address = try #require(Address(self.address))
+        let place = try #require(topics.place("dim/v1/\(self.address)/\(level)"))
+        #expect(topics.text(place) == "dim/v1/\(address)/\(level)")
+        #expect(topics.own(address).contains(topics.text(place)))
+    }
+
+    @Test(
+        "what is no topic of ours is no place",
+        arguments: [
+            "", "/", "dim/v1", "dim/v1/", "dim/v1//in", "dim/v1/x/in", "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk",
+            "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/", "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in/",
+            "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in/more", "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/IN",
+            "dim/v2/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in", "/dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in",
+            "dim/v14WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in", "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekl/in",
+            "dim/v1/+/in", "dim/v1/#", "dim/v1/../in", "dim/v1/\u{0}/in",
+            "dim/v1/hulk@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in",
+        ])
+    func hostile(topic: String) {
+        #expect(topics.place(topic) == nil)
+    }
+
+    @Test("a topic as long as MQTT allows is no place")
+    func long() {
+        #expect(topics.place("dim/v1/" + String(repeating: "4", count: 65_520) + "/in") == nil)
+    }
+}
+
+@Suite struct PresenceTests {
+    @Test("both statements are signed for their purpose and pass for nothing else")
+    func purpose() throws {
+        let first = try madeIdentity("moki")
+        let second = try madeIdentity("hulk")
+        let presence = try #require(Presence(identities: [first, second], boot: "b00t", at: 1_700_000_000))
+        #expect(presence.address == first.id.address)
+        for (bytes, state) in [(presence.online, "online"), (presence.gone, "gone")] {
+            let statement = try JSON(parsing: bytes)
+            let text = try #require(statement["data"]?.string)
+            let signature = try #require(statement["signature"]?.string.flatMap(Base64.decode))
+            #expect(first.meta.key.verifies(signature, of: Array(text.utf8)))
+            let data = try JSON(parsing: text)
+            #expect(data["signed"] == "state")
+            #expect(data["state"]?.string == state)
+            #expect(data["did"]?.string == first.id.text)
+            #expect(data["boot"] == "b00t")
+            #expect(data["with"] == .array([.string(second.id.text)]))
+            for name in ["type", "sn", "key"] { #expect(data[name] == nil) }
+            #expect(throws: Rejection.self) {
+                try Document([
+                    "did": data["did"] ?? .null, "data": .string(text), "signature": statement["signature"] ?? .null,
+                ])
+                .check(about: first.id, meta: first.meta)
+            }
+        }
+    }
+
+    @Test("without an identity there is no presence")
+    func nobody() {
+        #expect(Presence(identities: [], boot: "b", at: 1) == nil)
+    }
+}
+
+@Suite struct HostTests {
+    @Test("a template is filled where its word stands, and only there")
+    func fill() {
+        #expect(Host.fill("{a}-{b}-{a}", "{a}", "x") == "x-{b}-x")
+        #expect(Host.fill("{{a}}", "{a}", "x") == "{x}")
+        #expect(Host.fill("{a", "{a}", "x") == "{a")
+        #expect(Host.fill("", "{a}", "x") == "")
+        #expect(Host.fill("{a}", "{a}", "{a}") == "{a}")
+    }
+
+    @Test("a label has only the characters of a name, and no more than 64 of them")
+    func label() {
+        #expect(Host.label(filling: "a b/ü") == "a-b--")
+        #expect(Host.label(filling: "") == "culver")
+        #expect(Host.label(filling: String(repeating: "n", count: 100)).count == 64)
+        #expect(!Host.label(filling: "{hostname}").contains("{"))
+    }
+}

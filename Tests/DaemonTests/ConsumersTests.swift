@@ -1,0 +1,183 @@
+import Control
+import Format
+import Foundation
+import Records
+import Store
+import Testing
+
+@testable import culverd
+
+@MainActor @Suite final class ConsumersTests {
+    private let directory = NSTemporaryDirectory() + "consumers-\(UUID().uuidString)"
+    private let store: MessageStore
+    private var consumers: Consumers
+    /// What connections were told: `1: inbox.message 3 again`.
+    private var told: [String] = []
+    /// How many more notifications are taken.
+    private var room = Int.max
+
+    init() throws {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        store = try MessageStore(path: directory + "/messages.sqlite")
+        consumers = try Consumers(store: store)
+        listen()
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+
+    private func listen() {
+        consumers.notify = { [unowned self] connection, method, params in
+            guard room > 0 else { return false }
+            room -= 1
+            let seq = params["seq"]?.integer.map { " \($0)" } ?? ""
+            let reason = params["reason"]?.string.map { " \($0)" } ?? ""
+            let again = params["again"]?.bool == true ? " again" : ""
+            told.append("\(connection.number): \(method)\(seq)\(reason)\(again)")
+            return true
+        }
+    }
+
+    private func receive(_ count: Int, sender: String = "hulk@A") throws {
+        for number in 0..<count { try store.apply(.incoming(incoming("m\(number)", sender: sender))) }
+        try store.commit()
+    }
+
+    private func subscribe(
+        _ name: String = "c", on connection: UInt64 = 1, window: Int = 32, filter: InboxFilter = InboxFilter()
+    ) throws {
+        var consumer =
+            try store.consumer(name)
+            ?? Consumer(name: name, uid: 0, cursor: 0, filter: filter, window: window, created: 0)
+        consumer.window = window
+        try store.put(consumer)
+        consumers.subscribe(try #require(try store.consumer(name)), ConnectionID(connection))
+        try store.commit()
+    }
+
+    private func acknowledge(_ seq: Int64, _ name: String = "c") throws {
+        _ = try store.acknowledge(consumer: name, seq: seq)
+        try store.commit()
+        consumers.acknowledged(name, upTo: seq)
+    }
+
+    /// What was told since the last call, after a pump.
+    private func pumped() throws -> [String] {
+        try consumers.pump()
+        try store.commit()
+        defer { told = [] }
+        return told
+    }
+
+    @Test("no more than the window is handed out, and acknowledging makes room")
+    func window() throws {
+        try receive(5)
+        try subscribe(window: 2)
+        #expect(try pumped() == ["1: inbox.message 1", "1: inbox.message 2"])
+        #expect(try pumped() == [])
+        try acknowledge(1)
+        #expect(try pumped() == ["1: inbox.message 3"])
+        try acknowledge(3)
+        #expect(try pumped() == ["1: inbox.message 4", "1: inbox.message 5"])
+        #expect(consumers.highest("c") == 5)
+    }
+
+    @Test("a thousand messages pass a window of one, in order and each once")
+    func manyMessages() throws {
+        try receive(1_000)
+        try subscribe(window: 1)
+        var seen: [String] = []
+        for seq in 1...1_000 {
+            seen += try pumped()
+            try acknowledge(Int64(seq))
+        }
+        #expect(seen == (1...1_000).map { "1: inbox.message \($0)" })
+        #expect(try pumped() == [])
+    }
+
+    @Test("what was not acknowledged comes again on the next connection, and is marked")
+    func again() throws {
+        try receive(2)
+        try subscribe()
+        _ = try pumped()
+        try acknowledge(1)
+        consumers.disconnected(ConnectionID(1))
+        try receive(1)
+        #expect(try pumped() == [])
+        try subscribe(on: 2)
+        #expect(try pumped() == ["2: inbox.message 2 again", "2: inbox.message 3"])
+    }
+
+    @Test("after a restart whatever may have been handed out is marked as coming again")
+    func restart() throws {
+        try receive(1)
+        try subscribe()
+        _ = try pumped()
+        consumers = try Consumers(store: store)
+        listen()
+        try receive(1)
+        try subscribe(on: 2)
+        #expect(try pumped() == ["2: inbox.message 1 again", "2: inbox.message 2"])
+    }
+
+    @Test("a second connection takes over, and the first is told and gets nothing more")
+    func takeOver() throws {
+        try receive(1)
+        try subscribe(on: 1)
+        _ = try pumped()
+        try subscribe(on: 2)
+        #expect(try pumped() == ["1: inbox.closed taken-over", "2: inbox.message 1 again"])
+        consumers.disconnected(ConnectionID(1))
+        #expect(consumers.isConnected("c"))
+    }
+
+    @Test("a filter hands out what it takes and acknowledges the rest")
+    func filter() throws {
+        try receive(2, sender: "hulk@A")
+        try receive(1, sender: "thor@T")
+        try receive(1, sender: "hulk@A")
+        try subscribe(filter: InboxFilter(sender: "thor@T"))
+        #expect(try pumped() == ["1: inbox.message 3"])
+        #expect(try store.consumer("c")?.cursor == 2)
+        try acknowledge(3)
+        _ = try pumped()
+        #expect(try store.consumer("c")?.cursor == 4)
+    }
+
+    @Test("a socket that takes no more is left alone, and gets the rest later without a hole")
+    func slowClient() throws {
+        try receive(3)
+        try subscribe()
+        room = 1
+        #expect(try pumped() == ["1: inbox.message 1"])
+        room = .max
+        #expect(try pumped() == ["1: inbox.message 2", "1: inbox.message 3"])
+    }
+
+    @Test("seeking back hands out anew from there, marked")
+    func seek() throws {
+        try receive(3)
+        try subscribe()
+        _ = try pumped()
+        try acknowledge(3)
+        let cursor = try #require(try store.seek(consumer: "c", seq: 2))
+        try store.commit()
+        consumers.restart("c", cursor: cursor)
+        #expect(try pumped() == ["1: inbox.message 2 again", "1: inbox.message 3 again"])
+    }
+
+    @Test("who is forgotten is told, and begins anew under the same name")
+    func forget() throws {
+        try receive(1)
+        try subscribe()
+        _ = try pumped()
+        _ = try store.forget(consumer: "c")
+        try store.commit()
+        consumers.forget("c")
+        #expect(try pumped() == ["1: inbox.closed forgotten"])
+        #expect(!consumers.isConnected("c"))
+        try subscribe(on: 3)
+        #expect(try pumped() == ["3: inbox.message 1"])
+    }
+}

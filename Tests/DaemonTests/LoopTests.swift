@@ -1,0 +1,133 @@
+import Agent
+import DIMP
+import Format
+import Foundation
+import Records
+import Store
+import Testing
+
+@testable import culverd
+
+private struct Trouble: Error {}
+
+@MainActor @Suite struct LoopTests {
+    let rig: Rig
+
+    init() throws {
+        rig = try Rig()
+    }
+
+    private func submission(_ from: Identity, to: ID, token: UInt64 = 1) -> Input {
+        .submitted(
+            Submission(token: token, sender: from.id, receiver: to, type: .text, members: ["text": "hello"]))
+    }
+
+    @Test("an errand that fails is undone and does not spoil the others of its turn")
+    func isolation() async throws {
+        var heard: [String] = []
+        for (key, fails) in [("a", false), ("b", true), ("c", false)] {
+            rig.loop.add(
+                .chore { turn in
+                    try turn.ledger.apply(.value(key: key, "written"))
+                    turn.after { heard.append(key) }
+                    if fails { throw Trouble() }
+                })
+        }
+        await rig.settle()
+        #expect(heard == ["a", "c"])
+        let disk = try rig.onDisk()
+        #expect(try ["a", "b", "c"].map { try disk.value(key: $0) } == ["written", nil, "written"])
+    }
+
+    @Test("a turn whose files cannot be written lets nothing out and leaves nothing in the address book")
+    func failingFiles() async throws {
+        try rig.breakContacts()
+        let peer = try madeIdentity("hulk")
+        var isHeard = false
+        var faults: [String?] = []
+        rig.loop.onDisk = { faults.append($0) }
+        rig.loop.add(
+            .chore { turn in
+                rig.loop.book.learn(.contact(Contact(id: peer.id, trust: .contact)))
+                try turn.ledger.apply(.value(key: "x", "written"))
+                turn.after { isHeard = true }
+            })
+        await rig.settle()
+        #expect(!isHeard)
+        #expect(faults.count == 1)
+        #expect(rig.loop.book.contact(peer.id.address) == nil)
+        #expect(try rig.onDisk().value(key: "x") == nil)
+
+        try rig.mendContacts()
+        rig.loop.add(.chore { turn in try turn.ledger.apply(.value(key: "x", "written")) })
+        await rig.settle()
+        #expect(try rig.onDisk().value(key: "x") == "written")
+        #expect(faults.count == 2)
+        #expect(faults.last == .some(nil))
+    }
+
+    @Test("a send that cannot be written down is refused, and a later one is accepted")
+    func refusedSend() async throws {
+        let own = try madeIdentity("moki")
+        let peer = try madeIdentity("hulk")
+        rig.loop.book.facebook.put(own)
+        rig.loop.wake()
+        await rig.settle()
+        try rig.breakContacts()
+        rig.loop.take(submission(own, to: peer.id))
+        await rig.settle()
+        #expect(answers == ["refused not-written"])
+
+        try rig.mendContacts()
+        rig.loop.take(submission(own, to: peer.id, token: 2))
+        await rig.settle()
+        #expect(answers == ["refused not-written", "accepted waiting"])
+    }
+
+    private var answers: [String] {
+        rig.effects.compactMap { effect in
+            guard case .answer(_, let answer) = effect else { return nil }
+            switch answer {
+            case .accepted(_, _, let state, _): return "accepted \(state)"
+            case .refused(let refusal): return "refused \(refusal.reason)"
+            }
+        }
+    }
+
+    @Test("what is answered is on disk, and what is published was answered")
+    func order() async throws {
+        let own = try madeIdentity("moki")
+        let peer = try madeIdentity("hulk")
+        rig.loop.book.facebook.put(own)
+        rig.loop.book.learn(.meta(peer.meta, of: peer.id))
+        rig.loop.book.learn(.visa(peer.visa, of: peer.id))
+        rig.loop.take(.linked(broker: "default", room: 20))
+        await rig.settle()
+        var steps: [String] = []
+        rig.onEffect = { [rig] effect in
+            switch effect {
+            case .answer(_, .accepted(let id, _, _, _)):
+                let stored = try? rig.onDisk().outgoing(id: id)
+                steps.append(stored?.state == .queued ? "answer to what is on disk" : "answer too early")
+            case .publish(let parcel):
+                if case .inbox = parcel.place { steps.append("publish") }
+            default: break
+            }
+        }
+        rig.loop.take(submission(own, to: peer.id))
+        while steps.count < 2 { await rig.settle() }
+        #expect(steps == ["answer to what is on disk", "publish"])
+    }
+
+    @Test("turns that only read write nothing")
+    func reading() async throws {
+        rig.loop.add(.chore { turn in try turn.ledger.apply(.value(key: "x", "1")) })
+        await rig.settle()
+        let wall = try rig.onDisk().value(key: "lived")
+        var read: String?
+        rig.loop.add(.chore { turn in read = try turn.ledger.value(key: "x") })
+        await rig.settle()
+        #expect(read == "1")
+        #expect(try rig.onDisk().value(key: "lived") == wall)
+    }
+}
