@@ -284,7 +284,9 @@ extension Messenger {
         else { return try end(row, .failed, "unknown-identity", now) }
         guard row.state != .waiting else { return try resume(row, receiver, identity, now) }
         guard let broker = freeBroker(attempt: row.attempts) else { return }
-        if let tried = try ledger.value(key: tryKey(row)).flatMap(Double.init), now.lived >= tried + Self.doubt {
+        if isOnce(receiver), let tried = try ledger.value(key: tryKey(row)).flatMap(Double.init),
+            now.lived >= tried + Self.doubt
+        {
             return try end(row, .failed, "unacknowledged", now)
         }
         var row = row
