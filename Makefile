@@ -5,6 +5,8 @@ PYTHON  ?= python3
 PREFIX  ?= /usr/local
 SYSCONF ?= /etc
 DESTDIR ?=
+ROUNDS  ?= 30
+SEED    ?=
 
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
@@ -17,7 +19,7 @@ RELEASE = -c release --static-swift-stdlib -Xlinker -s
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: build demo test bench format install clean help deps deps-build deps-demo
+.PHONY: build demo test faults bench format install clean help deps deps-build deps-demo
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -32,9 +34,13 @@ demo: deps-demo                       ## two agents and a private broker: one me
 test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a real broker and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
 
-bench: build                          ## print the figures: speed, memory, size
+faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
+	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+bench: deps build                     ## print the figures: speed, memory, size (five minutes)
 	$(SWIFT) build $(RELEASE) --product Bench
-	.build/release/Bench
+	@.build/release/Bench
+	@$(PYTHON) Tests/live/bench.py
 
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

@@ -44,9 +44,9 @@ let package = Package(
         module("Records", []),
         module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
         module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
-        module("Desk", ["DIMP", "Crypto", "Format", "Records", "Store"]),
         module("Transport", ["CMosquitto", "CLinux"]),
         module("Control", ["Format", "CLinux"]),
+        module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"]),
 
         // The daemon links no Foundation and no Swift package; the tool may.
         .executableTarget(
@@ -82,7 +82,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),
         .executableTarget(
-            name: "Bench", dependencies: ["Agent", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
+            name: "Bench", dependencies: ["CMbedTLS", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

@@ -43,7 +43,8 @@ package struct Sealing: Sendable {
     package enum Purpose: Sendable {
         /// The row, and who waits for its number.
         case message(Outgoing, tokens: [UInt64])
-        case receipt(Seen)
+        /// One, or several for one peer under one signature.
+        case receipts([Seen])
         /// Answers to queries and handshakes.
         case courtesy
         /// A broadcast that is laid on one peer's topic: it asks for that peer's card.

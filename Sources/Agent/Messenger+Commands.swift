@@ -18,7 +18,8 @@ extension Messenger {
         if let meta { try learnMeta(meta, of: id, now) }
         guard documents.isEmpty else {
             guard let known = book.meta(of: id) else { return }
-            for document in documents { try learnVisa(document, of: id, meta: known, now) }
+            // Each costs a public operation: nobody has many.
+            for document in documents.prefix(8) { try learnVisa(document, of: id, meta: known, now) }
             return try release(id, now)
         }
         guard meta == nil, let owner = asked(about: id, opened), answers.take(at: now.lived) else { return }
@@ -60,17 +61,20 @@ extension Messenger {
         return meta.key.encryption
     }
 
-    /// Seals and sends something that is no row of the outbox. Nothing is said to whom no key is known of.
+    /// Seals and sends something that is no row of the outbox. Nothing is said to whom no key is known of: false.
+    @discardableResult
     mutating func write(
         _ content: Content, from owner: Address, to receiver: ID, attached: RSAPublicKey? = nil,
         purpose: Sealing.Purpose, _ now: Moment
-    ) {
-        guard let identity = book.identity(owner) else { return }
+    ) -> Bool {
+        guard let identity = book.identity(owner) else { return false }
         let recipients: [(ID, RSAPublicKey)]
         if receiver.isBroadcast {
             recipients = []
         } else {
-            guard let key = book.encryptionKey(of: receiver)?.encryption ?? own(receiver) ?? attached else { return }
+            guard let key = book.encryptionKey(of: receiver)?.encryption ?? own(receiver) ?? attached else {
+                return false
+            }
             recipients = [(receiver, key)]
         }
         var packing = Packing(identity: identity, receiver: receiver, recipients: recipients)
@@ -80,6 +84,7 @@ extension Messenger {
                 Job(
                     lane: "receipt \(receiver.address.text)",
                     work: .seal(Sealing(packing: packing, content: content, purpose: purpose)))))
+        return true
     }
 
     private func own(_ receiver: ID) -> RSAPublicKey? {

@@ -8,8 +8,11 @@ extension Messenger {
     // MARK: - Ours
 
     mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
+        // Nothing of an earlier connection is under way.
+        if rooms[broker] != nil { try unlink(broker, now) }
         // What was wanted while nobody could be asked begins now.
         if rooms.isEmpty {
+            receipting = [:]
             for address in lookups.keys {
                 lookups[address]?.since = now.lived
                 lookups[address]?.next = now.lived + policy.queryPatience
@@ -157,6 +160,8 @@ extension Messenger {
         if book.contact(id.address) != nil {
             book.learn(.meta(meta, of: id))
             try takeWaitingVisa(of: id, now)
+        } else {
+            lookups[id.address]?.isDone = true
         }
         try unpark(id, isVerified: false, attaching: meta, now)
     }
@@ -199,7 +204,7 @@ extension Messenger {
         for lookup in ready {
             let id = lookup.id
             let address = id.address
-            let hasVisa = book.visa(of: id) != nil
+            let hasVisa = book.visa(of: id) != nil || (lookup.isDone && !lookup.isOurs)
             if hasVisa || now.lived >= lookup.since + 600,
                 try ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
             {

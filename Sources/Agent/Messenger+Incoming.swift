@@ -124,6 +124,7 @@ extension Messenger {
         let isBroadcast = arrival.message.envelope.isBroadcast
         if policy.strangers == .ask, !isTrusted, !isBroadcast {
             finish(arrival)
+            try unpark(sender, isVerified: false, attaching: verifying.meta, now)
             return try park(arrival, isVerified: true, now)
         }
         if book.identity(sender.address) == nil, isTrusted || (policy.strangers == .open && !isBroadcast) {

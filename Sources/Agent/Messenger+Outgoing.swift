@@ -172,13 +172,13 @@ extension Messenger {
     mutating func finish(_ sealing: Sealing, _ packed: Packing.Packed, _ now: Moment) throws(LedgerError) {
         switch sealing.purpose {
         case .message(let row, let tokens): try queue(row, sealing, packed, tokens, now)
-        case .receipt(let seen):
-            guard let to = ID(seen.receiptTo) else { return }
-            let wire = wire(packed.message, sealing.packing.identity, to: to)
+        case .receipts(let seen):
+            let to = sealing.packing.receiver
             dispatch(
                 Errand(
-                    place: .inbox(to.address), payload: wire,
-                    purpose: .receipt(owner: seen.owner, sender: seen.sender, digest: seen.digest)))
+                    place: .inbox(to.address), payload: wire(packed.message, sealing.packing.identity, to: to),
+                    purpose: .receipts(seen)))
+            if let last = seen.last { sendReceipts(after: last, now) }
         case .query(let id):
             dispatch(
                 Errand(
@@ -211,6 +211,7 @@ extension Messenger {
         if let broker = freeBroker(attempt: row.attempts) {
             row.attempts += 1
             row.due = min(row.expires, pause(after: row.attempts, now))
+            try rememberTry(row, receiver, now)
             dispatch(
                 Errand(
                     place: .inbox(receiver.address),
@@ -229,6 +230,7 @@ extension Messenger {
     }
 
     mutating func fail(_ sealing: Sealing, _ words: String, _ now: Moment) throws(LedgerError) {
+        if case .receipts(let seen) = sealing.purpose, let last = seen.last { sendReceipts(after: last, now) }
         guard case .message(let row, let tokens) = sealing.purpose else { return }
         pooled.remove(row.id)
         try fail(row, tokens, "cannot-seal", words, now)
@@ -282,6 +284,9 @@ extension Messenger {
         else { return try end(row, .failed, "unknown-identity", now) }
         guard row.state != .waiting else { return try resume(row, receiver, identity, now) }
         guard let broker = freeBroker(attempt: row.attempts) else { return }
+        if let tried = try ledger.value(key: tryKey(row)).flatMap(Double.init), now.lived >= tried + Self.doubt {
+            return try end(row, .failed, "unacknowledged", now)
+        }
         var row = row
         guard let wire = repeated(row, receiver, identity) else {
             // The contact is gone, and its keys with it.
@@ -292,6 +297,7 @@ extension Messenger {
         row.attempts += 1
         row.due = min(row.expires, pause(after: row.attempts, now))
         try ledger.apply(.outgoing(row))
+        try rememberTry(row, receiver, now)
         // The peer may have other keys by now.
         if row.attempts > 2 { lookUp(receiver, now) }
         dispatch(
@@ -357,6 +363,26 @@ extension Messenger {
         return message.json.bytes
     }
 
+    /// A peer that would show a repeat as another message.
+    private func isOnce(_ receiver: ID) -> Bool { receiver.isBroadcast || !isCulver(receiver) }
+
+    /// Seconds after the first try without any word of a broker in which a stock peer is sent to again: it may have
+    /// the message (design section 5.4).
+    private static var doubt: Double { 4 * 3600 }
+
+    private func tryKey(_ row: Outgoing) -> String { "tried \(row.id)" }
+
+    private func rememberTry(_ row: Outgoing, _ receiver: ID, _ now: Moment) throws(LedgerError) {
+        guard isOnce(receiver), try ledger.value(key: tryKey(row)) == nil else { return }
+        try ledger.apply(.value(key: tryKey(row), String(now.lived)))
+    }
+
+    /// A broker's word, or the end: there is no doubt.
+    private func forgetTry(_ row: Outgoing) throws(LedgerError) {
+        guard try ledger.value(key: tryKey(row)) != nil else { return }
+        try ledger.apply(.value(key: tryKey(row), nil))
+    }
+
     /// Doubles from the configured time-out up to `longestPause`.
     private func pause(after attempts: Int, _ now: Moment) -> Double {
         let factor = Double(1 << min(max(attempts - 1, 0), 16))
@@ -409,11 +435,12 @@ extension Messenger {
         if let broker = errand.broker { rooms[broker]? += 1 }
         switch errand.purpose {
         case .message(let id): try acknowledge(id, outcome, now)
-        case .receipt(let owner, let sender, let digest):
+        case .receipts(let receipted):
             // Where nobody listens the peer will repeat, and is receipted again.
-            if outcome == .taken || outcome == .nobody,
-                var seen = try ledger.seen(owner: owner, sender: sender, digest: digest), seen.isOwed
-            {
+            guard outcome == .taken || outcome == .nobody else { break }
+            for one in receipted {
+                guard var seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest), seen.isOwed
+                else { continue }
                 seen.isOwed = false
                 try ledger.apply(.seen(seen))
             }
@@ -429,13 +456,20 @@ extension Messenger {
             row.state = .published
             row.published = row.published ?? now.wall
             row.reason = nil
-            // Stock peers do not de-duplicate: to them a message goes once.
-            if receiver.isBroadcast || !isCulver(receiver) { row.due = nil }
+            // Stock peers do not de-duplicate: to them a message goes once, and published is its end.
+            if isOnce(receiver) {
+                row.due = nil
+                row = spent(row)
+                try forgetTry(row)
+            }
         case .nobody:
             row.reason = "nobody-subscribed"
+            try forgetTry(row)
             // Perhaps on the next broker; when all were asked, after the pause.
             if row.due != nil, row.attempts % max(1, rooms.count) != 0 { row.due = now.lived }
-        case .refused(let words): row.reason = "broker-refused: \(words)"
+        case .refused(let words):
+            row.reason = "broker-refused: \(words)"
+            try forgetTry(row)
         }
         try ledger.apply(.outgoing(row))
         effects.append(.changed(row))
@@ -453,11 +487,11 @@ extension Messenger {
                 guard var row = try ledger.outgoing(id: id), !row.state.isEnd, row.due != nil else { continue }
                 row.due = now.lived
                 try ledger.apply(.outgoing(row))
-            case .receipt(let owner, let sender, let digest):
-                guard !rooms.isEmpty, let seen = try ledger.seen(owner: owner, sender: sender, digest: digest),
-                    seen.isOwed
-                else { continue }
-                sendReceipt(seen, now)
+            case .receipts(let receipted):
+                for one in receipted where !rooms.isEmpty {
+                    let seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest)
+                    if let seen, seen.isOwed { sendReceipt(seen, now) }
+                }
             case .courtesy: break
             }
         }
@@ -482,17 +516,24 @@ extension Messenger {
             at: 0)
     }
 
+    /// The digest and the signature stay, so that a late receipt finds the row; the ciphertext and its key do not.
+    private func spent(_ row: Outgoing) -> Outgoing {
+        var row = row
+        row.content = ""
+        if let sealed = row.sealed {
+            row.sealed = Outgoing.Sealed(digest: sealed.digest, data: [], signature: sealed.signature, iv: [], key: "")
+        }
+        return row
+    }
+
     mutating func end(_ row: Outgoing, _ state: OutgoingState, _ reason: String?, _ now: Moment) throws(LedgerError) {
         var row = row
         row.state = state
         row.reason = reason
         row.due = nil
         if state == .delivered { row.delivered = now.wall }
-        // The digest stays, so that a late receipt finds the row; the ciphertext and its key do not.
-        row.content = ""
-        if let sealed = row.sealed {
-            row.sealed = Outgoing.Sealed(digest: sealed.digest, data: [], signature: sealed.signature, iv: [], key: "")
-        }
+        row = spent(row)
+        try forgetTry(row)
         try ledger.apply(.outgoing(row))
         effects.append(.changed(row))
         if state != .delivered {

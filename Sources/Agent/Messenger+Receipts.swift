@@ -4,13 +4,46 @@ import Records
 
 /// The word that closes a message, given and taken (design section 5.4).
 extension Messenger {
-    /// Seals the receipt that is owed; it goes out when the pool is done.
+    /// Seals the receipt that is owed; it goes out when the pool is done. While the pool is at work for this peer, what
+    /// comes is gathered: it goes together, under one signature.
     mutating func sendReceipt(_ seen: Seen, _ now: Moment) {
-        guard let text = seen.receipt, let json = try? JSON(parsing: text), let members = json.object,
-            let to = ID(seen.receiptTo), let from = ID(seen.receiptFrom)
-        else { return }
-        let content = Content.command("receipt", sn: newSN(), time: now.wall, members)
-        write(content, from: from.address, to: to, purpose: .receipt(seen), now)
+        let lane = lane(of: seen)
+        if let waiting = receipting[lane] {
+            // The rest stays owed; the peer repeats.
+            if waiting.count < 1024, !waiting.contains(where: { $0.digest == seen.digest }) {
+                receipting[lane] = waiting + [seen]
+            }
+            return
+        }
+        if seal([seen], now) { receipting[lane] = [] }
+    }
+
+    /// What was gathered while the pool sealed for this peer. A stock peer gets one by one what it may not know to
+    /// take apart.
+    mutating func sendReceipts(after seen: Seen, _ now: Moment) {
+        let lane = lane(of: seen)
+        let waiting = receipting.removeValue(forKey: lane) ?? []
+        let count = ID(seen.receiptTo).map(isCulver) == true ? policy.arrayContents : 1
+        guard !waiting.isEmpty, seal(Array(waiting.prefix(count)), now) else { return }
+        receipting[lane] = Array(waiting.dropFirst(count))
+    }
+
+    func lane(of seen: Seen) -> String { "\(seen.receiptFrom) \(seen.receiptTo)" }
+
+    private mutating func seal(_ receipts: [Seen], _ now: Moment) -> Bool {
+        guard let first = receipts.first, let to = ID(first.receiptTo), let from = ID(first.receiptFrom) else {
+            return false
+        }
+        let contents = receipts.compactMap { seen in
+            seen.receipt.flatMap { try? JSON(parsing: $0).object }
+                .map { Content.command("receipt", sn: newSN(), time: now.wall, $0) }
+        }
+        guard var content = contents.first else { return false }
+        if contents.count > 1 {
+            let list = contents.map { JSON.object($0.json) }
+            content = Content(type: .array, sn: newSN(), time: now.wall, ["contents": .array(list)])
+        }
+        return write(content, from: from.address, to: to, purpose: .receipts(receipts), now)
     }
 
     /// A repeat is answered with the receipt again, at most once in 10 s.

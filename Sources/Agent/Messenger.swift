@@ -34,6 +34,8 @@ package struct Messenger {
     /// failed lately.
     var busy: [Passage: Double] = [:]
     var failed: [[UInt8]] = []
+    /// Receipts that wait for the pool to be done with the one before, by sender and receiver: they go together.
+    var receipting: [String: [Seen]] = [:]
     /// Messages that the pool seals now, by id.
     var pooled: Set<String> = []
     /// Refs between submission and saving, with who else asked.
@@ -67,7 +69,7 @@ package struct Messenger {
 
         enum Purpose {
             case message(id: String)
-            case receipt(owner: String, sender: String, digest: [UInt8])
+            case receipts([Seen])
             case courtesy
         }
     }
@@ -91,6 +93,8 @@ package struct Messenger {
         var since: Double
         /// When to ask the peer, or to end it.
         var next: Double
+        /// A stranger's meta was found: more is not wanted.
+        var isDone = false
         /// A visa that came before its meta.
         var visa: [UInt8]?
     }
@@ -156,6 +160,7 @@ package struct Messenger {
         case .submitted(let submission): return [.answer(submission.token, .refused(refusal))]
         case .cancelled(_, let token): return [.answer(token, .refused(refusal))]
         case .sealed(let sealing, _):
+            if case .receipts(let seen) = sealing.purpose { seen.first.map { receipting[lane(of: $0)] = nil } }
             guard case .message(let row, let tokens) = sealing.purpose else { return [] }
             pooled.remove(row.id)
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }

@@ -1,14 +1,14 @@
-package import Glibc
+import Glibc
 
 /// Who is at the other end of a connection, by the kernel's word: as it was when the client connected.
 package struct Peer: Sendable, Equatable {
-    package let uid: uid_t
-    package let gid: gid_t
-    package let pid: pid_t
+    package let uid: UInt32
+    package let gid: UInt32
+    package let pid: Int32
     /// The supplementary groups; empty where the kernel does not tell.
-    package let groups: [gid_t]
+    package let groups: [UInt32]
 
-    package init(uid: uid_t, gid: gid_t, pid: pid_t, groups: [gid_t]) {
+    package init(uid: UInt32, gid: UInt32, pid: Int32, groups: [UInt32]) {
         self.uid = uid
         self.gid = gid
         self.pid = pid

@@ -18,7 +18,7 @@ import Glibc
         guard number >= 0 else { throw .system(operation: "watch", path: path, errno: errno) }
         epoll = Descriptor(number)
         alarm = Alarm(epoll)
-        alarm.ring = { [weak self] in self?.take() }
+        alarm.ring = { @MainActor [weak self] in self?.take() }
     }
 
     func watch(_ descriptor: Descriptor) -> Watch {

@@ -1,6 +1,6 @@
 import Dispatch
 package import Format
-package import Glibc
+import Glibc
 
 /// The daemon's end of the socket (design section 6): JSON-RPC 2.0, one object or batch per line. Knows no method;
 /// hands each call to `onCall` and carries the answers back.
@@ -29,7 +29,7 @@ package import Glibc
     /// `group`: who `mode`'s group bits are about; the process's own when `nil`.
     /// `onClose`: a connection is gone, whoever ended it; not called by `close()`.
     package init(
-        path: String, mode: mode_t, group: gid_t? = nil, limits: ControlLimits = ControlLimits(),
+        path: String, mode: UInt32, group: UInt32? = nil, limits: ControlLimits = ControlLimits(),
         onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
     ) throws(ControlError) {
         self.path = path
@@ -81,6 +81,7 @@ package import Glibc
 
     func closed(_ connection: Connection) {
         connections[connection.id] = nil
+        arrivals?.isReading = true
         if !isClosed { onClose(connection.id) }
     }
 
@@ -99,11 +100,7 @@ package import Glibc
 
     private func admit(_ client: Descriptor) {
         guard let peer = Socket.peer(of: client) else { return }
-        guard hasRoom(for: peer) else {
-            let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
-            _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
-            return
-        }
+        guard hasRoom(for: peer) else { return refuse(client) }
         lastConnection += 1
         let id = ConnectionID(lastConnection)
         connections[id] = Connection(client, id: id, peer: peer, server: self)
@@ -114,15 +111,24 @@ package import Glibc
             && connections.values.count { $0.peer.uid == peer.uid } < limits.clientsPerUser
     }
 
-    /// No descriptor is free: the client is let in with the spare one and out again, and where not even that helps
-    /// we look away for a while instead of turning round and round.
+    /// No descriptor is free: the client is let in with the spare one, told, and out again. Where not even that helps
+    /// we look away instead of turning round and round, until a client leaves or some time has passed. Both, because
+    /// Dispatch needs a descriptor of its own for its first timer.
     private func turnAway() {
         spare = nil
-        if case .client = Socket.accept(socket) {}
-        spare = Socket.spare()
-        arrivals?.isReading = false
-        DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
-            MainActor.assumeIsolated { self?.arrivals?.isReading = true }
+        if case .client(let client) = Socket.accept(socket) {
+            refuse(client)
+        } else {
+            arrivals?.isReading = false
+            DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
+                MainActor.assumeIsolated { self?.arrivals?.isReading = true }
+            }
         }
+        spare = Socket.spare()
+    }
+
+    private func refuse(_ client: Descriptor) {
+        let error = RPCError(exit: .notNow, reason: "too-many-clients", message: "too many clients are connected")
+        _ = Socket.write(client, JSON.failure(error, id: .null).bytes + [UInt8(ascii: "\n")])
     }
 }

@@ -27,22 +27,35 @@ package enum Base58 {
         let text = Array(text.utf8)
         guard text.count <= limit else { return nil }
         let zeros = text.prefix { $0 == alphabet[0] }.count
-        var bytes: [UInt8] = []
+        // The number in words of 32 bits, the lowest first.
+        var words: [UInt32] = []
+        words.reserveCapacity(text.count / 5 + 1)
         for digit in text.dropFirst(zeros) {
-            guard let value = alphabet.firstIndex(of: digit) else { return nil }
-            var carry = value
-            for index in bytes.indices {
-                carry += Int(bytes[index]) * 58
-                bytes[index] = UInt8(carry & 255)
-                carry >>= 8
+            var carry = UInt64(values[Int(digit)])
+            guard carry < 58 else { return nil }
+            for index in words.indices {
+                carry += UInt64(words[index]) * 58
+                words[index] = UInt32(truncatingIfNeeded: carry)
+                carry >>= 32
             }
-            while carry > 0 {
-                bytes.append(UInt8(carry & 255))
-                carry >>= 8
+            if carry > 0 { words.append(UInt32(carry)) }
+        }
+        var bytes = [UInt8](repeating: 0, count: zeros)
+        bytes.reserveCapacity(zeros + words.count * 4)
+        for word in words.reversed() {
+            for shift: UInt32 in [24, 16, 8, 0] {
+                let byte = UInt8(truncatingIfNeeded: word >> shift)
+                if byte != 0 || bytes.count > zeros { bytes.append(byte) }
             }
         }
-        return Array(repeatElement(0, count: zeros)) + bytes.reversed()
+        return bytes
     }
 
     private static let alphabet = Array("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz".utf8)
+
+    private static let values: [UInt8] = {
+        var table = [UInt8](repeating: 255, count: 256)
+        for (value, digit) in alphabet.enumerated() { table[Int(digit)] = UInt8(value) }
+        return table
+    }()
 }

@@ -30,15 +30,46 @@ package enum Base64 {
         }
     }
 
-    /// Where the digits begin: behind the comma of a data URI or of the prefix `base64,`.
+    /// Where the digits begin: behind the `;base64,` of a data URI or the prefix `base64,`. A comma that was not
+    /// skipped is refused as a digit.
     private static func body(of utf8: UnsafeBufferPointer<UInt8>) -> Int {
-        guard utf8.starts(with: "data:".utf8) || utf8.starts(with: "base64,".utf8) else { return 0 }
-        return utf8.firstIndex(of: UInt8(ascii: ",")).map { $0 + 1 } ?? 0
+        if utf8.starts(with: "base64,".utf8) { return 7 }
+        guard utf8.starts(with: "data:".utf8), let comma = utf8.firstIndex(of: UInt8(ascii: ",")),
+            utf8[..<comma].suffix(7).elementsEqual(";base64".utf8)
+        else { return 0 }
+        return comma + 1
     }
 
     private static func decode(_ digits: Slice<UnsafeRawBufferPointer>) -> [UInt8]? {
-        var out: [UInt8] = []
-        out.reserveCapacity(digits.count / 4 * 3)
+        let digits = UnsafeRawBufferPointer(rebasing: digits)
+        var isWhole = true
+        let bytes = [UInt8](unsafeUninitializedCapacity: digits.count / 4 * 3 + 3) { out, written in
+            values.withUnsafeBufferPointer { values in
+                var position = 0
+                // Four digits at a time, up to the first padding or white space.
+                while position + 4 <= digits.count {
+                    let a = values[Int(digits[position])]
+                    let b = values[Int(digits[position + 1])]
+                    let c = values[Int(digits[position + 2])]
+                    let d = values[Int(digits[position + 3])]
+                    guard a | b | c | d < 64 else { break }
+                    out[written] = a << 2 | b >> 4
+                    out[written + 1] = b << 4 | c >> 2
+                    out[written + 2] = c << 6 | d
+                    written += 3
+                    position += 4
+                }
+                isWhole = decode(digits[position...], values, into: out, &written)
+            }
+        }
+        return isWhole ? bytes : nil
+    }
+
+    /// The rest, digit by digit; `false` if it is not whole.
+    private static func decode(
+        _ digits: Slice<UnsafeRawBufferPointer>, _ values: UnsafeBufferPointer<UInt8>,
+        into out: UnsafeMutableBufferPointer<UInt8>, _ written: inout Int
+    ) -> Bool {
         var group: UInt32 = 0
         var filled = 0
         var padded = 0
@@ -46,27 +77,28 @@ package enum Base64 {
             let value = values[Int(digit)]
             switch value {
             case 0..<64:
-                guard padded == 0 else { return nil }
+                guard padded == 0 else { return false }
                 group = group << 6 | UInt32(value)
                 filled += 1
             case isPadding:
-                guard filled >= 2 else { return nil }
+                guard filled >= 2 else { return false }
                 padded += 1
                 group <<= 6
                 filled += 1
             case isSpace: continue
-            default: return nil
+            default: return false
             }
             guard filled == 4 else { continue }
             // What the padding cuts off must be zero, so that one value has one spelling.
-            guard padded < 3, padded == 0 || group & (padded == 1 ? 0xFF : 0xFFFF) == 0 else { return nil }
-            out.append(UInt8(truncatingIfNeeded: group >> 16))
-            if padded < 2 { out.append(UInt8(truncatingIfNeeded: group >> 8)) }
-            if padded < 1 { out.append(UInt8(truncatingIfNeeded: group)) }
+            guard padded < 3, padded == 0 || group & (padded == 1 ? 0xFF : 0xFFFF) == 0 else { return false }
+            for shift: UInt32 in [16, 8, 0].dropLast(padded) {
+                out[written] = UInt8(truncatingIfNeeded: group >> shift)
+                written += 1
+            }
             group = 0
             filled = 0
         }
-        return filled == 0 ? out : nil
+        return filled == 0
     }
 
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)

@@ -39,7 +39,7 @@ package struct JSONObject: Sendable {
     }
 
     private func index(of name: String) -> Int? {
-        members.firstIndex { $0.name.utf8.elementsEqual(name.utf8) }
+        members.firstIndex { $0.name.isSame(as: name) }
     }
 }
 
@@ -48,7 +48,7 @@ extension JSONObject: Equatable {
         guard left.count == right.count else { return false }
         let a = left.members.sorted(by: precedes)
         let b = right.members.sorted(by: precedes)
-        return zip(a, b).allSatisfy { $0.name.utf8.elementsEqual($1.name.utf8) && $0.value == $1.value }
+        return zip(a, b).allSatisfy { $0.name.isSame(as: $1.name) && $0.value == $1.value }
     }
 
     private static func precedes(_ a: (name: String, value: JSON), _ b: (name: String, value: JSON)) -> Bool {
@@ -59,5 +59,12 @@ extension JSONObject: Equatable {
 extension JSONObject: ExpressibleByDictionaryLiteral {
     package init(dictionaryLiteral elements: (String, JSON)...) {
         self.init(elements)
+    }
+}
+
+extension String {
+    /// The same bytes. `==` also takes composed and decomposed letters for the same, but says no sooner.
+    func isSame(as other: String) -> Bool {
+        self == other && utf8.elementsEqual(other.utf8)
     }
 }

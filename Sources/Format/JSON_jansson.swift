@@ -1,9 +1,18 @@
 import CJansson
 
 extension JSON {
-    /// Reads one JSON object or array (RFC 8259) and nothing after it. Refuses names that stand twice, lone
-    /// surrogates, bad UTF-8, integers beyond 64 bits, and more structure than `limits` allows.
+    /// Reads one JSON object or array (RFC 8259) and nothing after it. Refuses names that stand twice or hold
+    /// NUL, lone surrogates, bad UTF-8, integers beyond 64 bits, and more structure than `limits` allows.
     package init(parsing text: [UInt8], limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        if let json = Self.quick(text, limits) {
+            self = json
+        } else {
+            try self.init(slowly: text, limits: limits)
+        }
+    }
+
+    /// The same by jansson alone, which decides what is refused and says why.
+    package init(slowly text: [UInt8], limits: JSONLimits) throws(JSONError) {
         try limits.check(text)
         var failure = json_error_t()
         let flags = Int(JSON_REJECT_DUPLICATES) | Int(JSON_ALLOW_NUL)
@@ -26,7 +35,8 @@ extension JSON {
     fileprivate init(_ node: OpaqueNode) {
         switch culver_json_type(node) {
         case JSON_OBJECT: self = .object(JSONObject(distinct: members(of: node)))
-        case JSON_ARRAY: self = .array((0..<json_array_size(node)).compactMap { json_array_get(node, $0).map { JSON($0) } })
+        case JSON_ARRAY:
+            self = .array((0..<json_array_size(node)).compactMap { json_array_get(node, $0).map { JSON($0) } })
         case JSON_STRING: self = .string(decoded(json_string_value(node), json_string_length(node)))
         case JSON_INTEGER: self = .integer(Int64(json_integer_value(node)))
         case JSON_REAL: self = .number(json_real_value(node))

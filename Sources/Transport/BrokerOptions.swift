@@ -52,3 +52,12 @@ package struct BrokerOptions: Sendable {
         self.startsClean = startsClean
     }
 }
+
+// Without the password, wherever it may be printed.
+extension BrokerOptions: CustomStringConvertible, CustomReflectable {
+    package var description: String { "\(name): \(address) as \(clientID)" }
+
+    package var customMirror: Mirror {
+        Mirror(self, children: ["name": name, "address": address, "clientID": clientID])
+    }
+}

@@ -55,7 +55,8 @@ extension Diary {
         }
         mosquitto_subscribe_v5_callback_set(mosquitto) { _, object, token, count, codes, _ in
             write(object) {
-                let codes = UnsafeBufferPointer(start: codes, count: codes == nil ? 0 : Int(count))
+                // We never ask for more than 64 at once, whatever the broker answers.
+                let codes = UnsafeBufferPointer(start: codes, count: codes == nil ? 0 : min(64, max(0, Int(count))))
                 $0.note(.subscribed(token: token, codes: codes.map { UInt8(clamping: $0) }))
             }
         }

@@ -68,8 +68,13 @@ final class Handle: @unchecked Sendable {
             _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
             return nil
         }
-        return "cannot reach \(options.address): \(reason(for: code, cause: cause))"
+        let isAfterHandshake = options.address.isEncrypted && cause == EPROTO && fault == nil
+        let doubt = isAfterHandshake ? Self.certificateDoubt : ""
+        return "cannot reach \(options.address): \(reason(for: code, cause: cause))\(doubt)"
     }
+
+    /// For a TLS that stands and is cut before the CONNACK: the alert with the reason may be lost in the cut.
+    static let certificateDoubt = " (does it want another client certificate?)"
 
     /// -1 when there is none.
     var socket: Int32 { mosquitto_socket(mosquitto) }
@@ -165,7 +170,11 @@ final class Handle: @unchecked Sendable {
     private func reason(for code: Int32, cause: Int32) -> String {
         if let fault { return "TLS: \(fault.words)" }
         return switch mosq_err_t(code) {
+        // What libmosquitto makes of OpenSSL's having nothing to say.
+        case MOSQ_ERR_ERRNO where cause == EPROTO && options.address.isEncrypted: "the broker ended the connection"
         case MOSQ_ERR_ERRNO where cause != 0: words(errno: cause)
+        // The line ended in the middle of a packet.
+        case MOSQ_ERR_ERRNO: "the broker ended the connection"
         case MOSQ_ERR_EAI: words(resolver: cause)
         case MOSQ_ERR_CONN_LOST, MOSQ_ERR_NO_CONN: "the broker ended the connection"
         case MOSQ_ERR_KEEPALIVE: "the broker does not answer any more"

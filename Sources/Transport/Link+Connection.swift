@@ -50,8 +50,10 @@ extension Link {
         guard connection.isSecured else {
             return retry(after: nil, handle.fault?.isMereEnd ?? true ? "\(reason) in the TLS handshake" : reason)
         }
-        if handle.fault?.isMereEnd ?? true { dialect.unanswered(handle.version) }
-        retry(after: nil, "\(reason) before it answered \(handle.version)")
+        guard handle.fault?.isMereEnd ?? true else { return retry(after: nil, reason) }
+        dialect.unanswered(handle.version)
+        let doubt = options.address.isEncrypted ? Handle.certificateDoubt : ""
+        retry(after: nil, "\(reason) before it answered \(handle.version)\(doubt)")
     }
 
     /// Gives up at once whatever is going on.

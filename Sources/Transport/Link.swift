@@ -12,7 +12,8 @@ import Dispatch
 ///                        └──waiting◀─┴───────────────────┘
 @MainActor
 package final class Link {
-    package let options: BrokerOptions
+    /// A change, of the will for example, counts from the next connection on.
+    package var options: BrokerOptions
 
     enum Phase {
         case idle

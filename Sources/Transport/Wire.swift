@@ -69,7 +69,8 @@ final class Wire {
         return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 
-    /// Has the kernel acknowledge now rather than in 40 ms: a broker with Nagle's algorithm waits for that.
+    /// Has the kernel acknowledge now rather than in 40 ms, for which a stock mosquitto waits (Nagle's algorithm): to be
+    /// called after every read. A round trip then takes 0.3 ms instead of 44.
     func acknowledge() {
         guard isNetwork else { return }
         var one: Int32 = 1

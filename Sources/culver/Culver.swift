@@ -1,4 +1,5 @@
 import ArgumentParser
+import Control
 
 /// The tree of verbs; each group has its file under Verbs.
 struct Culver: ParsableCommand {
@@ -9,7 +10,7 @@ struct Culver: ParsableCommand {
             Without a verb it shows the status. Wherever an ID is asked for, a name does as well. Text that begins with \
             a dash and no digit stands after --.
             """,
-        version: version,
+        version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
             Pack.self, Open.self, Status.self,

@@ -27,12 +27,7 @@ extension Anywhere {
     /// The daemon, or the files of `--state`.
     func backend() throws -> any Backend {
         guard let state else { return try globals.daemon() }
-        return try Anywhere.files(state.text)
-    }
-
-    /// The state directory as a backend.
-    private static func files(_ directory: String) throws -> any Backend {
-        throw Failure(.configuration, "no-file-backend", "cannot work on the files of \(directory) without the daemon")
+        return try Files(state.text)
     }
 }
 

@@ -44,7 +44,8 @@ enum Host {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: limit)
-        return Array(bytes.prefix(fread(&bytes, 1, limit, file)))
+        let count = fread(&bytes, 1, limit, file)
+        return Array(bytes.prefix(count))
     }
 }
 

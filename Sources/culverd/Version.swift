@@ -1,6 +1,8 @@
+import Control
+
 /// What `--version` and `hello` say.
 enum Version {
-    static let text = "0.1.0"
+    static let text = Release.version
     /// Seconds since 1970 before which a clock is taken for unset: no culver is older.
     static let built = 1_793_491_200.0
 }

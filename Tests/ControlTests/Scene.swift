@@ -75,7 +75,7 @@ func apart<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) asyn
 
 /// Lets the main queue turn until it is so; the patience is for slow machines, nothing is measured.
 @MainActor func eventually(_ isSo: @MainActor () -> Bool) async throws -> Bool {
-    for _ in 0..<2_000 {
+    for _ in 0..<12_000 {
         if isSo() { return true }
         try await Task.sleep(nanoseconds: 5_000_000)
     }

@@ -29,15 +29,17 @@ struct SocketPathTests {
     }
 }
 
-struct AddressTests {
+struct IDTests {
     @Test(
         "text with an at sign, or with the shape of an address, is an ID; anything else is a path",
         arguments: [
             ("hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", true), ("4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", true),
-            ("0x2DA5c1e7c5e0DF0c1c23b0f4f0c5b9e4a1d5fB0E", true), ("card.json", false), ("-", false), ("hub", false),
+            ("4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEk", false), ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", true),
+            ("anywhere", false), ("card.json", false), ("-", false),
+            ("hub", false),
             ("./4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", false), ("0x12", false), ("", false),
         ])
     func isID(_ text: String, _ isID: Bool) {
-        #expect(Address.isID(text) == isID)
+        #expect(Contacts.Add.isID(text) == isID)
     }
 }

@@ -35,7 +35,7 @@ import Testing
             (["id", "new", "pi", "--ensure"], "identity.create", ["name": "pi", "ensure": true]),
             (
                 ["id", "new", "pi", "--type", "device", "--key", "ecc", "--bits", "4096", "--era", "2019"],
-                "identity.create", ["name": "pi", "type": "device", "key": "ecc", "bits": 4096, "era": 2019]
+                "identity.create", ["name": "pi", "type": "device", "key": "ecc", "bits": 4096, "era": "2019"]
             ),
             (["id", "list"], "identity.list", [:]), (["id", "show"], "identity.show", [:]),
             (["id", "show", "pi"], "identity.show", ["did": "pi"]),
@@ -58,7 +58,7 @@ import Testing
             ),
             (["message", "show", "m1"], "message.show", ["id": "m1"]),
             (["message", "cancel", "m1"], "message.cancel", ["id": "m1"]),
-            (["log", "--kind", "broker", "hub"], "event.list", ["kind": "broker", "did": "hub"]),
+            (["log", "--kind", "broker", "hub"], "event.list", ["start": 0, "kind": "broker", "did": "hub"]),
             (
                 ["pack", "--from", "a", "--to", "b", "--text", "-5", "--attach"], "message.pack",
                 ["from": "a", "to": "b", "text": "-5", "attach": true]
@@ -133,7 +133,7 @@ import Testing
         let daemon = try FakeDaemon()
         defer { daemon.end() }
         daemon.answers["event.list"] = { params in
-            let start = params["start"]?.integer ?? 1
+            let start = max(1, params["start"]?.integer ?? 0)
             let event: JSON = [
                 "n": .integer(start), "time": 1_700_000_000, "kind": "broker", "level": "warning",
                 "count": .integer(start),

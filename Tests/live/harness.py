@@ -72,10 +72,11 @@ def eventually(question, patience: float = PATIENCE, what: str = "it"):
 # Processes
 
 _alive: set[subprocess.Popen] = set()
+_libc = ctypes.CDLL(None)  # not loaded between fork and exec, where a lock may be held by another thread
 
 
 def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: also when the test run is killed
+    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: also when the test run is killed
 
 
 def start(command: list[str], **options) -> subprocess.Popen:
@@ -139,13 +140,22 @@ class Mosquitto:
         return (self.directory / "log").read_text(errors="replace")
 
     def start(self) -> None:
+        self.launch()
+        eventually(self._answers, 15, "mosquitto's start")
+
+    def launch(self) -> None:
+        """Starts it and does not wait until it listens."""
         configuration = self.directory / "mosquitto.conf"
         listener = self.listener or f"listener {self.port} 127.0.0.1"
         own = [line for line in self.lines if not (self._overridden(line))]
         configuration.write_text("\n".join([listener, *own]) + "\n")
         command = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self.process = start([command, "-c", str(configuration)], stderr=subprocess.DEVNULL)
-        eventually(self._answers, 15, "mosquitto's start")
+
+    def configure(self, **settings: str) -> None:
+        """Other values from the next start on."""
+        self.lines = [line for line in self.lines if line.split()[0] not in settings]
+        self.lines += [f"{name} {value}" for name, value in settings.items()]
 
     def _overridden(self, line: str) -> bool:
         return line == "allow_anonymous true" and "allow_anonymous false" in self.lines
@@ -224,16 +234,24 @@ class Refused(Exception):
         self.message = error.get("message", "")
 
 
+class Closed(AssertionError):
+    """The daemon ended the connection."""
+
+
 class Control:
     """A client of the daemon's socket. Notifications are kept in `notifications` until somebody asks."""
 
     def __init__(self, path: str):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.buffer = bytearray()
         self.notifications: list[dict] = []
-        self.serial = 0
+        self.serial = 1000  # not a number that a test would write by hand
 
     def __enter__(self):
         return self
@@ -268,7 +286,7 @@ class Control:
         while True:
             answer = self.read()
             if answer is None:
-                raise AssertionError(f"the daemon closed the connection during {method}")
+                raise Closed(f"the daemon closed the connection during {method}")
             if answer.get("id") == self.serial:
                 break
             self.notifications.append(answer)
@@ -293,7 +311,7 @@ class Control:
             except TimeoutError:
                 raise AssertionError(f"no {method} {wanted} within {patience} s") from None
             if note is None:
-                raise AssertionError(f"the daemon closed the connection while {method} was awaited")
+                raise Closed(f"the daemon closed the connection while {method} was awaited")
             self.notifications.append(note)
 
 
@@ -335,20 +353,25 @@ class Daemon:
             self.start()
 
     def start(self) -> None:
+        self.launch()
+        eventually(self._answers, what="culverd's start")
+
+    def launch(self) -> None:
+        """Starts it and does not wait until it answers."""
         log = open(self.home / "log", "ab")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CULVER")}
         self.process = start(
             [program("culverd"), "--config", str(self.configuration)], stdout=log, stderr=log, env=environment
         )
         log.close()
-        eventually(self._answers, what="culverd's start")
 
     def _answers(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"culverd ended with {self.process.returncode}:\n{self.log[-4000:]}")
         try:
             with Control(self.socket) as client:
-                return "version" in client.call("hello")
+                # At its first start the daemon makes its identity after the socket is there.
+                return "version" in client.call("hello") and bool(rows(client.call("identity.list")))
         except OSError:
             return False
 
@@ -481,8 +504,8 @@ class Peer:
         end_of_patience = time.monotonic() + patience
         while True:
             event = self.event("message", max(0.01, end_of_patience - time.monotonic()))
-            if event["content"].get("text") == text:
-                return event
+            if "command" not in event["content"] and event["content"].get("text") == text:
+                return event  # a receipt has a text, too
 
     def _summary(self) -> str:
         return json.dumps(self.events)[:2000]

@@ -91,7 +91,7 @@ class Brokers(Story):
             ["mosquitto_passwd", "-b", "-c", str(password_file), "garden", "sesame"], check=True, capture_output=True
         )
         broker = self.broker(lines=["allow_anonymous false", f"password_file {password_file}"])
-        right_one, wrong_one = self.directory / "right", self.directory / "wrong"
+        right_one, wrong_one = self.directory / "password", self.directory / "no-password"
         for file, word in ((right_one, "sesame\n"), (wrong_one, "mustard\n")):
             file.write_text(word)
             file.chmod(0o600)
@@ -141,7 +141,8 @@ class Brokers(Story):
         for name, url in (("plain", f"mqtt://127.0.0.1:{port}"), ("secret", f"mqtts://127.0.0.1:{port}")):
             board = self.daemon(name, None, url=url)
             before = board.rss
-            self.explains(board, "protocol", "TLS", "closed", "lost", "ended", "refused", "malformed")
+            self.explains(board, "protocol", "TLS", "ended", "no MQTT", "malformed")
+            self.assertNotIn("success", json.dumps(board.call("status")))
             self.assertLess(board.rss - before, 48 << 20)
 
     def test_two_brokers_and_one_dies(self):

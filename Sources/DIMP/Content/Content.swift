@@ -47,10 +47,20 @@ package struct Content: Sendable, Equatable {
         return Int64(text) ?? ContentType(name: text)?.rawValue
     }
 
-    /// The one-letter names that a stock 2.3 writes (protocol.md 7.6).
+    /// The one-letter names that a stock 2.3 writes (protocol.md 7.6). A content with a `type` is written in full: its
+    /// one-letter names are its own. Where both are there, the full one counts.
     private static func full(_ object: JSONObject) -> JSONObject {
         guard object["type"] == nil, object["T"] != nil else { return object }
-        let names = ["T": "type", "N": "sn", "W": "time", "G": "group", "C": "command"]
-        return JSONObject(object.members.map { (names[$0.name] ?? $0.name, $0.value) })
+        var full = JSONObject()
+        for (name, value) in object.members {
+            if let long = names[name] {
+                if object[long] == nil { full[long] = value }
+            } else {
+                full[name] = value
+            }
+        }
+        return full
     }
+
+    private static let names = ["T": "type", "N": "sn", "W": "time", "G": "group", "C": "command"]
 }

@@ -18,7 +18,9 @@ package struct Receipt: Sendable, Equatable {
     init(_ object: JSONObject) {
         let origin = object.first("origin", "envelope")?.object ?? object
         text = object.first("text", "message")?.string ?? ""
-        sn = origin["sn"]?.integer ?? object["origin"]?["sn"]?.integer ?? (object["origin"] == nil ? object["sn"]?.integer : nil) ?? 0
+        sn =
+            origin["sn"]?.integer ?? object["origin"]?["sn"]?.integer
+            ?? (object["origin"] == nil ? object["sn"]?.integer : nil) ?? 0
         signature = origin["signature"]?.string ?? object["signature"]?.string
         digest = object["digest"]?.string.flatMap(Base64.decode)
         sender = origin.id("sender")
@@ -34,13 +36,16 @@ package struct Receipt: Sendable, Equatable {
         var origin: JSONObject = [
             "sender": .string(envelope.sender.text), "receiver": .string(envelope.receiver.text),
         ]
-        if let time = content.time ?? envelope.time { origin["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0) }
+        if let time = content.time ?? envelope.time {
+            origin["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0)
+        }
         if let group = content.group { origin["group"] = .string(group.text) }
         origin["type"] = .integer(content.type)
         origin["sn"] = .integer(content.sn)
         origin["signature"] = .string(Base64.encode(message.signature))
         var members: JSONObject = ["text": .string(text), "message": .string(text)]
-        for name in ["sender", "receiver", "time", "signature"] {
+        // Not `time`, which 2019 wrote here too: it is the receipt's own, and what readers judge its age by.
+        for name in ["sender", "receiver", "signature"] {
             if let value = origin[name] { members[name] = value }
         }
         members["origin"] = .object(origin)

@@ -51,8 +51,19 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
 
     /// BTC-style, of a meta's fingerprint or key data.
     package static func btc(network: UInt8, of fingerprint: [UInt8]) -> Address {
-        let body = [network] + Digest.ripemd160(Digest.sha256(fingerprint))
+        let body = [network] + hash(of: fingerprint)
         return Address(Base58.encode(body + code(of: body[...])), .btc(network: network))
+    }
+
+    /// What a BTC-style address of any network is made of: 20 bytes.
+    static func hash(of fingerprint: [UInt8]) -> [UInt8] {
+        Digest.ripemd160(Digest.sha256(fingerprint))
+    }
+
+    /// Whether this is the BTC-style address of that hash on its network.
+    func isMade(of hash: [UInt8]) -> Bool {
+        guard case .btc = kind else { return false }
+        return Base58.decode(text)?[1..<21].elementsEqual(hash) ?? false
     }
 
     /// ETH-style, of an uncompressed point: 65 bytes with the leading 4.
@@ -78,6 +89,12 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
         case .eth: .user
         case .broadcast(let isGroup): isGroup ? .group : .user
         }
+    }
+
+    /// The search number of 2019: the check bytes, the lowest first (protocol.md 2.4). Only BTC-style has one.
+    package var number: UInt32? {
+        guard case .btc = kind else { return nil }
+        return Base58.decode(text)?.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
 
     package var description: String { text }

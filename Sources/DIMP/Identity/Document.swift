@@ -75,12 +75,20 @@ package struct Document: Sendable {
                 guard names.id(name) == id else { throw Rejection(.meta, "the document is about another ID") }
             }
         }
-        if properties["sn"] != nil || properties["type"]?.double != nil || properties["signed"] != nil {
+        guard !isForAnotherPurpose else {
             throw Rejection(.meta, "the document's data was signed for another purpose")
         }
         guard meta.key.verifies(signature, of: Array(data.utf8)) else {
             throw Rejection(.meta, "the document's signature does not verify")
         }
+    }
+
+    /// Contents of broadcasts, in full or short names, and statements of a culver are signed by the same key.
+    private var isForAnotherPurpose: Bool {
+        let type = properties["type"]
+        return properties["sn"] != nil || properties["signed"] != nil
+            || (properties["N"] != nil && properties["T"] != nil)
+            || (type?.double ?? type?.string.flatMap(Double.init)) != nil
     }
 
     package var kind: String {

@@ -16,22 +16,23 @@ package struct ID: Sendable, CustomStringConvertible {
     /// them: stock readers disagree about those.
     package init?(_ text: String) {
         guard text.utf8.count <= 1024 else { return nil }
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let entity = parts[0].split(separator: "@", omittingEmptySubsequences: false)
-        guard entity.count <= 2, let last = entity.last, let address = Address(String(last)) else { return nil }
+        let utf8 = text.utf8
+        let slash = utf8.firstIndex(of: UInt8(ascii: "/"))
+        let entity = text[..<(slash ?? utf8.endIndex)]
+        let at = entity.utf8.firstIndex(of: UInt8(ascii: "@"))
+        // A second `@` is no digit of any address.
+        let last = at.map { entity[utf8.index(after: $0)...] } ?? entity
+        guard let address = Address(String(last)) else { return nil }
         self.address = address
-        if entity.count == 2, !entity[0].isEmpty {
-            guard Self.isName(entity[0]) else { return nil }
-            name = String(entity[0])
+        if let at, at != utf8.startIndex {
+            guard Self.isName(text[..<at]) else { return nil }
+            name = String(text[..<at])
         } else {
             name = nil
         }
-        if parts.count == 2, !parts[1].isEmpty {
-            guard Self.isName(parts[1]) else { return nil }
-            terminal = String(parts[1])
-        } else {
-            terminal = nil
-        }
+        let terminal = slash.map { text[utf8.index(after: $0)...] } ?? ""
+        guard terminal.isEmpty || Self.isName(terminal) else { return nil }
+        self.terminal = terminal.isEmpty ? nil : String(terminal)
     }
 
     package static let anyone = ID(name: "anyone", address: .anywhere)
@@ -50,6 +51,7 @@ package struct ID: Sendable, CustomStringConvertible {
     package var description: String { text }
 
     private static func isName(_ text: Substring) -> Bool {
+        if text.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) { return true }
         guard let first = text.unicodeScalars.first, let last = text.unicodeScalars.last else { return false }
         return !first.properties.isWhitespace && !last.properties.isWhitespace
             && text.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }

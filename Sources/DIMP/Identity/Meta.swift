@@ -9,6 +9,8 @@ package struct Meta: Sendable {
     package let fingerprint: [UInt8]
     /// As it came, with the missing one of `type` and `version` added.
     package let json: JSONObject
+    /// What its BTC-style addresses are made of, kept because every message asks.
+    private let hash: [UInt8]
 
     /// Bit 1: has a seed and its signature. 4 and 5 have an ETH address.
     package enum Kind: Int64, Sendable {
@@ -16,6 +18,7 @@ package struct Meta: Sendable {
         case btc, exBTC, eth, exETH
 
         var hasSeed: Bool { rawValue & 1 == 1 }
+        var isETH: Bool { self == .eth || self == .exETH }
 
         init?(_ json: JSON?) {
             guard let json else { return nil }
@@ -59,6 +62,7 @@ package struct Meta: Sendable {
         if object["type"] == nil { object["type"] = .integer(kind.rawValue) }
         if object["version"] == nil { object["version"] = .integer(kind.rawValue) }
         self.json = object
+        hash = Self.hash(kind, key, self.fingerprint)
     }
 
     /// A new one: type 1 for a key with a seed, type 4 (ETH) for an ECC key without.
@@ -77,25 +81,27 @@ package struct Meta: Sendable {
             fingerprint = []
         }
         json = object
+        hash = Self.hash(kind, key, fingerprint)
     }
 
     /// The ID of this meta on a network; `network` does not count for ETH.
     package func id(network: UInt8) -> ID? {
-        address(like: .btc(network: network)).map { ID(name: seed, address: $0) }
+        let address: Address? =
+            if kind.isETH { ethAddress } else { .btc(network: network, of: kind == .mkm ? fingerprint : key.data) }
+        return address.map { ID(name: seed, address: $0) }
     }
 
     /// Whether this is the meta of that ID: the address comes out the same, and the seed is the name.
     package func vouches(for id: ID) -> Bool {
-        address(like: id.address.kind) == id.address && (seed ?? "").utf8.elementsEqual((id.name ?? "").utf8)
+        guard (seed ?? "").utf8.elementsEqual((id.name ?? "").utf8) else { return false }
+        return kind.isETH ? ethAddress == id.address : id.address.isMade(of: hash)
     }
 
-    private func address(like other: Address.Kind) -> Address? {
-        switch (kind, other) {
-        case (.mkm, .btc(let network)): .btc(network: network, of: fingerprint)
-        case (.btc, .btc(let network)), (.exBTC, .btc(let network)): .btc(network: network, of: key.data)
-        case (.eth, _), (.exETH, _):
-            if case .ecc(let key, _) = key { .eth(ofPoint: key.point) } else { nil }
-        default: nil
-        }
+    private var ethAddress: Address? {
+        if case .ecc(let key, _) = key { .eth(ofPoint: key.point) } else { nil }
+    }
+
+    private static func hash(_ kind: Kind, _ key: PublicKey, _ fingerprint: [UInt8]) -> [UInt8] {
+        kind.isETH ? [] : Address.hash(of: kind == .mkm ? fingerprint : key.data)
     }
 }

@@ -67,11 +67,11 @@ package struct ReliableMessage: Sendable {
             texts.append(text)
             found.append(SecureMessage.WrappedKey(receiver: receiver, bytes: bytes))
         }
-        let table = object["keys"] ?? object["K"]
+        let table = object.first("keys", "K")
         if let members = table?.object?.members {
             for (receiver, value) in members where receiver != "digest" { try take(value, for: receiver) }
         }
-        if let single = object["key"] ?? (table?.string == nil ? nil : table), !single.isNull {
+        if let single = object.first("key") ?? (table?.string == nil ? nil : table) {
             try take(single, for: "")
         }
         return found
@@ -85,11 +85,12 @@ package struct ReliableMessage: Sendable {
             object["data"] = .string(Base64.encode(secure.data))
         }
         if let iv = secure.iv { object["IV"] = .string(Base64.encode(iv)) }
-        if let first = secure.keys.first {
+        if !secure.keys.isEmpty {
             let texts = secure.keys.map { ($0.receiver, JSON.string(Base64.encode($0.bytes))) }
             // `key` is what all readers before 2.4.2 want, and only a message to one has it.
-            if secure.keys.count == 1 { object["key"] = .string(Base64.encode(first.bytes)) }
-            object["keys"] = .object(JSONObject(texts.filter { !$0.0.isEmpty }))
+            object["key"] = texts.first { $0.0.isEmpty }?.1 ?? (texts.count == 1 ? texts.first?.1 : nil)
+            let named = texts.filter { !$0.0.isEmpty }
+            if !named.isEmpty { object["keys"] = .object(JSONObject(named)) }
         }
         object["signature"] = .string(Base64.encode(signature))
         if let meta { object["meta"] = meta }

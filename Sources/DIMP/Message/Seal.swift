@@ -19,7 +19,8 @@ package enum Seal {
         let envelope = message.envelope
         let content = message.content
         // True of every message, sealed or not.
-        if let group = content.group, let outer = envelope.group ?? (envelope.receiver.isGroup ? envelope.receiver : nil),
+        if let group = content.group,
+            let outer = envelope.group ?? (envelope.receiver.isGroup ? envelope.receiver : nil),
             group != outer
         {
             throw Rejection(.seal, "the content is for another group")

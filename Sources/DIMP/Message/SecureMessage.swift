@@ -32,14 +32,20 @@ package struct SecureMessage: Sendable {
         ReliableMessage(secure: self, signature: try secret.sign(data))
     }
 
-    /// The wrapped keys that may be for this member: the plain one, the one under its ID, those of its terminals.
+    /// The wrapped keys that may be for this member: the plain one, the one under its ID, those of its terminals. At
+    /// most `candidates`, because each costs a private-key operation for each of our keys.
     package func wrappedKeys(for id: ID) -> [[UInt8]] {
+        let name = id.bare.text
         var found: [[UInt8]] = []
-        for key in keys where key.receiver.isEmpty || ID(key.receiver) == id {
-            if !found.contains(key.bytes) { found.append(key.bytes) }
+        func take(_ key: WrappedKey) {
+            if found.count < Self.candidates, !found.contains(key.bytes) { found.append(key.bytes) }
         }
+        for key in keys where key.receiver.isEmpty || key.receiver == name { take(key) }
+        for key in keys where key.receiver.contains("/") && ID(key.receiver) == id { take(key) }
         return found
     }
+
+    private static let candidates = 4
 
     /// Opens the content with a key that is known already.
     package func decrypted(with key: SymmetricKey) throws(Rejection) -> InstantMessage {
@@ -62,7 +68,18 @@ package struct SecureMessage: Sendable {
         } catch {
             throw Rejection(envelope.isBroadcast ? .content : .decrypt, "the content cannot be decrypted or read")
         }
+        if key == .plain { try Self.checkPurpose(json) }
         return InstantMessage(envelope: envelope, content: try Content(json))
+    }
+
+    /// A broadcast is a signature over JSON text, and so is a document by the same key: a number tells them apart
+    /// (design section 5.2). Decimal digits are a number too, as a stock 2.4 writes its types.
+    private static func checkPurpose(_ json: JSON) throws(Rejection) {
+        let type = json["type"] ?? json["T"]
+        let sn = json["sn"] ?? json["N"]
+        guard type?.integer ?? type?.string.flatMap({ Int64($0) }) != nil, sn?.integer != nil else {
+            throw Rejection(.content, "a broadcast has a number as type and a serial number")
+        }
     }
 
     /// Unwraps the message key with the private keys of this member, in turn. Wrong padding goes on with a random

@@ -56,28 +56,36 @@ package struct Transceiver {
     package func verifyDecrypt(
         _ message: ReliableMessage, as owner: Identity
     ) throws(Rejection) -> (message: InstantMessage, isSealed: Bool) {
-        let sender = message.envelope.sender
-        let receiver = message.envelope.receiver
-        guard receiver == owner.id || receiver.isGroup || receiver.isBroadcast else {
+        try verifyDecrypt(message, as: owner.id, with: owner.decryptionKeys)
+    }
+
+    /// The same for a receiver of whom only the ID and the private keys are at hand.
+    package func verifyDecrypt(
+        _ message: ReliableMessage, as receiver: ID, with secrets: [RSAPrivateKey]
+    ) throws(Rejection) -> (message: InstantMessage, isSealed: Bool) {
+        let addressee = message.envelope.receiver
+        guard addressee == receiver || addressee.isGroup || addressee.isBroadcast else {
             throw Rejection(.receiver, "the message is for somebody else")
         }
-        let meta: Meta
-        if let known = barrack.meta(of: sender) {
-            meta = known
-        } else {
-            guard let attached = message.meta else { throw Rejection(.meta, "the sender's meta is not known") }
-            meta = try Meta(attached)
-            guard meta.vouches(for: sender) else { throw Rejection(.meta, "the attached meta is of another ID") }
-        }
-        let secure = try message.trimmed(for: owner.id).verified(by: meta)
+        let secure = try message.trimmed(for: receiver).verified(by: try meta(ofSenderOf: message))
         let instant: InstantMessage
         if secure.envelope.isBroadcast {
             guard message.secure.keys.isEmpty else { throw Rejection(.key, "a broadcast has no key") }
             instant = try secure.decrypted(with: .plain)
         } else {
-            let (key, _) = try secure.unwrapped(for: owner.id, with: owner.decryptionKeys)
+            let (key, _) = try secure.unwrapped(for: receiver, with: secrets)
             instant = try secure.decrypted(with: key)
         }
         return (instant, try Seal.check(instant, iv: secure.iv))
+    }
+
+    /// The known one, else the attached one if it is the sender's.
+    private func meta(ofSenderOf message: ReliableMessage) throws(Rejection) -> Meta {
+        let sender = message.envelope.sender
+        if let known = barrack.meta(of: sender) { return known }
+        guard let attached = message.meta else { throw Rejection(.meta, "the sender's meta is not known") }
+        let meta = try Meta(attached)
+        guard meta.vouches(for: sender) else { throw Rejection(.meta, "the attached meta is of another ID") }
+        return meta
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import DIMP
 import Format
 
 struct Contacts: ParsableCommand {
@@ -22,18 +23,18 @@ extension Contacts {
 
         func run() throws {
             var params = JSONObject()
-            if Address.isID(contact.text) {
+            if Add.isID(contact.text) {
                 params["did"] = .string(contact.text)
             } else {
                 params["card"] = try card()
             }
             params.set("name", name)
-            globals.show(try globals.daemon().call("contact.add", params)) { result in
-                Screen.line(result.who("did"))
-                if !result.says("known") {
-                    Screen.complain("its keys are not known yet; they are looked up at the brokers")
-                }
-            }
+            globals.show(try globals.daemon().call("contact.add", params)) { Screen.line($0.who("did")) }
+        }
+
+        /// Text with `@`, or a valid address by its check bytes; anything else is the path of a card.
+        static func isID(_ text: String) -> Bool {
+            text.contains("@") || Address(text)?.isBroadcast == false
         }
 
         private func card() throws -> JSON {

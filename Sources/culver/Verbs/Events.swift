@@ -43,7 +43,8 @@ struct Log: ParsableCommand {
     @OptionGroup var globals: Globals
 
     func run() throws {
-        var params = JSONObject()
+        // Without a start the newest page comes.
+        var params: JSONObject = ["start": 0]
         params.set("did", id)
         params.set("kind", kind)
         params["since"] = since.map { .number(Moment.now - $0.seconds) }

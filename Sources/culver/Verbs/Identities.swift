@@ -18,7 +18,7 @@ extension Identities {
         @Option(help: "What it is for; user also for boards.") var type: Kind?
         @Option(help: "Its signing key.") var key: Key?
         @Option(help: "The length of an RSA key.") var bits: Int?
-        @Option(help: "Write it as DIMP of that year did.") var era: Int?
+        @Option(help: "Write it as DIMP of that year did.") var era: Word?
         @Flag(help: "It is no error when there is one of this name already.") var ensure = false
         @OptionGroup var place: Anywhere
 
@@ -27,7 +27,7 @@ extension Identities {
             params["type"] = type.map { .string($0.rawValue) }
             params["key"] = key.map { .string($0.rawValue) }
             params["bits"] = bits.map { .integer(Int64($0)) }
-            params["era"] = era.map { .integer(Int64($0)) }
+            params.set("era", era)
             if ensure { params["ensure"] = true }
             let result = try place.backend().call("identity.create", params)
             place.globals.show(result) { Screen.line($0.text("did")) }

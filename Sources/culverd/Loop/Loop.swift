@@ -1,5 +1,6 @@
 import Agent
 import Control
+import Desk
 import Dispatch
 import Format
 import Records
@@ -293,20 +294,5 @@ extension RPCError {
     init(disk error: any Error) {
         let isFull = (error as? LedgerError)?.isFull ?? (error as? FileError)?.isFull ?? false
         self.init(exit: isFull ? .notNow : .io, reason: isFull ? "disk-full" : "store", message: "\(error)")
-    }
-
-    init(_ refusal: Refusal) {
-        let exit: ExitCode =
-            switch refusal.kind {
-            case .badData: .badData
-            case .noInput: .noInput
-            case .unknownName: .unknownName
-            case .exists: .exists
-            case .inputOutput: .io
-            case .notNow: .notNow
-            case .ended: .undelivered
-            case .notPermitted: .notPermitted
-            }
-        self.init(exit: exit, reason: refusal.reason, message: refusal.text)
     }
 }

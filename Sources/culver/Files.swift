@@ -1,0 +1,106 @@
+import Control
+import DIMP
+import Desk
+import Format
+import Glibc
+import Records
+import Store
+
+/// A state directory without its daemon (design section 2, the verbs marked °). Holds the directory's lock, so it is
+/// refused while a daemon runs there; new files belong to the directory's owner.
+struct Files: Backend {
+    private let directory: StateDirectory
+    private let lock: DirectoryLock
+    private let desk: Desk
+
+    init(_ path: String) throws {
+        do {
+            directory = try StateDirectory(path)
+            lock = try Files.lock(directory)
+            if let exposed = try directory.exposedKeys().first {
+                throw Failure(.configuration, "exposed-key", exposed.description, hint: exposed.cure)
+            }
+            desk = Desk(facebook: try Facebook(directory, time: Moment.now), time: Moment.now)
+        } catch let error as FileError {
+            throw Failure(error)
+        }
+        for damage in directory.takeDamages() { Screen.complain("set aside: \(damage)") }
+    }
+
+    /// Waits 2 s: the other side of `culver pack … | culver open` is soon done, a daemon is not.
+    private static func lock(_ directory: StateDirectory) throws(FileError) -> DirectoryLock {
+        for _ in 0..<40 {
+            do throws(FileError) {
+                return try directory.lock()
+            } catch where error.isHeld {
+                usleep(50_000)
+            } catch {
+                throw error
+            }
+        }
+        return try directory.lock()
+    }
+
+    func call(_ method: String, _ params: JSONObject) throws -> JSON {
+        do {
+            return try answer(method, params)
+        } catch let refusal as Refusal {
+            throw Failure(RPCError(refusal))
+        } catch let error as FileError {
+            throw Failure(error)
+        }
+    }
+
+    private func answer(_ method: String, _ params: JSONObject) throws -> JSON {
+        switch method {
+        case "identity.create": return try create(params)
+        case "identity.list": return desk.identities()
+        case "identity.show": return desk.shown(try desk.identity(params["did"]?.string))
+        case "identity.default":
+            let identity = try desk.identity(params["did"]?.string)
+            desk.facebook.makeDefault(identity.id)
+            try save()
+            return ["did": .string(identity.id.bare.text)]
+        case "message.pack": return ["message": try pack(params)]
+        case "message.open": return desk.open(params["message"] ?? .null)
+        default: throw RPCError.methodNotFound(method)
+        }
+    }
+
+    private func create(_ params: JSONObject) throws -> JSON {
+        let creation = try desk.plan(
+            name: params["name"]?.string ?? "", type: params["type"]?.string, key: params["key"]?.string,
+            bits: params["bits"]?.integer, era: params["era"]?.string, ensure: params["ensure"]?.bool ?? false)
+        switch creation {
+        case .there(let identity): return desk.created(identity, isNew: false)
+        case .planned(let plan):
+            let identity = try plan.identity()
+            desk.facebook.put(identity)
+            try save()
+            return desk.created(identity, isNew: true)
+        }
+    }
+
+    private func pack(_ params: JSONObject) throws -> JSON {
+        let (type, members) = try Desk.content(text: params["text"]?.string, content: params["content"])
+        return try desk.pack(
+            from: desk.identity(params["from"]?.string), to: desk.id(params["to"]?.string ?? ""), type: type,
+            members: members, sn: Int64.random(in: 1...0x7FFF_FFFF), attach: params["attach"]?.bool ?? false)
+    }
+
+    /// On disk before anything is printed.
+    private func save() throws {
+        for change in desk.facebook.takeChanges() { try directory.perform(change) }
+    }
+}
+
+extension Failure {
+    fileprivate init(_ error: FileError) {
+        if error.isHeld {
+            self.init(
+                .notNow, "locked", error.description, hint: "leave out --state to ask the daemon that runs there")
+        } else {
+            self.init(error.isFull ? .notNow : .io, error.isFull ? "disk-full" : "io-error", error.description)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Agent
+import DIMP
+import Format
+import Records
+import Testing
+
+@Suite("Brokers")
+struct BrokerTests {
+    private let moki = People.moki
+    private let hulk = People.hulk
+
+    @Test("what was in flight when the broker was lost goes again at once when it is back")
+    func lost() throws {
+        let pair = Pair.friends()
+        pair.trouble.lost = 1
+        pair.isAcknowledging = false
+        let token = pair.send("hello")
+        pair.settle()
+        pair.unlink(0)
+        pair.trouble.lost = 0
+        pair.isAcknowledging = true
+        #expect(pair.row(token)?.state == .queued)
+        #expect(pair.row(token)?.due.map { $0 <= pair.now.lived } == true)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.b.texts == ["hello"])
+    }
+
+    @Test("at most as many parcels are unacknowledged as there is room for")
+    func room() throws {
+        let pair = Pair.friends()
+        pair.isAcknowledging = false
+        pair.forgetPublished()
+        for number in 0..<50 { pair.send("\(number)") }
+        pair.settle()
+        #expect(pair.published.count { $0.board == 0 } == 20)
+        pair.feed(0, .room(broker: "home", 5))
+        pair.settle()
+        #expect(pair.published.count { $0.board == 0 } == 25)
+    }
+
+    @Test("many identities do not overrun a small room, and all cards get there")
+    func cards() throws {
+        let pair = Pair([Board([moki, hulk, People.carol, People.dave])])
+        pair.feed(0, .linked(broker: "home", room: 3))
+        #expect(pair.published.count == 3)
+        pair.boards[0].linked.insert("home")
+        for number in 1...3 { pair.feed(0, .acknowledged(UInt64(number), .taken)) }
+        #expect(pair.published.count == 6)
+        for number in 4...6 { pair.feed(0, .acknowledged(UInt64(number), .taken)) }
+        #expect(pair.published.count == 8)
+    }
+
+    @Test("where nobody is subscribed the message stays queued, with the reason, and is repeated")
+    func nobody() throws {
+        let pair = Pair.friends()
+        pair.outcome = .nobody
+        let token = pair.send("hello")
+        pair.advance(5)
+        #expect(pair.row(token)?.state == .queued)
+        #expect(pair.row(token)?.reason == "nobody-subscribed")
+        #expect(pair.messages(from: 0, to: hulk.id.address).count == 1)
+        pair.outcome = .refused("quota exceeded")
+        pair.advance(10)
+        #expect(pair.row(token)?.state == .queued)
+        #expect(pair.row(token)?.reason == "broker-refused: quota exceeded")
+        pair.outcome = nil
+        pair.advance(60)
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.row(token)?.reason == nil)
+    }
+
+    @Test(
+        "a peer on the second broker only is reached, and its receipts come back",
+        arguments: ["cloud", "lan"])
+    func twoBrokers(other: String) throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)], brokers: ["cloud", "lan"])
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.link(0, "cloud")
+        pair.link(0, "lan")
+        pair.link(1, other)
+        pair.settle()
+        let there = pair.send("there")
+        let back = pair.send("back", from: 1)
+        pair.settle()
+        #expect(pair.row(there)?.state == .delivered)
+        #expect(pair.row(back, of: 1)?.state == .delivered)
+    }
+
+    @Test("a peer on the second broker is reached when the first says nothing about subscribers")
+    func twoBrokersWithoutWords() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)], brokers: ["cloud", "lan"])
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.link(0, "cloud")
+        pair.link(0, "lan")
+        pair.link(1, "lan")
+        pair.outcome = .taken
+        let token = pair.send("there")
+        pair.advance(60)
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
+    @Test("one of two brokers lost: what was in flight there goes by the other, receipts too")
+    func oneLost() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)], brokers: ["cloud", "lan"])
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.linkAll()
+        pair.isAcknowledging = false
+        pair.trouble.lost = 1
+        let token = pair.send("hello")
+        pair.settle()
+        pair.trouble.lost = 0
+        pair.isAcknowledging = true
+        pair.unlink(0, "cloud")
+        pair.settle()
+        pair.advance(20)
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.b.texts == ["hello"])
+    }
+
+    @Test("a broker that connects again without a word of the loss begins anew")
+    func linkedTwice() throws {
+        let pair = Pair.friends()
+        pair.isAcknowledging = false
+        pair.trouble.lost = 1
+        let tokens = (0..<20).map { pair.send("\($0)") }
+        pair.settle()
+        pair.isAcknowledging = true
+        pair.trouble.lost = 0
+        pair.feed(0, .linked(broker: "home", room: 20))
+        pair.settle()
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
+    }
+
+    @Test("late words about a broker that is gone do not bring it back")
+    func late() throws {
+        let pair = Pair.friends()
+        pair.unlink(0)
+        pair.feed(0, .room(broker: "home", 20))
+        pair.feed(0, .acknowledged(1, .taken))
+        pair.feed(0, .found(.visa(moki.id.address), [], broker: "home"))
+        let count = pair.published.count
+        let token = pair.send("hello")
+        pair.settle()
+        #expect(pair.published.count == count)
+        #expect(pair.row(token)?.state == .queued)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(token)?.state == .delivered)
+    }
+}

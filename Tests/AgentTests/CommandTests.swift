@@ -1,0 +1,189 @@
+import Agent
+import Crypto
+import DIMP
+import Format
+import Records
+import Testing
+
+@Suite("What agents ask each other, and forwards")
+struct CommandTests {
+    private let moki = People.moki
+    private let hulk = People.hulk
+
+    /// The contents that hulk's board sent to moki, as moki reads them.
+    private func contents(_ pair: Pair) throws -> [Content] {
+        try pair.messages(from: 1, to: moki.id.address).map { message in
+            let (key, _) = try message.secure.unwrapped(for: moki.id, with: moki.decryptionKeys)
+            return try message.secure.decrypted(with: key).content
+        }
+    }
+
+    @Test("a handshake is answered, a query for the meta and one for documents too; none is in the inbox")
+    func answers() throws {
+        let pair = Pair.friends()
+        let time = Pair.start
+        pair.lay(try moki.sealedMessage(.handshake("Hello world!", sn: 1, time: time), to: hulk))
+        pair.lay(try moki.sealedMessage(.metaCommand(about: hulk.id, meta: nil, sn: 2, time: time), to: hulk))
+        pair.lay(
+            try moki.sealedMessage(
+                .documentCommand("document", about: hulk.id, document: nil, meta: nil, sn: 3, time: time), to: hulk))
+        let answers = try contents(pair)
+        #expect(answers.count == 3)
+        #expect(answers[0].body == .command(.handshake(title: "DIM!", session: nil)))
+        guard case .command(.meta(let id, let meta)) = answers[1].body else { Issue.record("no meta"); return }
+        #expect(id == hulk.id)
+        #expect(try Meta(meta).vouches(for: hulk.id))
+        guard case .command(.documents(_, let documents, _, _)) = answers[2].body else { Issue.record("none"); return }
+        #expect(try Document(documents.first).data == hulk.visa.data)
+        #expect(answers[2].json["command"] == "document")
+        #expect(pair.b.inbox.isEmpty)
+        #expect(pair.b.ledger.state.seen.isEmpty)
+    }
+
+    @Test("a stranger's query is answered to the card that it brought, and makes no contact")
+    func stranger() throws {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        pair.linkAll()
+        let query = Content.metaCommand(about: hulk.id, meta: nil, sn: 2, time: Pair.start)
+        pair.lay(try moki.broadcast(query, attach: true))
+        #expect(try contents(pair).count == 1)
+        #expect(pair.b.book.contact(moki.id.address) == nil)
+        #expect(pair.b.ledger.state.parked.isEmpty)
+    }
+
+    @Test("queries are answered thirty times a minute at most")
+    func limited() throws {
+        let pair = Pair.friends()
+        for sn in 1...50 {
+            pair.lay(
+                try moki.sealedMessage(
+                    .metaCommand(about: hulk.id, meta: nil, sn: Int64(sn), time: Pair.start), to: hulk))
+        }
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 30)
+        #expect(pair.b.rejections.isEmpty)
+        pair.advance(60)
+        pair.lay(
+            try moki.sealedMessage(.metaCommand(about: hulk.id, meta: nil, sn: 60, time: Pair.start), to: hulk))
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 31)
+    }
+
+    @Test("who asks one identity about another of the same board hears nothing")
+    func otherIdentity() throws {
+        let pair = Pair([Board([moki]), Board([hulk, People.carol])])
+        pair.b.befriend(moki)
+        pair.linkAll()
+        pair.lay(
+            try moki.sealedMessage(.metaCommand(about: People.carol.id, meta: nil, sn: 2, time: Pair.start), to: hulk))
+        pair.lay(
+            try moki.sealedMessage(.metaCommand(about: People.dave.id, meta: nil, sn: 3, time: Pair.start), to: hulk))
+        #expect(pair.messages(from: 1, to: moki.id.address).isEmpty)
+    }
+
+    @Test("documents in an answer are learnt for contacts only, and only when they are signed")
+    func learnt() throws {
+        let pair = Pair.friends()
+        pair.b.book.learn(.contact(Contact(id: People.carol.id, trust: .contact)))
+        func tell(_ who: Identity, _ document: Document, sn: Int64) throws {
+            pair.lay(
+                try moki.sealedMessage(
+                    .documentCommand(
+                        "documents", about: who.id, document: document, meta: who.meta, sn: sn, time: Pair.start),
+                    to: hulk))
+        }
+        try tell(People.dave, People.dave.visa, sn: 1)
+        #expect(pair.b.book.visa(of: People.dave.id) == nil)
+        try tell(People.carol, moki.visa, sn: 2)
+        #expect(pair.b.book.visa(of: People.carol.id) == nil)
+        let token = pair.send("waits", from: 1, to: People.carol.id)
+        #expect(pair.row(token, of: 1)?.state == .waiting)
+        try tell(People.carol, People.carol.visa, sn: 3)
+        #expect(pair.b.book.visa(of: People.carol.id)?.data == People.carol.visa.data)
+        #expect(pair.row(token, of: 1)?.state == .queued)
+    }
+
+    @Test("of many documents in one answer only the first few are looked at")
+    func manyDocuments() throws {
+        let pair = Pair.friends()
+        let visa = JSON.object(try moki.visa(time: People.time + 50).json)
+        var junk = try moki.visa(time: People.time + 40).json
+        junk["signature"] = .string(Base64.encode([1]))
+        let list = [JSON](repeating: .object(junk), count: 8) + [visa]
+        let content = Content.command(
+            "documents", sn: 3, time: Pair.start, ["did": .string(moki.id.text), "documents": .array(list)])
+        pair.lay(try moki.sealedMessage(content, to: hulk))
+        #expect(pair.b.book.visa(of: moki.id)?.time == People.time)
+        #expect(pair.b.rejections.count == 8)
+    }
+
+    // MARK: - Forwards
+
+    private func forward(_ messages: [ReliableMessage], from: Identity = People.moki, sn: Int64 = 50) throws
+        -> ReliableMessage
+    {
+        let secrets = JSON.array(messages.map(\.json))
+        return try from.sealedMessage(Content(type: .forward, sn: sn, time: Pair.start, ["secrets": secrets]), to: hulk)
+    }
+
+    private func inner(_ words: String, from: Identity = People.carol, sn: Int64 = 9) throws -> ReliableMessage {
+        try from.sealedMessage(.text(words, sn: sn, time: Pair.start), to: hulk)
+    }
+
+    private func friends() -> Pair {
+        let pair = Pair.friends()
+        pair.b.befriend(People.carol)
+        return pair
+    }
+
+    @Test("a forwarded message comes in as its own sender's, the forward itself does not, and both are receipted")
+    func forwarded() throws {
+        let pair = friends()
+        pair.lay(try forward([try inner("from carol")]))
+        #expect(pair.b.texts == ["from carol"])
+        #expect(pair.b.inbox.first?.sender == People.carol.id.text)
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        #expect(pair.messages(from: 1, to: People.carol.id.address).count == 1)
+    }
+
+    @Test("three forwards deep is heard, four is not")
+    func depth() throws {
+        let pair = friends()
+        var message = try inner("deep")
+        for level in 0..<3 {
+            message = try forward([message], from: level == 2 ? moki : People.carol, sn: Int64(level))
+        }
+        pair.lay(message)
+        #expect(pair.b.texts == ["deep"])
+        message = try inner("deeper", sn: 10)
+        for level in 0..<4 {
+            message = try forward([message], from: level == 3 ? moki : People.carol, sn: Int64(level))
+        }
+        pair.lay(message)
+        #expect(pair.b.texts == ["deep"])
+        #expect(pair.b.rejections.map(\.stage) == [.content])
+    }
+
+    @Test("sixteen messages in a forward are heard, seventeen are not")
+    func count() throws {
+        let pair = friends()
+        pair.lay(try forward(try (0..<17).map { try inner("\($0)", sn: Int64($0)) }))
+        #expect(pair.b.inbox.isEmpty)
+        pair.lay(try forward(try (0..<16).map { try inner("\($0)", sn: Int64($0)) }, sn: 51))
+        #expect(pair.b.inbox.count == 16)
+    }
+
+    @Test(
+        "a stranger's message inside a contact's forward has no more trust than without, nor has a foreign or a bad one"
+    )
+    func noTrustByForward() throws {
+        let pair = friends()
+        let foreign = try moki.sealedMessage(.text("x", sn: 1, time: Pair.start), to: People.carol)
+        var bad = try inner("bad", sn: 3)
+        bad.signature = foreign.signature
+        var card = try inner("stranger", from: People.dave)
+        card.meta = .object(People.dave.meta.json)
+        pair.lay(try forward([card, foreign, bad, try inner("good", sn: 4)]))
+        #expect(pair.b.texts == ["good"])
+        #expect(Set(pair.b.rejections.map(\.stage)) == [.receiver, .signature])
+        #expect(pair.b.ledger.state.parked.isEmpty)
+    }
+}

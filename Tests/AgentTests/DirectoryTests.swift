@@ -1,0 +1,182 @@
+import Agent
+import DIMP
+import Format
+import Records
+import Testing
+
+@Suite("The directory")
+struct DirectoryTests {
+    private let moki = People.moki
+    private let hulk = People.hulk
+    private var visaPlace: Place { .visa(moki.id.address) }
+
+    private func cards(_ pair: Pair, at place: Place, on broker: String = "home") -> Int {
+        pair.published.count { $0.parcel.place == place && $0.parcel.broker == broker }
+    }
+
+    @Test("on every connect our meta and visa are laid out")
+    func published() throws {
+        let pair = Pair.friends()
+        #expect(pair.shelf(.meta(moki.id.address)) == JSON.object(moki.meta.json).bytes)
+        #expect(pair.shelf(visaPlace) == JSON.object(moki.visa.json).bytes)
+        let before = cards(pair, at: visaPlace)
+        pair.unlink(0)
+        pair.link(0)
+        #expect(cards(pair, at: visaPlace) == before + 1)
+    }
+
+    @Test("our own card is put back, again with back-off, and not while it is right")
+    func putBack() throws {
+        let pair = Pair.friends()
+        let card = JSON.object(moki.visa.json).bytes
+        let before = cards(pair, at: visaPlace)
+        pair.put([], at: visaPlace)
+        #expect(pair.shelf(visaPlace) == card)
+        #expect(pair.a.ledger.state.happenings.contains { $0.reason == "card-changed" })
+        pair.put(Array("{}".utf8), at: visaPlace)
+        #expect(pair.shelf(visaPlace) == Array("{}".utf8))
+        #expect(cards(pair, at: visaPlace) == before + 1)
+        pair.advance(61)
+        #expect(pair.shelf(visaPlace) == card)
+        #expect(cards(pair, at: visaPlace) == before + 2)
+        // Somebody who insists for an hour is answered a few times only.
+        for _ in 0..<360 {
+            pair.put(Array("{}".utf8), at: visaPlace)
+            pair.advance(10)
+        }
+        #expect(cards(pair, at: visaPlace) < before + 10)
+        pair.advance(4000)
+        #expect(pair.shelf(visaPlace) == card)
+        let after = cards(pair, at: visaPlace)
+        pair.advance(10_000)
+        #expect(cards(pair, at: visaPlace) == after)
+    }
+
+    @Test("each broker's copy is put back by itself")
+    func putBackTwice() throws {
+        let pair = Pair([Board([moki]), Board([hulk])], brokers: ["cloud", "lan"])
+        pair.linkAll()
+        pair.put([], at: visaPlace, on: "cloud")
+        pair.put([], at: visaPlace, on: "lan")
+        for broker in ["cloud", "lan"] {
+            #expect(pair.shelf(visaPlace, on: broker) == JSON.object(moki.visa.json).bytes)
+        }
+    }
+
+    /// moki with an ongoing lookup of hulk.
+    private func looking() -> Pair {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        pair.link(0)
+        pair.a.befriend(hulk, isCulver: false)
+        pair.a.book.state.visas = [:]
+        pair.send("x")
+        pair.settle()
+        return pair
+    }
+
+    private func show(_ visa: Document, to pair: Pair) {
+        pair.put(JSON.object(visa.json).bytes, at: .visa(hulk.id.address))
+    }
+
+    private func shown(_ pair: Pair) -> Double? { pair.a.book.visa(of: hulk.id)?.time }
+
+    @Test("a newer visa is taken; an older one is an event, one without key after one with key is refused")
+    func visas() throws {
+        let pair = looking()
+        show(try hulk.visa(time: People.time + 100), to: pair)
+        #expect(shown(pair) == People.time + 100)
+        show(try hulk.visa(time: People.time + 50), to: pair)
+        #expect(shown(pair) == People.time + 100)
+        #expect(pair.a.ledger.state.happenings.count { $0.reason == "visa-rolled-back" } == 1)
+        show(try hulk.visa(time: People.time + 200, hasKey: false), to: pair)
+        #expect(shown(pair) == People.time + 100)
+        show(try hulk.visa(time: People.time + 200), to: pair)
+        #expect(shown(pair) == People.time + 200)
+    }
+
+    @Test("a visa from the future, of another signer or of another is not taken")
+    func badVisas() throws {
+        let pair = looking()
+        show(try hulk.visa(time: Pair.start + 3600), to: pair)
+        show(try moki.visa(time: People.time + 100), to: pair)
+        var json = try hulk.visa(time: People.time + 100).json
+        json["signature"] = .string(Base64.encode([UInt8](repeating: 1, count: 128)))
+        pair.put(JSON.object(json).bytes, at: .visa(hulk.id.address))
+        pair.put(Array("[]".utf8), at: .visa(hulk.id.address))
+        pair.put([UInt8](repeating: 0x20, count: 70_000), at: .visa(hulk.id.address))
+        #expect(shown(pair) == nil)
+        #expect(pair.a.rejections.allSatisfy { $0.stage == .meta })
+    }
+
+    @Test("a visa that advertises culver marks the contact, and another one later does not unmark it")
+    func sticky() throws {
+        let pair = looking()
+        show(try hulk.visa(time: People.time + 100), to: pair)
+        show(try hulk.visa(time: People.time + 200, isStock: true), to: pair)
+        #expect(shown(pair) == People.time + 200)
+        #expect(pair.a.book.contact(hulk.id.address)?.isCulver == true)
+    }
+
+    @Test("a repeat goes to the peer's new key")
+    func newKey() throws {
+        let pair = Pair.friends()
+        pair.trouble.lost = 1
+        pair.send("first")
+        pair.settle()
+        var renewed = try Identity.register(name: "other", network: 0, algorithm: .rsa, bits: 1024, time: 0).visaKeys
+        let visa = try Document.visa(
+            of: hulk.id, name: "hulk", key: renewed[0].publicKey, time: People.time + 9, signedBy: hulk.secret)
+        pair.a.book.learn(.visa(visa, of: hulk.id))
+        renewed += hulk.visaKeys
+        pair.b.book.state.identities[0].visaKeys = [renewed[0]]
+        pair.trouble.lost = 0
+        pair.advance(30)
+        #expect(pair.b.texts == ["first"])
+    }
+
+    @Test("an ID that nobody knows is asked for once in ten minutes, and does not keep the board awake")
+    func nobodyKnows() throws {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        pair.link(0)
+        pair.settle()
+        pair.send("x", to: People.carol.id)
+        let asked = { pair.messages(from: 0, to: People.carol.id.address).count }
+        pair.advance(590)
+        #expect(asked() == 2)
+        pair.advance(3010)
+        #expect(asked() <= 14)
+        #expect(pair.a.ticks < 40)
+        #expect(pair.a.watched == [People.carol.id.address])
+    }
+
+    @Test("with no broker there is no hurry: waiting rows, lookups and repeats make no ticks")
+    func idleOffline() throws {
+        let pair = Pair.friends()
+        pair.send("waiting", to: People.carol.id)
+        pair.trouble.lost = 1
+        pair.send("published")
+        pair.advance(5)
+        pair.unlink(0)
+        pair.unlink(1)
+        let before = pair.a.ticks
+        pair.advance(20_000)
+        #expect(pair.a.ticks - before < 20)
+    }
+
+    @Test("a broker without room makes no ticks either")
+    func idleWithoutRoom() throws {
+        let pair = Pair.friends()
+        pair.isAcknowledging = false
+        for number in 0..<25 { pair.send("\(number)") }
+        pair.settle()
+        let before = pair.a.ticks
+        pair.advance(20_000)
+        #expect(pair.a.ticks - before < 20)
+        #expect(pair.messages(from: 0, to: hulk.id.address).count <= 20)
+        pair.isAcknowledging = true
+        pair.unlink(0)
+        pair.link(0)
+        pair.advance(100)
+        #expect(pair.b.texts.count == 25)
+    }
+}

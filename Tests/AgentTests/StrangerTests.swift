@@ -1,0 +1,250 @@
+import Agent
+import DIMP
+import Format
+import Records
+import Testing
+
+@Suite("Strangers")
+struct StrangerTests {
+    private let moki = People.moki
+    private let hulk = People.hulk
+
+    private func pair(_ strangers: Policy.Strangers) -> Pair {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.b.policy.strangers = strangers
+        pair.linkAll()
+        return pair
+    }
+
+    @Test("under open a stranger's message comes in, and the stranger gets its receipt")
+    func open() throws {
+        let pair = pair(.open)
+        let token = pair.send("hi")
+        pair.settle()
+        #expect(pair.b.texts == ["hi"])
+        #expect(pair.b.inbox.first?.trust == "stranger")
+        #expect(pair.b.book.contact(moki.id.address)?.isTrusted == false)
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
+    @Test("under ask it waits, verified and unread, until the stranger is accepted")
+    func ask() throws {
+        let pair = pair(.ask)
+        let token = pair.send("may I?")
+        pair.advance(60)
+        #expect(pair.b.inbox.isEmpty)
+        #expect(pair.b.unwraps == 0)
+        #expect(pair.b.book.contact(moki.id.address) == nil)
+        #expect(pair.b.book.state.metas.isEmpty)
+        #expect(pair.messages(from: 1, to: moki.id.address).isEmpty)
+        #expect(pair.b.ledger.state.parked.map(\.isVerified) == [true])
+        #expect(pair.b.ledger.state.happenings.count { $0.kind == .request } == 1)
+        pair.feed(1, .befriended(moki.id))
+        pair.settle()
+        #expect(pair.b.texts == ["may I?"])
+        #expect(pair.b.inbox.first?.trust == "contact")
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.b.ledger.state.parked.isEmpty)
+    }
+
+    @Test("a refused stranger's messages go, and the next one asks again")
+    func refused() throws {
+        let pair = pair(.ask)
+        pair.send("one")
+        pair.settle()
+        pair.feed(1, .refusedStranger(moki.id))
+        #expect(pair.b.ledger.state.parked.isEmpty)
+        pair.send("two")
+        pair.settle()
+        #expect(pair.b.ledger.state.parked.count == 1)
+        #expect(pair.b.ledger.state.happenings.count { $0.kind == .request } == 2)
+    }
+
+    @Test("under closed nothing of a stranger is kept, and who we write to is no stranger")
+    func closed() throws {
+        let pair = pair(.closed)
+        pair.send("let me in")
+        pair.settle()
+        #expect(pair.b.ledger.state.parked.isEmpty)
+        #expect(pair.b.rejections.contains { $0.stage == .trust })
+        pair.send("come in", from: 1)
+        pair.settle()
+        #expect(pair.b.book.contact(moki.id.address)?.trust == .contact)
+        pair.advance(30)
+        #expect(pair.b.texts == ["let me in"])
+    }
+
+    @Test(
+        "a blocked contact is not heard under any policy, also when it is blocked while the pool verifies",
+        arguments: Policy.Strangers.allCases)
+    func blocked(strangers: Policy.Strangers) throws {
+        let pair = pair(strangers)
+        pair.b.befriend(moki)
+        let block = Contact(id: moki.id, trust: .contact, isBlocked: true)
+        let message = try moki.sealedMessage(.text("x", sn: 1, time: Pair.start), to: hulk)
+        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+        #expect(pair.jobCount == 1)
+        pair.b.book.learn(.contact(block))
+        pair.settle()
+        pair.lay(message)
+        #expect(pair.b.inbox.isEmpty)
+        #expect(pair.b.ledger.state.parked.isEmpty)
+        #expect(pair.b.rejections.map(\.stage) == [.trust, .trust])
+    }
+
+    @Test("without a meta a message is parked unverified until the directory shows it")
+    func unverified() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.b.policy.strangers = .open
+        pair.link(1)
+        pair.settle()
+        let message = try moki.sealedMessage(.text("who am I", sn: 1, time: Pair.start), to: hulk)
+        pair.lay(message)
+        pair.lay(message)
+        #expect(pair.b.ledger.state.parked.map(\.isVerified) == [false])
+        pair.putCard(of: moki)
+        #expect(pair.b.texts == ["who am I"])
+        #expect(pair.b.ledger.state.parked.isEmpty)
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+    }
+
+    @Test("a false name in front of the address does not keep the true sender out")
+    func falseName() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.b.policy.strangers = .open
+        pair.link(1)
+        pair.settle()
+        var liar = try moki.sealedMessage(.text("lie", sn: 1, time: Pair.start), to: hulk)
+        liar.secure.envelope.sender = ID(name: "liar", address: moki.id.address)
+        pair.lay(liar)
+        pair.lay(try moki.sealedMessage(.text("truth", sn: 2, time: Pair.start), to: hulk))
+        pair.putCard(of: moki)
+        #expect(pair.b.texts == ["truth"])
+        #expect(pair.b.ledger.state.parked.allSatisfy { $0.sender.hasPrefix("liar@") })
+    }
+
+    @Test("under ask a parked message whose meta was found keeps it, and is read when the stranger is accepted")
+    func unverifiedUnderAsk() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.link(1)
+        pair.settle()
+        pair.lay(try moki.sealedMessage(.text("slow", sn: 1, time: Pair.start), to: hulk))
+        pair.putCard(of: moki)
+        #expect(pair.b.ledger.state.parked.map(\.isVerified) == [true])
+        #expect(pair.b.inbox.isEmpty)
+        pair.advance(700)
+        #expect(pair.b.watched.isEmpty)
+        pair.feed(1, .befriended(moki.id))
+        pair.settle()
+        #expect(pair.b.texts == ["slow"])
+    }
+
+    @Test("where the directory is silent the stranger is asked, and the answer lets the parked message on")
+    func askedStranger() throws {
+        let pair = pair(.ask)
+        for place in [Place.meta(moki.id.address), .visa(moki.id.address)] { pair.put([], at: place) }
+        pair.a.isSilent = true
+        for place in [Place.meta(moki.id.address), .visa(moki.id.address)] { pair.put([], at: place) }
+        pair.a.isSilent = false
+        #expect(pair.shelf(.meta(moki.id.address)) == [])
+        pair.lay(try moki.sealedMessage(.text("slow", sn: 1, time: Pair.start), to: hulk))
+        #expect(pair.b.ledger.state.parked.map(\.isVerified) == [false])
+        pair.advance(10)
+        #expect(!pair.b.ledger.state.parked.isEmpty)
+        #expect(pair.b.ledger.state.parked.allSatisfy { $0.isVerified })
+        pair.feed(1, .befriended(moki.id))
+        pair.settle()
+        #expect(pair.b.texts == ["slow"])
+    }
+
+    @Test("an attached card of a contact releases what was parked unverified and what waited for its key")
+    func attachedCard() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.link(1)
+        pair.settle()
+        let token = pair.send("answer", from: 1, to: moki.id)
+        pair.lay(try moki.sealedMessage(.text("without card", sn: 1, time: Pair.start), to: hulk))
+        #expect(pair.row(token, of: 1)?.state == .waiting)
+        #expect(pair.b.ledger.state.parked.count == 1)
+        pair.lay(try moki.sealedMessage(.text("with card", sn: 2, time: Pair.start), to: hulk, attach: true))
+        #expect(Set(pair.b.texts) == ["without card", "with card"])
+        #expect(pair.row(token, of: 1)?.state == .queued)
+        #expect(pair.b.ledger.state.parked.isEmpty)
+    }
+
+    @Test("a foreign meta attached to a message is refused")
+    func foreignMeta() throws {
+        let pair = pair(.open)
+        var message = try moki.sealedMessage(.text("x", sn: 1, time: Pair.start), to: hulk)
+        message.meta = .object(People.carol.meta.json)
+        pair.lay(message)
+        #expect(pair.b.rejections.map(\.stage) == [.meta])
+        #expect(pair.b.inbox.isEmpty)
+    }
+
+    @Test("strangers over their budget are dropped, not refused, and come in later")
+    func budgets() throws {
+        let pair = pair(.open)
+        for number in 0..<9 {
+            pair.lay(try moki.sealedMessage(.text("\(number)", sn: 1, time: Pair.start), to: hulk, attach: true))
+        }
+        #expect(pair.b.inbox.count == 5)
+        #expect(pair.b.rejections.isEmpty)
+        pair.advance(1)
+        pair.lay(try moki.sealedMessage(.text("later", sn: 2, time: Pair.start), to: hulk))
+        #expect(pair.b.texts.last == "later")
+        pair.b.policy.publicOperations = 3
+        let fresh = Board([hulk], policy: pair.b.policy)
+        let crowd = Pair([Board([moki]), fresh])
+        for number in 0..<9 {
+            crowd.lay(try moki.sealedMessage(.text("\(number)", sn: 1, time: Pair.start), to: hulk, attach: true))
+        }
+        #expect(fresh.inbox.count < 5)
+        #expect(fresh.rejections.isEmpty)
+    }
+
+    @Test("lookups for strangers leave half of the room, and end when nobody waits")
+    func lookupRoom() throws {
+        let pair = pair(.ask)
+        pair.b.policy.directorySubscriptions = 4
+        let message = try moki.sealedMessage(.text("x", sn: 1, time: Pair.start), to: hulk)
+        for network in 1..<10 {
+            var forged = message
+            forged.secure.envelope.sender = try #require(People.dave.meta.id(network: UInt8(network * 2)))
+            pair.lay(forged)
+        }
+        #expect(pair.b.watched.count == 2)
+        pair.send("ours", from: 1, to: People.carol.id)
+        #expect(pair.b.watched.contains(People.carol.id.address))
+        pair.advance(700)
+        #expect(pair.b.watched == [People.carol.id.address])
+    }
+
+    @Test("a stranger's broadcast is heard as a question only")
+    func strangersBroadcast() throws {
+        let pair = pair(.ask)
+        pair.lay(try moki.broadcast(.text("buy", sn: 3, time: Pair.start)))
+        #expect(pair.b.inbox.isEmpty)
+        #expect(pair.b.rejections.map(\.stage) == [.trust])
+        // Nor by a group name that is a broadcast, in a message to us.
+        var message = try moki.broadcast(.text("buy", sn: 4, time: Pair.start))
+        message.secure.envelope.group = .everyone
+        message.secure.envelope.receiver = hulk.id
+        pair.lay(message)
+        #expect(pair.b.inbox.isEmpty)
+    }
+
+    @Test("a contact that is forgotten is a stranger again")
+    func forgotten() throws {
+        let pair = Pair.friends()
+        pair.send("one")
+        pair.settle()
+        pair.feed(1, .forgot(moki.id))
+        #expect(pair.b.book.contact(moki.id.address) == nil)
+        #expect(pair.b.ledger.state.seen.isEmpty)
+        pair.send("two")
+        pair.advance(10)
+        #expect(pair.b.texts == ["one"])
+        #expect(pair.b.ledger.state.parked.count == 1)
+    }
+}

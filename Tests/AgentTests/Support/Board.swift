@@ -1,0 +1,97 @@
+import Agent
+import DIMP
+import Format
+import Records
+
+/// A board without a daemon: a messenger with its books, and what it said.
+final class Board {
+    let identities: [Identity]
+    let ledger = MemoryLedger()
+    let book: MemoryBook
+    private let dice: Dice
+    private(set) var messenger: Messenger
+
+    var answers: [UInt64: Answer] = [:]
+    var rejections: [Rejection] = []
+    /// Jobs that need a private key to open something.
+    var unwraps = 0
+    /// Every state that a row was announced with.
+    var states: [String: [OutgoingState]] = [:]
+    var ticks = 0
+    private var lastToken: UInt64 = 0
+
+    /// What the world reads: subscriptions, brokers, the clock.
+    var watched: Set<Address> = []
+    var linked: Set<String> = []
+    var isClockSet = true
+    /// Hears nothing.
+    var isSilent = false
+
+    init(_ identities: [Identity], policy: Policy = Policy(), seed: UInt64 = 1) {
+        self.identities = identities
+        book = MemoryBook(identities)
+        dice = Dice(seed: seed)
+        let dice = dice
+        messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
+    }
+
+    var identity: Identity { identities[0] }
+    var id: ID { identity.id }
+    var policy: Policy {
+        get { messenger.policy }
+        set { messenger.policy = newValue }
+    }
+    var inbox: [Incoming] { ledger.state.incoming }
+    var texts: [String] { inbox.compactMap { try? JSON(parsing: $0.content)["text"]?.string } }
+
+    /// One turn. When it cannot be written down, nothing of it happened.
+    func handle(_ input: Input, at now: Moment) -> [Effect] {
+        let before = (ledger.state, book.state, messenger)
+        book.lived = now.lived
+        do throws(LedgerError) {
+            return listen(try messenger.handle(input, at: now))
+        } catch {
+            (ledger.state, book.state, messenger) = before
+            return listen(messenger.giveUp(input, because: error))
+        }
+    }
+
+    private func listen(_ effects: [Effect]) -> [Effect] {
+        for effect in effects {
+            switch effect {
+            case .answer(let token, let answer): answers[token] = answer
+            case .rejected(let rejection, _): rejections.append(rejection)
+            case .changed(let row): states[row.id, default: []].append(row.state)
+            case .work(let job): if case .unwrap = job.work { unwraps += 1 }
+            case .watch(let address): watched.insert(address)
+            case .leave(let address): watched.remove(address)
+            case .publish, .keep: break
+            }
+        }
+        return effects
+    }
+
+    func nextTick(_ now: Moment) -> Double { (try? messenger.nextTick(after: now)) ?? now.lived + 3600 }
+
+    /// The power is cut and comes back: what is not in the books is gone.
+    func restart() {
+        let dice = dice
+        messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
+        watched = []
+        linked = []
+    }
+
+    func newToken() -> UInt64 {
+        lastToken += 1
+        return lastToken
+    }
+
+    func row(_ id: String) -> Outgoing? { ledger.outgoing(id: id) }
+
+    /// Knows this entity well, as if both had written before.
+    func befriend(_ other: Identity, isCulver: Bool = true, visa: Document? = nil, knowsUs: Bool = true) {
+        book.learn(.contact(Contact(id: other.id, trust: .contact, isCulver: isCulver, knowsUs: knowsUs)))
+        book.learn(.meta(other.meta, of: other.id))
+        book.learn(.visa(visa ?? other.visa, of: other.id))
+    }
+}

@@ -1,0 +1,91 @@
+import Agent
+import DIMP
+
+/// An address book that is forgotten with the test. It keeps what `Facebook` and `KeyStore` keep, and as long.
+final class MemoryBook: AddressBook {
+    struct State {
+        var identities: [Identity] = []
+        var contacts: [Address: Contact] = [:]
+        var metas: [Address: Meta] = [:]
+        var visas: [Address: Document] = [:]
+        var sending: [Direction: ReusedKey] = [:]
+        var received: [Direction: [Received]] = [:]
+    }
+
+    struct Direction: Hashable {
+        var sender: Address
+        var receiver: Address
+
+        init(_ sender: ID, _ receiver: ID) {
+            self.sender = sender.address
+            self.receiver = receiver.address
+        }
+    }
+
+    struct Received {
+        var key: SymmetricKey
+        var digest: [UInt8]
+        var born: Double
+        var uses: Int
+    }
+
+    var state = State()
+    /// Seconds lived now.
+    var lived = 0.0
+
+    init(_ identities: [Identity]) {
+        state.identities = identities
+    }
+
+    var identities: [Identity] { state.identities }
+
+    func identity(_ address: Address) -> Identity? { identities.first { $0.id.address == address } }
+
+    func meta(of id: ID) -> Meta? {
+        if let own = identity(id.address) { return own.id == id ? own.meta : nil }
+        guard let meta = state.metas[id.address], meta.vouches(for: id) else { return nil }
+        return meta
+    }
+
+    func visa(of id: ID) -> Document? { identity(id.address)?.visa ?? state.visas[id.address] }
+
+    func contact(_ address: Address) -> Contact? { state.contacts[address] }
+
+    func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey? {
+        state.sending[Direction(sender, receiver)].flatMap { isAlive($0.born, $0.uses) ? $0 : nil }
+    }
+
+    func receivedKey(from sender: ID, to target: ID, wrapping digest: [UInt8]) -> SymmetricKey? {
+        state.received[Direction(sender, target)]?.first { $0.digest == digest && isAlive($0.born, $0.uses) }?.key
+    }
+
+    private func isAlive(_ born: Double, _ uses: Int) -> Bool {
+        lived < born + ReusedKey.life && uses < ReusedKey.limit
+    }
+
+    func learn(_ lesson: Lesson) {
+        switch lesson {
+        case .contact(let contact): state.contacts[contact.id.address] = contact
+        case .meta(let meta, let id): state.metas[id.address] = meta
+        case .visa(let visa, let id): state.visas[id.address] = visa
+        case .forget(let address): forget(address)
+        case .sendingKey(let key, let sender, let receiver): state.sending[Direction(sender, receiver)] = key
+        case .receivedKey(let key, let sender, let receiver, let digest):
+            state.received[Direction(sender, receiver), default: []]
+                .insert(Received(key: key, digest: digest, born: lived, uses: 1), at: 0)
+        case .usedSendingKey(let sender, let receiver): state.sending[Direction(sender, receiver)]?.uses += 1
+        case .usedReceivedKey(let sender, let receiver, let digest):
+            let direction = Direction(sender, receiver)
+            guard let index = state.received[direction]?.firstIndex(where: { $0.digest == digest }) else { return }
+            state.received[direction]?[index].uses += 1
+        }
+    }
+
+    private func forget(_ address: Address) {
+        state.contacts[address] = nil
+        state.metas[address] = nil
+        state.visas[address] = nil
+        state.sending = state.sending.filter { $0.key.sender != address && $0.key.receiver != address }
+        state.received = state.received.filter { $0.key.sender != address && $0.key.receiver != address }
+    }
+}

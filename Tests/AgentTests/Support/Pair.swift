@@ -1,0 +1,341 @@
+import Agent
+import DIMP
+import Format
+import Records
+
+/// Boards, brokers between them, and time that only passes when a test says so.
+///
+/// Jobs are done in the order in which they were given. Without trouble a parcel arrives at once and is acknowledged
+/// at once; `trouble` loses, doubles and delays by the throw of a dice.
+final class Pair {
+    private(set) var boards: [Board]
+    var now: Moment
+    let dice: Dice
+    var trouble = Trouble()
+    /// Parcels as they were published, with the number of the board: what a test may look at, change and send again.
+    private(set) var published: [(board: Int, parcel: Parcel)] = []
+    /// What a broker says to messages for an inbox; nil says what is true.
+    var outcome: Outcome?
+    var isAcknowledging = true
+
+    /// One in so many; 0 is never.
+    struct Trouble {
+        /// Taken by the broker and lost there.
+        var lost = 0
+        var doubled = 0
+        /// The acknowledgement never comes; the link breaks some seconds later.
+        var held = 0
+        /// Up to so many seconds.
+        var delay = 0.0
+    }
+
+    private var shelves: [String: [Place: [UInt8]]] = [:]
+    private var events: [Event] = []
+    private var jobs: [(board: Int, job: Job)] = []
+    private var lastEvent = 0
+
+    private struct Event {
+        var time: Double
+        var number: Int
+        var what: What
+
+        enum What {
+            case input(board: Int, Input, needs: String?)
+            case cut(board: Int, broker: String)
+            case link(board: Int, broker: String)
+        }
+    }
+
+    static let start = 1_760_000_000.0
+
+    init(_ boards: [Board], brokers: [String] = ["home"], seed: UInt64 = 1) {
+        self.boards = boards
+        dice = Dice(seed: seed)
+        now = Moment(wall: Self.start, lived: 1000)
+        for broker in brokers { shelves[broker] = [:] }
+    }
+
+    /// Two that know each other, linked to one broker.
+    static func friends(seed: UInt64 = 1) -> Pair {
+        let pair = Pair([Board([People.moki], seed: seed), Board([People.hulk], seed: seed &+ 1000)], seed: seed)
+        pair.a.befriend(People.hulk)
+        pair.b.befriend(People.moki)
+        pair.linkAll()
+        return pair
+    }
+
+    var a: Board { boards[0] }
+    var b: Board { boards[1] }
+
+    // MARK: - Doing
+
+    func linkAll() {
+        for broker in shelves.keys.sorted() { for board in boards.indices { link(board, broker) } }
+        settle()
+    }
+
+    func link(_ board: Int, _ broker: String = "home") {
+        guard boards[board].linked.insert(broker).inserted else { return }
+        feed(board, .linked(broker: broker, room: 20))
+    }
+
+    func unlink(_ board: Int, _ broker: String = "home") {
+        guard boards[board].linked.remove(broker) != nil else { return }
+        feed(board, .unlinked(broker: broker))
+    }
+
+    /// Feeds an input and carries out what follows, but not what follows from that.
+    func feed(_ board: Int, _ input: Input) {
+        var moment = now
+        moment.isClockSet = boards[board].isClockSet
+        if boards[board].isSilent { return }
+        for effect in boards[board].handle(input, at: moment) {
+            switch effect {
+            case .work(let job): jobs.append((board, job))
+            case .publish(let parcel): publish(parcel, from: board)
+            case .watch(let address): show(address, to: board)
+            case .keep(let addresses, let broker):
+                for address in addresses { show(address, to: board, on: broker) }
+            case .answer, .changed, .leave, .rejected: break
+            }
+        }
+    }
+
+    /// Everything that can happen without time passing.
+    func settle() {
+        while true {
+            if !jobs.isEmpty {
+                let (board, job) = jobs.removeFirst()
+                feed(board, done(job))
+            } else if let index = nextEvent(), events[index].time <= now.lived {
+                carryOut(events.remove(at: index).what)
+            } else {
+                return
+            }
+        }
+    }
+
+    /// Lets time pass, with ticks when they are wanted.
+    func advance(_ seconds: Double) {
+        let end = now.lived + seconds
+        settle()
+        for (number, board) in boards.enumerated() { wanted[number] = board.nextTick(now) }
+        while true {
+            var next = end
+            if let index = nextEvent() { next = min(next, events[index].time) }
+            for board in boards { next = min(next, board.nextTick(now)) }
+            next = max(next, now.lived)
+            now.wall += next - now.lived
+            now.lived = next
+            for (number, board) in boards.enumerated() where wanted[number, default: .infinity] <= next {
+                board.ticks += 1
+                feed(number, .ticked)
+            }
+            settle()
+            for (number, board) in boards.enumerated() { wanted[number] = board.nextTick(now) }
+            if now.lived >= end { return }
+        }
+    }
+
+    private var wanted: [Int: Double] = [:]
+
+    /// The power of a board is cut: its jobs are gone too.
+    func restart(_ board: Int) {
+        let brokers = boards[board].linked
+        boards[board].restart()
+        jobs.removeAll { $0.board == board }
+        events.removeAll { event in
+            if case .input(let to, .acknowledged, _) = event.what { to == board } else { false }
+        }
+        for broker in brokers.sorted() { link(board, broker) }
+    }
+
+    /// The pool fails once.
+    var failNextSeal = false
+
+    private func done(_ job: Job) -> Input {
+        guard failNextSeal, case .seal(let sealing) = job.work else { return job.done() }
+        failNextSeal = false
+        return .sealed(sealing, .failure(.noEntropy))
+    }
+
+    /// The next thing that waits to happen now, jobs apart.
+    func nextStep() -> (() -> Void)? {
+        guard let index = nextEvent(), events[index].time <= now.lived else { return nil }
+        let what = events.remove(at: index).what
+        return { self.carryOut(what) }
+    }
+
+    /// What follows from the next job alone, not carried out.
+    func effectsOfNextJob() -> [Effect] {
+        let (board, job) = jobs.removeFirst()
+        return boards[board].handle(done(job), at: now)
+    }
+
+    /// At most so many jobs and events, so that a test can stop in the middle.
+    func feedSome(_ count: Int) {
+        for _ in 0..<count {
+            if !jobs.isEmpty {
+                let (board, job) = jobs.removeFirst()
+                feed(board, done(job))
+            } else if let step = nextStep() {
+                step()
+            }
+        }
+    }
+
+    /// Drops the jobs that the pool has not begun.
+    func dropJobs() { jobs = [] }
+    var jobCount: Int { jobs.count }
+
+    // MARK: - Sending
+
+    @discardableResult
+    func send(
+        _ text: String, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil, expiry: Double? = nil
+    ) -> UInt64 {
+        submit(.text, ["text": .string(text)], from: board, to: receiver, ref: ref, expiry: expiry)
+    }
+
+    @discardableResult
+    func submit(
+        _ type: ContentType, _ members: JSONObject, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil,
+        expiry: Double? = nil
+    ) -> UInt64 {
+        let token = boards[board].newToken()
+        let to = receiver ?? boards[1 - board].id
+        feed(
+            board,
+            .submitted(
+                Submission(
+                    token: token, sender: boards[board].id, receiver: to, type: type, members: members, ref: ref,
+                    expiry: expiry)))
+        return token
+    }
+
+    /// The row that was answered for this token.
+    func row(_ token: UInt64, of board: Int = 0) -> Outgoing? {
+        guard case .accepted(let id, _, _, _) = boards[board].answers[token] else { return nil }
+        return boards[board].row(id)
+    }
+
+    /// Lays a message on the inbox of a board, as anybody can.
+    func lay(_ message: ReliableMessage, on board: Int = 1) { lay(message.json.bytes, on: board) }
+
+    func lay(_ wire: [UInt8], on board: Int = 1, isRetained: Bool = false) {
+        feed(board, .arrived(wire, at: boards[board].id.address, isRetained: isRetained))
+        settle()
+    }
+
+    /// What a board laid on the inbox of an address.
+    func messages(from board: Int, to address: Address) -> [ReliableMessage] {
+        published.filter { $0.board == board && $0.parcel.place == .inbox(address) }
+            .compactMap { try? ReliableMessage(parsing: $0.parcel.payload) }
+    }
+
+    func forgetPublished() { published = [] }
+
+    /// What a broker shows; a test may put something there itself.
+    func shelf(_ place: Place, on broker: String = "home") -> [UInt8]? { shelves[broker]?[place] }
+
+    func put(_ bytes: [UInt8], at place: Place, on broker: String = "home") {
+        shelves[broker]?[place] = bytes
+        for board in boards.indices where sees(board, place, broker) {
+            feed(board, .found(place, bytes, broker: broker))
+        }
+        settle()
+    }
+
+    func putCard(of identity: Identity, visa: Document? = nil, on broker: String = "home") {
+        put(JSON.object(identity.meta.json).bytes, at: .meta(identity.id.address), on: broker)
+        put(JSON.object((visa ?? identity.visa).json).bytes, at: .visa(identity.id.address), on: broker)
+    }
+
+    // MARK: - The post
+
+    private func publish(_ parcel: Parcel, from board: Int) {
+        published.append((board, parcel))
+        if parcel.isRetained {
+            shelves[parcel.broker]?[parcel.place] = parcel.payload
+            for other in boards.indices where sees(other, parcel.place, parcel.broker) {
+                later(
+                    .input(
+                        board: other, .found(parcel.place, parcel.payload, broker: parcel.broker), needs: parcel.broker)
+                )
+            }
+            return acknowledge(parcel, .taken, board)
+        }
+        guard case .inbox(let address) = parcel.place else { return }
+        let receivers = boards.indices.filter { boards[$0].book.identity(address) != nil && isKnown($0, parcel.broker) }
+        let word = outcome ?? (receivers.isEmpty ? .nobody : .taken)
+        if word == .taken, !dice.once(in: trouble.lost) {
+            for receiver in receivers {
+                for _ in 0..<(dice.once(in: trouble.doubled) ? 2 : 1) {
+                    let input = Input.arrived(parcel.payload, at: address, isRetained: false)
+                    later(.input(board: receiver, input, needs: parcel.broker), trouble.delay)
+                }
+            }
+        }
+        if dice.once(in: trouble.held) {
+            later(.cut(board: board, broker: parcel.broker), 5)
+        } else {
+            acknowledge(parcel, word, board)
+        }
+    }
+
+    private func acknowledge(_ parcel: Parcel, _ outcome: Outcome, _ board: Int) {
+        guard isAcknowledging || parcel.isRetained else { return }
+        later(.input(board: board, .acknowledged(parcel.number, outcome), needs: parcel.broker), trouble.delay)
+    }
+
+    private func later(_ what: Event.What, _ delay: Double = 0) {
+        lastEvent += 1
+        let wait = delay > 0 ? dice.seconds(upTo: delay) : 0
+        events.append(Event(time: now.lived + wait, number: lastEvent, what: what))
+    }
+
+    private func nextEvent() -> Int? {
+        events.indices.min { (events[$0].time, events[$0].number) < (events[$1].time, events[$1].number) }
+    }
+
+    private func carryOut(_ what: Event.What) {
+        switch what {
+        case .input(let board, let input, let broker):
+            if let broker, !boards[board].linked.contains(broker) {
+                // The session keeps messages; acknowledgements end with the connection.
+                if case .arrived = input { later(what, 1) }
+                return
+            }
+            feed(board, input)
+        case .cut(let board, let broker):
+            unlink(board, broker)
+            later(.link(board: board, broker: broker), 1)
+        case .link(let board, let broker): link(board, broker)
+        }
+    }
+
+    /// Whether the broker has a session of this board.
+    private func isKnown(_ board: Int, _ broker: String) -> Bool { sessions.contains("\(board) \(broker)") }
+    private var sessions: Set<String> = []
+
+    private func show(_ address: Address, to board: Int) {
+        for broker in boards[board].linked.sorted() { show(address, to: board, on: broker) }
+    }
+
+    private func show(_ address: Address, to board: Int, on broker: String) {
+        if boards[board].book.identity(address) != nil { sessions.insert("\(board) \(broker)") }
+        for place in [Place.visa(address), .meta(address)] {
+            guard let bytes = shelves[broker]?[place] else { continue }
+            later(.input(board: board, .found(place, bytes, broker: broker), needs: broker))
+        }
+    }
+
+    private func sees(_ board: Int, _ place: Place, _ broker: String) -> Bool {
+        switch place {
+        case .inbox: false
+        case .meta(let address), .visa(let address), .state(let address):
+            boards[board].linked.contains(broker)
+                && (boards[board].watched.contains(address) || boards[board].book.identity(address) != nil)
+        }
+    }
+}
