@@ -185,7 +185,7 @@ import Transport
         loop.add(
             .chore { turn in
                 try turn.note(.start, .info, "culverd \(Version.text) started")
-                for damage in damages { try turn.note(.disk, .error, damage, reason: "damaged-file") }
+                try Self.note(damages, &turn)
                 if isForeign {
                     try turn.note(
                         .clone, .warning, "the state directory was made on another board", reason: "foreign-board")
@@ -272,10 +272,18 @@ import Transport
 
     /// Files that were found damaged while we run.
     private func noteDamages() {
-        for damage in loop.directory.takeDamages() {
-            log(.error, damage)
-            loop.add(.chore { turn in try turn.note(.disk, .error, damage, reason: "damaged-file") })
-        }
+        let damages = loop.directory.takeDamages()
+        guard !damages.isEmpty else { return }
+        for damage in damages { log(.error, damage) }
+        loop.add(.chore { turn in try Self.note(damages, &turn) })
+    }
+
+    /// In one event: several of one minute would be taken for the same.
+    private static func note(_ damages: [String], _ turn: inout Turn) throws {
+        guard !damages.isEmpty else { return }
+        let rest = damages.count > 16 ? ["and \(damages.count - 16) more"] : []
+        try turn.note(
+            .disk, .error, (damages.prefix(16) + rest).joined(separator: "; "), reason: "damaged-file")
     }
 
     private func noteDisk(_ fault: String?) {

@@ -56,7 +56,7 @@ import Transport
     }
 
     var names: [String] { settings.keys.sorted() }
-    func url(_ name: String) -> String { settings[name]?.url ?? "" }
+    func url(_ name: String) -> String? { settings[name]?.url }
 
     // MARK: - Beginning and end
 
@@ -163,7 +163,7 @@ import Transport
             forgetParcels(of: name)
             settings[name]?.options.startsClean = false
             measureStart(of: name)
-            note(name, .info, "connected to broker \(name) by MQTT \(version)", reason: "connected")
+            note(name, .info, "connected to broker \(name) by \(version)", reason: "connected")
             showPresence(on: name)
             loop.take(.linked(broker: name, room: links[name]?.room ?? 0))
         case .failed(let reason, _):

@@ -43,7 +43,7 @@ extension Daemon {
             "version": .string(Version.text), "state": .string(configuration.agent.state),
             "uptime": .number((Clock.read(CLOCK_BOOTTIME) - started).rounded()),
             "strangers": .string(configuration.agent.strangers.rawValue),
-            "identities": .array(identities), "brokers": .array(brokers.names.map(broker)),
+            "identities": .array(identities), "brokers": .array(brokerNames.map(broker)),
             "outbox": ["waiting": count(.waiting), "queued": count(.queued), "published": count(.published)],
             "inbox": [
                 "count": .integer(Int64(inbox.count)),
@@ -54,10 +54,19 @@ extension Daemon {
         ]
     }
 
+    private func url(_ broker: String) -> String {
+        brokers.url(broker) ?? configuration.brokers.first { $0.name == broker }?.url ?? ""
+    }
+
+    /// Those that are configured, as long as none was dialled.
+    private var brokerNames: [String] {
+        brokers.names.isEmpty ? configuration.brokers.map(\.name).sorted() : brokers.names
+    }
+
     private func broker(_ name: String) -> JSON {
         let condition = brokers.conditions[name]
         var object: JSONObject = [
-            "name": .string(name), "url": .string(brokers.url(name)),
+            "name": .string(name), "url": .string(url(name)),
             "state": .string(condition?.state ?? "connecting"),
         ]
         if let version = condition?.version { object["version"] = .string(version) }
