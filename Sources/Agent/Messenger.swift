@@ -46,6 +46,9 @@ package struct Messenger {
     var repairs: [Shelf: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
 
+    /// When the ledger was last pruned, in seconds lived.
+    var tidied: Double?
+
     package init(
         book: any AddressBook, ledger: any Ledger, policy: Policy, random: @escaping @Sendable () -> UInt64
     ) {
@@ -173,7 +176,7 @@ package struct Messenger {
 
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
     package func nextTick(after now: Moment) throws(LedgerError) -> Double {
-        var next = now.lived + 3600
+        var next = min(now.lived, tidied ?? now.lived) + 3600
         if freeBroker() != nil, let due = try ledger.nextDue() { next = min(next, due) }
         if !rooms.isEmpty {
             for lookup in lookups.values { next = min(next, lookup.next) }
@@ -188,6 +191,14 @@ package struct Messenger {
         try repairCards(now)
         try pump(now)
         try flushRefusals(now)
+        try tidy(now)
+    }
+
+    /// What is over its age goes, once an hour.
+    private mutating func tidy(_ now: Moment) throws(LedgerError) {
+        guard tidied.map({ now.lived >= $0 + 3600 }) ?? true else { return }
+        tidied = now.lived
+        try ledger.apply(.prune(wall: now.isClockSet ? now.wall : 0, lived: now.lived))
     }
 
     // MARK: - Small things that all parts share

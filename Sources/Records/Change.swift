@@ -6,7 +6,8 @@ package enum Change: Sendable, Equatable {
     case incoming(Incoming)
     /// Inserts or replaces by owner, sender and digest.
     case seen(Seen)
-    /// Forgets which digests of this sender were seen: the contact is gone.
+    /// The contact is gone: forgets the digests of its messages without a time. Those with one stay until they are too
+    /// old to be taken, so that nothing is taken twice.
     case forgetSeen(owner: String, sender: String)
     /// Parks, unless the same digest of the same sender is parked already, within the limits of design section 8:
     /// the largest sender loses its oldest first.

@@ -50,6 +50,10 @@ package struct Outgoing: Sendable, Equatable {
         self.sealed = sealed
     }
 
+    /// Something may still have to be done for it. To a stock peer a message goes once: `published` with nothing due
+    /// is the end of it, though a receipt may yet make it `delivered`.
+    package var isLiving: Bool { !state.isEnd && !(state == .published && due == nil) }
+
     /// What a repeat needs: the ciphertext and its signature stay, everything else of the wire is made anew.
     package struct Sealed: Sendable, Equatable {
         /// SHA-256 of the ciphertext: what a receipt names.

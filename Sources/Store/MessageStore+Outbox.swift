@@ -78,7 +78,7 @@ extension MessageStore {
             totals.outboxRows -= 1
             totals.outboxBytes -= old.size
         }
-        if !row.state.isEnd {
+        if row.isLiving {
             totals.outboxRows += 1
             totals.outboxBytes += row.size
         }
@@ -166,7 +166,7 @@ extension Outgoing {
     fileprivate var values: [SQLValue] {
         [
             .integer(sn), .text(sender), .text(receiver), SQLValue(ref), .blob(request), .text(state.rawValue),
-            .flag(!state.isEnd), SQLValue(reason), .real(created), SQLValue(published), SQLValue(delivered),
+            .flag(isLiving), SQLValue(reason), .real(created), SQLValue(published), SQLValue(delivered),
             .count(attempts), SQLValue(due), .real(expires), SQLValue(sealed?.digest), .count(size),
         ]
     }

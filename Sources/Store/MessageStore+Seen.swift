@@ -33,7 +33,8 @@ extension MessageStore {
     }
 
     func forgetSeen(owner: String, sender: String) throws(LedgerError) {
-        try database.run("DELETE FROM seen WHERE owner = ? AND sender = ?", [.text(owner), .text(sender)])
+        try database.run(
+            "DELETE FROM seen WHERE owner = ? AND sender = ? AND time IS NULL", [.text(owner), .text(sender)])
     }
 
     /// The oldest go.

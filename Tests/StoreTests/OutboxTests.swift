@@ -104,6 +104,15 @@ import Testing
         #expect(try store.outboxSize() == (1, 2))
     }
 
+    @Test("what was published to a stock peer takes no room: nothing more is due")
+    func stock() throws {
+        try store.apply(.outgoing(outgoing("a", content: "12345", state: .published, due: 7)))
+        #expect(try store.outboxSize().count == 1)
+        try store.apply(.outgoing(outgoing("a", content: "12345", state: .published)))
+        #expect(try store.outboxSize().count == 0)
+        #expect(try store.outgoing(id: "a")?.state == .published)
+    }
+
     @Test("the list gives the newest, or what follows a start, of one state or of all")
     func list() throws {
         for number in 1...6 {

@@ -33,14 +33,15 @@ import Testing
         #expect(try store.seen(owner: "B", sender: "A", digest: [1])?.isOwed == false)
     }
 
-    @Test("a contact that goes takes its digests along")
+    @Test("a contact that goes takes its timeless digests along, and leaves those that guard against replays")
     func forgotten() throws {
         let store = try scratch.open()
         try store.apply([
-            .seen(seen([1])), .seen(seen([1], sender: "X")), .seen(seen([1], owner: "X")),
-            .forgetSeen(owner: "B", sender: "A"),
+            .seen(seen([1], time: nil)), .seen(seen([2], time: 1_000)), .seen(seen([1], owner: "B", sender: "X", time: nil)),
+            .seen(seen([1], owner: "X", time: nil)), .forgetSeen(owner: "B", sender: "A"),
         ])
         #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == nil)
+        #expect(try store.seen(owner: "B", sender: "A", digest: [2]) != nil)
         #expect(try store.seen(owner: "B", sender: "X", digest: [1]) != nil)
         #expect(try store.seen(owner: "X", sender: "A", digest: [1]) != nil)
     }

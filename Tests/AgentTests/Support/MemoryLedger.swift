@@ -10,6 +10,8 @@ final class MemoryLedger: Ledger {
         var happenings: [Happening] = []
         var values: [String: String] = [:]
         var last: Int64 = 0
+        /// Wall and lived time of every pruning.
+        var prunes: [[Double]] = []
     }
 
     var state = State()
@@ -42,13 +44,13 @@ final class MemoryLedger: Ledger {
                 state.seen.append(row)
             }
         case .forgetSeen(let owner, let sender):
-            state.seen.removeAll { $0.owner == owner && $0.sender == sender }
+            state.seen.removeAll { $0.owner == owner && $0.sender == sender && $0.time == nil }
         case .park(let row): park(row)
         case .unpark(let number): state.parked.removeAll { $0.number == number }
         case .unparkAll(let sender): state.parked.removeAll { address(of: $0.sender) == sender }
         case .happening(let happening): state.happenings.append(happening)
         case .value(let key, let value): state.values[key] = value
-        case .prune: break
+        case .prune(let wall, let lived): state.prunes.append([wall, lived])
         }
     }
 
@@ -99,7 +101,7 @@ final class MemoryLedger: Ledger {
         (living.count, living.reduce(0) { $0 + $1.content.utf8.count + ($1.sealed?.data.count ?? 0) })
     }
 
-    private var living: [Outgoing] { state.outgoing.filter { !$0.state.isEnd } }
+    private var living: [Outgoing] { state.outgoing.filter(\.isLiving) }
 
     // MARK: - The rest
 

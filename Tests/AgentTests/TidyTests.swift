@@ -1,0 +1,26 @@
+import Agent
+import Testing
+
+@Suite("What is over its age goes")
+struct TidyTests {
+    @Test("once an hour, and by no wall clock while it is unset")
+    func hourly() throws {
+        let board = Board([People.moki])
+        let start = Moment(wall: 1_800_000_000, lived: 100)
+        _ = board.handle(.ticked, at: start)
+        _ = board.handle(.ticked, at: Moment(wall: 1_800_000_010, lived: 110))
+        #expect(board.ledger.state.prunes == [[1_800_000_000, 100]])
+        #expect(board.nextTick(start) <= 3700)
+        _ = board.handle(.ticked, at: Moment(wall: 50, isClockSet: false, lived: 3701))
+        #expect(board.ledger.state.prunes == [[1_800_000_000, 100], [0, 3701]])
+    }
+
+    @Test("the hour comes however often something else happens in between")
+    func busy() throws {
+        let board = Board([People.moki])
+        _ = board.handle(.ticked, at: Moment(wall: 1_800_000_000, lived: 0))
+        let later = Moment(wall: 1_800_003_000, lived: 3000)
+        _ = board.handle(.room(broker: "a", 20), at: later)
+        #expect(board.nextTick(later) == 3600)
+    }
+}
