@@ -6,6 +6,7 @@
    together. What hides behind it is declared below by hand. */
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -80,6 +81,19 @@ static inline int culver_epoll_take(int epoll, struct culver_ready *ready, int r
         ready[index].gone = (events[index].events & (uint32_t)(EPOLLHUP | EPOLLERR)) != 0;
     }
     return count;
+}
+
+/* Hides behind _GNU_SOURCE. How large the stacks of new threads are; 0, or an error number. */
+extern int pthread_setattr_default_np(const pthread_attr_t *);
+
+static inline int culver_limit_stacks(size_t bytes) {
+    pthread_attr_t attributes;
+    int fault = pthread_attr_init(&attributes);
+    if (fault != 0) return fault;
+    fault = pthread_attr_setstacksize(&attributes, bytes);
+    if (fault == 0) fault = pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+    return fault;
 }
 
 /* memfd_create hides behind _GNU_SOURCE, and `environ` is a global that Swift 6 does not let one touch. */

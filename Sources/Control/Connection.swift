@@ -16,6 +16,7 @@ import Format
     private var input = LineBuffer()
     private var output: [ArraySlice<UInt8>] = []
     private var unanswered = 0
+    private var unansweredBytes = 0
     private var isOpen = true
     /// The client has said all that it will say.
     private var isDone = false
@@ -58,7 +59,9 @@ import Format
     private func read() {
         switch Socket.read(socket, upTo: 64 << 10) {
         case .nothing: return
-        case .bytes(let bytes): input.append(bytes)
+        case .bytes(let bytes):
+            input.append(bytes)
+            server?.weigh()
         case .end: isDone = true
         }
         pump()
@@ -78,8 +81,12 @@ import Format
     }
 
     private var mayTake: Bool {
-        unanswered < limits.unanswered && backlog < limits.patience
+        unanswered < limits.unanswered && backlog < limits.patience && unansweredBytes < limits.unansweredBytes
+            && server?.isBurdened == false
     }
+
+    /// Bytes that are held for this client and would go with it.
+    var weight: Int { input.count + backlog }
 
     /// A line without its end counts when nothing more will come.
     private func nextLine() -> [UInt8]? {
@@ -90,14 +97,20 @@ import Format
         guard bytes.count <= limits.line else { return refuseLongLine() }
         switch Line(bytes, limits: limits) {
         case .blank: return
-        case .single(let request): take([request], isBatch: false)
-        case .batch(let requests): take(requests, isBatch: true)
+        case .single(let request): take([request], bytes.count, isBatch: false)
+        case .batch(let requests): take(requests, bytes.count, isBatch: true)
         }
     }
 
-    private func take(_ requests: [Result<Request, Line.Refusal>], isBatch: Bool) {
+    private func take(_ requests: [Result<Request, Line.Refusal>], _ bytes: Int, isBatch: Bool) {
         unanswered += requests.count
-        let reply = Reply(to: self, calls: requests.count, isBatch: isBatch, limit: limits.replies / 2)
+        unansweredBytes += bytes
+        server?.burden(bytes)
+        let reply = Reply(to: self, calls: requests.count, isBatch: isBatch, limit: limits.replies / 2) {
+            [weak self, weak server] in
+            self?.unansweredBytes -= bytes
+            server?.burden(-bytes)
+        }
         for request in requests {
             switch request {
             case .success(let request):
@@ -144,6 +157,7 @@ import Format
         backlog += line.count
         output.append(line[...])
         if output.count == 1 { write() }
+        server?.weigh()
     }
 
     private func write() {
@@ -168,7 +182,7 @@ import Format
     }
 
     /// Not at once: whoever answers is in the middle of something, and must not be handed the next call.
-    private func pumpSoon() {
+    func pumpSoon() {
         guard !isPumping, isDone || isStalled else { return }
         DispatchQueue.main.async { [weak self] in MainActor.assumeIsolated { self?.pump() } }
     }

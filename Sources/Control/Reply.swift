@@ -8,10 +8,15 @@ import Format
     private var answers: [JSON] = []
     private var bytes = 0
     private var missing: Int
+    private let onEnd: @MainActor () -> Void
 
-    /// `calls` counts all of the line, notifications and refused ones too.
-    init(to connection: Connection, calls: Int, isBatch: Bool, limit: Int) {
+    /// `calls` counts all of the line, notifications and refused ones too. `onEnd` is called when all are over.
+    init(
+        to connection: Connection, calls: Int, isBatch: Bool, limit: Int,
+        onEnd: @escaping @MainActor () -> Void
+    ) {
         self.connection = connection
+        self.onEnd = onEnd
         self.missing = calls
         self.isBatch = isBatch
         self.limit = limit
@@ -21,6 +26,7 @@ import Format
     func add(_ answer: JSON?) {
         missing -= 1
         if let answer { answers.append(isBatch ? fitting(answer) : answer) }
+        if missing == 0 { onEnd() }
         connection?.answered()
         guard missing == 0, !answers.isEmpty else { return }
         connection?.send(isBatch ? .array(answers) : answers[0])

@@ -21,6 +21,7 @@ import Glibc
     private var connections: [ConnectionID: Connection] = [:]
     private var lastConnection: UInt64 = 0
     private var isClosed = false
+    private var unansweredBytes = 0
     /// Given up for a moment when there is no other descriptor left to tell a client off with.
     private var spare = Socket.spare()
 
@@ -57,6 +58,9 @@ import Glibc
         connections[connection]?.backlog ?? 0
     }
 
+    /// Whether anybody is left to hear an answer.
+    package func isOpen(_ connection: ConnectionID) -> Bool { connections[connection] != nil }
+
     /// Hangs up on one client.
     package func disconnect(_ connection: ConnectionID) {
         connections[connection]?.close()
@@ -83,6 +87,24 @@ import Glibc
         connections[connection.id] = nil
         arrivals?.isReading = true
         if !isClosed { onClose(connection.id) }
+    }
+
+    // MARK: memory
+
+    /// Too much waits for answers: nobody is read from until it is less.
+    var isBurdened: Bool { unansweredBytes >= limits.allUnansweredBytes }
+
+    func burden(_ bytes: Int) {
+        let was = isBurdened
+        unansweredBytes += bytes
+        guard was, !isBurdened else { return }
+        for connection in connections.values { connection.pumpSoon() }
+    }
+
+    /// Half lines and unread answers of all clients have one bound: the greediest goes.
+    func weigh() {
+        guard connections.values.reduce(0, { $0 + $1.weight }) > limits.queues else { return }
+        connections.values.max { $0.weight < $1.weight }?.close()
     }
 
     // MARK: arrivals

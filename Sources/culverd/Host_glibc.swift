@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Store
 
@@ -64,7 +65,7 @@ extension Host {
 
     static var environment: [String: String] {
         var all: [String: String] = [:]
-        var entry = environ
+        var entry = Glibc.environ
         while let text = entry.pointee {
             let parts = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             if parts.count == 2 { all[String(parts[0])] = String(parts[1]) }
@@ -73,8 +74,14 @@ extension Host {
         return all
     }
 
-    /// Bounds what a hostile broker can make libmosquitto allocate (design section 4).
+    /// Bounds what a hostile broker can make libmosquitto allocate (design section 4). The bound counts what may be
+    /// written to, so stacks are made small and large blocks are given back at once, without pools of their own for
+    /// each thread. To be called before there are threads.
     static func limitMemory(_ bytes: UInt) {
+        _ = culver_limit_stacks(1 << 20)
+        mallopt(M_ARENA_MAX, 2)
+        mallopt(M_MMAP_THRESHOLD, 128 << 10)
+        mallopt(M_TRIM_THRESHOLD, 1 << 20)
         var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
         setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
     }

@@ -47,6 +47,9 @@ import Store
     private var idle: (@MainActor () -> Void)?
     private var written = 0
 
+    /// Seconds after which a turn takes no more: who waits for the first errand need not wait for all.
+    private static let patience = 0.05
+
     init(
         store: MessageStore, book: Book, directory: StateDirectory, clock: Clock, messenger: Messenger, log: Log
     ) {
@@ -104,14 +107,21 @@ import Store
     }
 
     /// `rest`: errands of a failed turn that are still to be tried, one by one.
-    private func run(_ errands: [Errand], retrying rest: ArraySlice<Errand>) {
+    private func run(_ all: [Errand], retrying rest: ArraySlice<Errand>) {
+        var errands = all
         isBusy = true
         let now = clock.now
         book.keys.lived = now.lived
         var turn = Turn(now: now, ledger: store, messenger: messenger)
         do {
             if isBookStale { try reloadBook(now) }
-            for errand in errands { try carryOut(errand, &turn) }
+            for (index, errand) in errands.enumerated() {
+                try carryOut(errand, &turn)
+                guard clock.now.lived > now.lived + Self.patience else { continue }
+                pending.insert(contentsOf: errands[(index + 1)...], at: 0)
+                errands.removeSubrange((index + 1)...)
+                break
+            }
             if store.hasChanges || book.hasChanges { try clock.save(now, in: store) }
         } catch {
             return failed(errands, error, rest, now, touchesBook: book.hasChanges)

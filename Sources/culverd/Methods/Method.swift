@@ -55,6 +55,10 @@ extension Daemon {
         loop.add(
             .request(call) { [weak self] call, turn in
                 guard let self else { return }
+                // Who only asked and left is not told; what is to be done is done all the same.
+                guard method.role > .reader || self.server?.isOpen(call.connection) == true else {
+                    return call.fail(.stopping)
+                }
                 let params = try Params(call.params, known: method.parameters)
                 try method.body(self, Request(call: call, params: params), &turn)
             })
