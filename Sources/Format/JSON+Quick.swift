@@ -114,12 +114,16 @@ private struct QuickReader {
     private mutating func string() -> String? {
         position += 1
         let start = position
+        var all: UInt8 = 0
         while position < text.count {
             let byte = text[position]
             if byte == UInt8(ascii: "\"") {
                 defer { position += 1 }
+                // Plain ASCII needs no check, and most of a message is Base64.
+                if all < 0x80 { return String(decoding: text[start..<position], as: UTF8.self) }
                 return String(validating: text[start..<position], as: UTF8.self)
             }
+            all |= byte
             if byte == UInt8(ascii: "\\") { return escaped(from: start) }
             guard byte >= 0x20 else { return nil }
             position += 1
