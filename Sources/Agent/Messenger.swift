@@ -5,7 +5,7 @@ package import Records
 /// The agent that sends and receives: the seed's Messanger. Decides, and does nothing: it reads and writes the
 /// ledger and the address book of an open turn, and says in effects what is to follow once that turn is on disk.
 ///
-/// A message out (`+Outgoing`):
+/// A message out (`+Outgoing`, `+Sealed`, `+Repeating`, `+Ends`):
 ///  1. `.submitted`: known before? room? a contact now.
 ///  2. no key of the peer: saved as `waiting`, answered, looked up (`+Directory`).
 ///  3. sealed by the pool, `.sealed`: saved as `queued`, answered, published.

@@ -1,0 +1,121 @@
+import Crypto
+import DIMP
+import Format
+import Records
+
+/// What brokers say of a parcel, and how a message ends.
+extension Messenger {
+    mutating func acknowledge(_ number: UInt64, _ outcome: Outcome, _ now: Moment) throws(LedgerError) {
+        guard let errand = parcels.removeValue(forKey: number) else { return }
+        if let broker = errand.broker { rooms[broker]? += 1 }
+        switch errand.purpose {
+        case .message(let id): try acknowledge(id, outcome, now)
+        case .receipts(let receipted):
+            // Where nobody listens the peer will repeat, and is receipted again.
+            guard outcome == .taken || outcome == .nobody else { break }
+            for one in receipted {
+                guard var seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest), seen.isOwed
+                else { continue }
+                seen.isOwed = false
+                try ledger.apply(.seen(seen))
+            }
+        case .courtesy: break
+        }
+        try pump(now)
+    }
+
+    private mutating func acknowledge(_ id: String, _ outcome: Outcome, _ now: Moment) throws(LedgerError) {
+        guard var row = try ledger.outgoing(id: id), !row.state.isEnd, let receiver = ID(row.receiver) else { return }
+        switch outcome {
+        case .taken:
+            row.state = .published
+            row.published = row.published ?? now.wall
+            row.reason = nil
+            // Stock peers do not de-duplicate: to them a message goes once, and published is its end.
+            if isOnce(receiver) {
+                row.due = nil
+                row = spent(row)
+                try forgetTry(row)
+            }
+        case .nobody:
+            row.reason = "nobody-subscribed"
+            try forgetTry(row)
+            // Perhaps on the next broker; when all were asked, after the pause.
+            if row.due != nil, row.attempts % max(1, rooms.count) != 0 { row.due = now.lived }
+        case .refused(let words):
+            row.reason = "broker-refused: \(words)"
+            try forgetTry(row)
+        }
+        try ledger.apply(.outgoing(row))
+        effects.append(.changed(row))
+    }
+
+    /// What was on its way there may be lost: messages are due again, owed receipts are made again.
+    mutating func unlink(_ broker: String, _ now: Moment) throws(LedgerError) {
+        rooms[broker] = nil
+        backlog.removeAll { $0.broker == broker }
+        repairs = repairs.filter { $0.key.broker != broker }
+        for number in parcels.keys.sorted() where parcels[number]?.broker == broker {
+            guard let errand = parcels.removeValue(forKey: number) else { continue }
+            switch errand.purpose {
+            case .message(let id):
+                guard var row = try ledger.outgoing(id: id), !row.state.isEnd, row.due != nil else { continue }
+                row.due = now.lived
+                try ledger.apply(.outgoing(row))
+            case .receipts(let receipted):
+                for one in receipted where !rooms.isEmpty {
+                    let seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest)
+                    if let seen, seen.isOwed { sendReceipt(seen, now) }
+                }
+            case .courtesy: break
+            }
+        }
+        try pump(now)
+    }
+
+    // MARK: - Ends
+
+    mutating func cancel(_ id: String, _ token: UInt64, _ now: Moment) throws(LedgerError) {
+        guard let row = try ledger.outgoing(id: id) else {
+            effects.append(.answer(token, .refused(Refusal(.noInput, "unknown-message", "there is no message \(id)"))))
+            return
+        }
+        guard !row.state.isEnd else {
+            effects.append(
+                .answer(token, .refused(Refusal(.ended, "ended", "the message is \(row.state.rawValue) already"))))
+            return
+        }
+        try end(row, .cancelled, "cancelled", now)
+        effects.insert(
+            .answer(token, .accepted(id: row.id, sn: row.sn, state: OutgoingState.cancelled.rawValue, isRepeat: false)),
+            at: 0)
+    }
+
+    /// The digest and the signature stay, so that a late receipt finds the row; the ciphertext and its key do not.
+    private func spent(_ row: Outgoing) -> Outgoing {
+        var row = row
+        row.content = ""
+        if let sealed = row.sealed {
+            row.sealed = Outgoing.Sealed(digest: sealed.digest, data: [], signature: sealed.signature, iv: [], key: "")
+        }
+        return row
+    }
+
+    mutating func end(_ row: Outgoing, _ state: OutgoingState, _ reason: String?, _ now: Moment) throws(LedgerError) {
+        var row = row
+        row.state = state
+        row.reason = reason
+        row.due = nil
+        if state == .delivered { row.delivered = now.wall }
+        row = spent(row)
+        try forgetTry(row)
+        try ledger.apply(.outgoing(row))
+        effects.append(.changed(row))
+        if state != .delivered {
+            try note(
+                .message, state == .cancelled ? .info : .warning,
+                "message \(row.id) to \(row.receiver) \(state.rawValue)",
+                did: ID(row.receiver), id: row.id, reason: reason, now)
+        }
+    }
+}
