@@ -262,6 +262,8 @@ class World:
                 writer.start()
             self.kill_some()
             self.settle(writers)
+        except (OSError, AssertionError, Refused):
+            self.fault(traceback.format_exc())
         finally:
             for writer in writers:
                 writer.is_ending = True
@@ -354,9 +356,8 @@ class World:
         while waiting and time.monotonic() < end:
             for (board, number), shown in self.look(list(waiting), writers):
                 waiting[board, number] = shown
-                if shown["state"] in ("delivered", "failed", "expired", "cancelled"):
-                    if shown["state"] == "delivered":
-                        del waiting[board, number]
+                if shown["state"] == "delivered":
+                    del waiting[board, number]
             time.sleep(0.1)
         for writer in writers:
             self.judge(writer, waiting, end)
@@ -402,7 +403,7 @@ class World:
             if not is_there or is_doubled or not is_delivered:
                 board.fault(
                     f"number {number}, {writer.ids[number]}: inbox {places[number]}, handed out {handed[number]}, "
-                    f"at the sender {waiting.get((board, number)) or 'delivered'}"
+                    f"at the sender {waiting.get((board, number), 'delivered') or 'not shown'}"
                 )
         for number in set(places) - accepted:
             peer.fault(f"number {number} came, and was not accepted in this round: {places[number]}")

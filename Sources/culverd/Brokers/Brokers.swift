@@ -267,9 +267,11 @@ import Transport
         }
     }
 
-    /// Parcels that waited for room.
+    /// Parcels that waited for room, each once: where the connection breaks under them they wait again, and the link
+    /// says that it is connected until the main queue's next turn.
     private func flush(_ name: String) {
-        while let parcel = held[name]?.first, (links[name]?.room ?? 0) > 0 {
+        for _ in 0..<(held[name]?.count ?? 0) {
+            guard (links[name]?.room ?? 0) > 0, let parcel = held[name]?.first else { return }
             held[name]?.removeFirst()
             publish(parcel)
         }
