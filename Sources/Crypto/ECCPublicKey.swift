@@ -40,7 +40,12 @@ package struct ECCPublicKey: Sendable {
 
     /// ECDSA with SHA-256, in DER to the letter; of the two values of S either will do.
     package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-        Secp256k1.isDER(signature: signature) && context.with { $0.verifies(signature, of: message) }
+        verifies(signature, ofDigest: Digest.sha256(message))
+    }
+
+    /// The same for whoever has the message's SHA-256 already.
+    package func verifies(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
+        Secp256k1.isDER(signature: signature) && context.with { $0.verifies(signature, ofDigest: digest) }
     }
 }
 

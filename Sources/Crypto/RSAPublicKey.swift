@@ -43,7 +43,12 @@ package struct RSAPublicKey: Sendable {
 
     /// RSASSA-PKCS1-v1_5 with SHA-256; a signature of the wrong length is a wrong one.
     package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-        context.verifies(signature, of: message)
+        verifies(signature, ofDigest: Digest.sha256(message))
+    }
+
+    /// The same for whoever has the message's SHA-256 already.
+    package func verifies(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
+        context.verifies(signature, ofDigest: digest)
     }
 }
 

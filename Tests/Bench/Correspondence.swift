@@ -40,8 +40,7 @@ struct Correspondence {
     func open(_ wire: [UInt8], knowing isKnown: Bool, with secrets: [RSAPrivateKey]) throws -> Content {
         let message = try ReliableMessage(parsing: wire)
         guard message.envelope.receiver == receiver.id else { throw Failure.isForSomebodyElse }
-        _ = Digest.sha256(message.secure.data)
-        let secure = try message.verified(by: sender.meta)
+        let secure = try message.verified(by: sender.meta, digest: Digest.sha256(message.secure.data))
         let key = try isKnown ? knownKey(of: secure) : secure.unwrapped(for: receiver.id, with: secrets).0
         let instant = try secure.decrypted(with: key)
         guard try Seal.check(instant, iv: secure.iv) else { throw Failure.isNotSealed }

@@ -89,10 +89,9 @@ final class KeyContext: @unchecked Sendable {
         return Array(room.suffix(Int(code)))
     }
 
-    /// Over SHA-256: RSASSA-PKCS1-v1_5, or ECDSA in DER. `false` for anything else, of whatever length.
-    func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
-        let digest = Digest.sha256(message)
-        return mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, digest.count, signature, signature.count) == 0
+    /// Of a SHA-256 digest: RSASSA-PKCS1-v1_5, or ECDSA in DER. `false` for anything else, of whatever length.
+    func verifies(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
+        digest.count == 32 && mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, digest.count, signature, signature.count) == 0
     }
 
     func sign(_ message: [UInt8]) throws(CryptoError) -> [UInt8] {

@@ -37,9 +37,14 @@ package enum PublicKey: Sendable, Equatable {
     }
 
     package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
+        verifies(signature, ofDigest: Digest.sha256(message))
+    }
+
+    /// The same for whoever has the message's SHA-256 already.
+    package func verifies(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
         switch self {
-        case .rsa(let key): key.verifies(signature, of: message)
-        case .ecc(let key, _): key.verifies(signature, of: message)
+        case .rsa(let key): key.verifies(signature, ofDigest: digest)
+        case .ecc(let key, _): key.verifies(signature, ofDigest: digest)
         }
     }
 

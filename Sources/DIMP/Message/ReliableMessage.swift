@@ -1,3 +1,4 @@
+import Crypto
 package import Format
 
 /// A signed message: what travels. One JSON object, the universal form when we write it (protocol.md 1.1), every
@@ -101,9 +102,10 @@ package struct ReliableMessage: Sendable {
     }
 
     /// The message whose signature is good under the sender's meta key: all software seen signs with that one.
-    package func verified(by meta: Meta) throws(Rejection) -> SecureMessage {
+    /// `digest` is the SHA-256 of `secure.data`, for whoever has it already.
+    package func verified(by meta: Meta, digest: [UInt8]? = nil) throws(Rejection) -> SecureMessage {
         guard meta.vouches(for: envelope.sender) else { throw Rejection(.meta, "the meta is of another ID") }
-        guard meta.key.verifies(signature, of: secure.data) else {
+        guard meta.key.verifies(signature, ofDigest: digest ?? Digest.sha256(secure.data)) else {
             throw Rejection(.signature, "the signature does not verify")
         }
         return secure
