@@ -41,7 +41,7 @@ extension Messenger {
         case .command(.handshake(let title, _)): answer(handshake: title, opened, now)
         case .array(let contents) where !isInner: try acceptAll(contents, of: opened, now)
         case .forward(let messages): try acceptForwarded(messages, opened, now)
-        default: try store(content, opened, isInner: isInner, now)
+        default: try store(content, opened, now)
         }
     }
 
@@ -57,7 +57,7 @@ extension Messenger {
             if case .command(.receipt) = $0.body { true } else { false }
         }
         guard isOurs, inner.count == contents.count, !inner.isEmpty else {
-            return try store(opened.content, opened, isInner: false, now)
+            return try store(opened.content, opened, now)
         }
         for content in inner { try accept(content, of: opened, isInner: true, now) }
     }
@@ -84,14 +84,12 @@ extension Messenger {
                     message: message, wire: message.json.bytes, digest: Digest.sha256(message.secure.data),
                     owner: message.envelope.receiver.address, depth: depth), now)
         }
-        try confirm(opened, opened.content, isStored: false, now)
+        try confirm(opened, opened.content, now)
     }
 
     // MARK: - Inbox
 
-    private mutating func store(
-        _ content: Content, _ opened: Opened, isInner: Bool, _ now: Moment
-    ) throws(LedgerError) {
+    private mutating func store(_ content: Content, _ opened: Opened, _ now: Moment) throws(LedgerError) {
         let sender = opened.sender
         let owner = opened.arrival.owner.text
         // A stock peer that repeats makes a new ciphertext of the same content.
@@ -116,7 +114,7 @@ extension Messenger {
                     group: (content.group ?? opened.envelope.group)?.text, time: content.time ?? 0,
                     received: now.isClockSet ? now.wall : 0, content: JSON.object(json).text, type: content.type,
                     sealed: opened.isSealed, encrypted: opened.isEncrypted, trust: trust(in: sender))))
-        try confirm(opened, content, isStored: true, now)
+        try confirm(opened, content, now)
     }
 
     private func trust(in sender: ID) -> String {
@@ -127,9 +125,7 @@ extension Messenger {
     private func plain(_ content: Content) -> [UInt8] { JSON.object(content.json).bytes }
 
     /// Remembers that this message was taken, and owes its sender a receipt. Broadcasts have none.
-    private mutating func confirm(
-        _ opened: Opened, _ content: Content, isStored: Bool, _ now: Moment
-    ) throws(LedgerError) {
+    private mutating func confirm(_ opened: Opened, _ content: Content, _ now: Moment) throws(LedgerError) {
         guard let owner = book.identity(opened.arrival.owner) else { return }
         let members = Receipt.members(of: opened.arrival.message, content: content, text: "Message received.")
         let isOwed = opened.isEncrypted
@@ -140,6 +136,7 @@ extension Messenger {
             receipt: isOwed ? JSON.object(members).text : nil, receiptTo: opened.sender.bare.text,
             receiptFrom: owner.id.bare.text, isOwed: isOwed, answered: now.lived)
         try ledger.apply(.seen(seen))
+        try follow(opened, now)
         if isOwed { sendReceipt(seen, now) }
     }
 }

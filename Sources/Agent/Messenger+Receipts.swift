@@ -67,7 +67,7 @@ extension Messenger {
             return try reject(Rejection(.content, "a receipt for nothing that we sent"), from: opened.sender, now)
         }
         guard !row.state.isEnd || row.state == .expired else { return }
-        let isUnderstood = !receipt.text.contains("not support")
+        let isUnderstood = !receipt.text.utf8.has("not support")
         try end(row, .delivered, isUnderstood ? nil : "not-understood", now)
     }
 

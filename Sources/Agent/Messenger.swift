@@ -46,6 +46,8 @@ package struct Messenger {
     var repairs: [Shelf: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
 
+    /// Streams of numbers with holes in them, by the ledger's key.
+    var holes: [String: Missing] = [:]
     /// When the ledger was last pruned, in seconds lived.
     var tidied: Double?
 
@@ -182,6 +184,7 @@ package struct Messenger {
             for lookup in lookups.values { next = min(next, lookup.next) }
             for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
         }
+        for missing in holes.values { next = min(next, missing.due) }
         for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
         return max(next, now.lived + 0.01)
     }
@@ -191,6 +194,7 @@ package struct Messenger {
         try repairCards(now)
         try pump(now)
         try flushRefusals(now)
+        try tellHoles(now)
         try tidy(now)
     }
 

@@ -24,7 +24,7 @@ final class Diary {
 
     /// `OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed`: the part after the last colon.
     func note(log line: String) {
-        if line.contains("host name verification failed") { isWrongName = true }
+        if line.utf8.has("host name verification failed") { isWrongName = true }
         if complaint == nil, line.hasPrefix("Error: ") { complaint = String(line.dropFirst(7)) }
         guard line.hasPrefix("OpenSSL Error"), faults.count < 8 else { return }
         let words = line.split(separator: ":").last.map(String.init) ?? line

@@ -17,8 +17,8 @@ struct TLSFault {
             return
         }
         guard let fault = diary.faults.first ?? diary.complaint else { return nil }
-        isMereEnd = fault.contains("unexpected eof")
-        let cause = fault.contains("certificate verify failed") ? Self.distrust(ssl) : nil
+        isMereEnd = fault.utf8.has("unexpected eof")
+        let cause = fault.utf8.has("certificate verify failed") ? Self.distrust(ssl) : nil
         words =
             if isMereEnd { "the broker ended the connection" } else { cause.map { "\(fault): \($0)" } ?? fault }
     }

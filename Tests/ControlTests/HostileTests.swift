@@ -213,9 +213,9 @@ import Testing
         async let sent: Void = apart {
             for id in 0..<1_000 { client.send(#"{"jsonrpc":"2.0","id":\#(id),"method":"hold"}"# + "\n") }
         }
-        #expect(try await eventually { scene.held.count == 256 })
+        #expect(try await eventually { scene.held.count == ControlLimits().unanswered })
         _ = try await apart { try Client(path: path).call("echo") }
-        #expect(scene.held.count == 256)
+        #expect(scene.held.count == ControlLimits().unanswered)
         var answered = 0
         while answered < 1_000 {
             try #require(try await eventually { !scene.held.isEmpty })
@@ -225,5 +225,47 @@ import Testing
         try await sent
         let ids = try await apart { (0..<1_000).compactMap { _ in client.line()?["id"]?.integer } }
         #expect(ids == Array(0..<1_000))
+    }
+
+    @Test("half lines of all clients share one bound, and the one with most is cut off")
+    func sharedQueues() async throws {
+        var limits = ControlLimits()
+        limits.queues = 100_000
+        let scene = try Scene(limits: limits)
+        defer { scene.end() }
+        let path = scene.path
+        let clients = try await apart {
+            let modest = try RawClient(path)
+            modest.send(String(repeating: " ", count: 30_000))
+            let greedy = try RawClient(path)
+            greedy.send(String(repeating: " ", count: 90_000))
+            return [modest, greedy]
+        }
+        #expect(try await eventually { scene.closed.count == 1 })
+        let answer = try await apart {
+            clients[0].send(#"{"jsonrpc":"2.0","id":1,"method":"echo"}"# + "\n")
+            return clients[0].line()
+        }
+        #expect(answer?["id"] == 1)
+    }
+
+    @Test("while too much of all clients waits for answers nobody is read from, and everybody is afterwards")
+    func sharedBurden() async throws {
+        var limits = ControlLimits()
+        limits.allUnansweredBytes = 10
+        let scene = try Scene(limits: limits)
+        defer { scene.end() }
+        let path = scene.path
+        let line = #"{"jsonrpc":"2.0","id":1,"method":"hold"}"# + "\n"
+        let first = try await apart { try RawClient(path) }
+        first.send(line)
+        #expect(try await eventually { scene.held.count == 1 })
+        let second = try await apart { try RawClient(path) }
+        second.send(line)
+        scene.release()
+        #expect(try await apart { first.line() }?["result"] == "released")
+        #expect(try await eventually { scene.held.count == 1 })
+        scene.release()
+        #expect(try await apart { second.line() }?["result"] == "released")
     }
 }

@@ -110,6 +110,7 @@ class Bench:
     def memory_of(self, name: str, board: Daemon, goal: float) -> None:
         """One daemon alone, so that PSS shares no page of the program with a second one."""
         time.sleep(SETTLED)
+        os.sync()  # a program that was just linked and is not on disk yet would count as dirty
         rollup = processes.rollup(board.process.pid)
         show(f"idle, {name}: RSS", rollup["Rss"] / 1024, "MiB")
         show(f"idle, {name}: PSS", rollup["Pss"] / 1024, "MiB", goal)

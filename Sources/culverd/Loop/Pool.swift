@@ -8,8 +8,9 @@ import Dispatch
         var finish: (@MainActor () -> Void)?
     }
 
-    private let queue = DispatchQueue(label: "culver.pool", attributes: .concurrent)
-    private let width: Int
+    /// Serial queues that do nothing at the moment. Not one concurrent queue: for that Dispatch would look after its
+    /// threads by a timer of its own, once a second for ever.
+    private var idle: [DispatchQueue]
     private var running = 0
     private var waiting: [@Sendable () -> @MainActor () -> Void] = []
     private var waitingFrom = 0
@@ -17,7 +18,7 @@ import Dispatch
     private var next: UInt64 = 0
 
     init(width: Int) {
-        self.width = max(1, width)
+        idle = (0..<max(1, width)).map { DispatchQueue(label: "culver.pool.\($0)") }
     }
 
     /// Work given and not finished.
@@ -37,13 +38,18 @@ import Dispatch
     }
 
     private func startMore() {
-        while running < width, waitingFrom < waiting.count {
+        while waitingFrom < waiting.count, let queue = idle.popLast() {
             let work = waiting[waitingFrom]
             waitingFrom += 1
             running += 1
             queue.async {
                 let report = work()
-                DispatchQueue.main.async { MainActor.assumeIsolated { report() } }
+                DispatchQueue.main.async {
+                    MainActor.assumeIsolated {
+                        self.idle.append(queue)
+                        report()
+                    }
+                }
             }
         }
         if waitingFrom == waiting.count {

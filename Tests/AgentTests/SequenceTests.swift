@@ -1,0 +1,97 @@
+import Records
+import Testing
+
+@testable import Agent
+
+@Suite("Numbers tell what never came")
+struct SequenceTests {
+    private func events(_ pair: Pair, _ kind: Happening.Kind) -> [Happening] {
+        pair.b.ledger.state.happenings.filter { $0.kind == kind }
+    }
+
+    @Test("a message that never comes is a gap with its number, once, after repeats had their time")
+    func gap() throws {
+        let pair = Pair.friends()
+        pair.send("one")
+        pair.settle()
+        pair.trouble.lost = 1
+        let lost = pair.send("two")
+        pair.settle()
+        let row = try #require(pair.row(lost))
+        pair.feed(0, .cancelled(id: row.id, token: 99))
+        pair.trouble.lost = 0
+        pair.send("three")
+        pair.settle()
+        #expect(pair.b.texts == ["one", "three"])
+        pair.advance(100)
+        #expect(events(pair, .gap).isEmpty)
+        pair.advance(1000)
+        #expect(events(pair, .gap).map(\.reason) == ["2-2"])
+    }
+
+    @Test("a hole that a repeat fills is no gap")
+    func filled() {
+        let pair = Pair.friends()
+        pair.send("one")
+        pair.settle()
+        pair.trouble.lost = 1
+        pair.send("two")
+        pair.settle()
+        pair.trouble.lost = 0
+        pair.send("three")
+        pair.settle()
+        #expect(pair.b.texts == ["one", "three"])
+        pair.advance(1000)
+        #expect(pair.b.texts.sorted() == ["one", "three", "two"])
+        #expect(events(pair, .gap).isEmpty)
+    }
+
+    @Test("a number that comes again in another ciphertext tells of a second board with the same keys")
+    func clone() {
+        let pair = Pair.friends()
+        pair.send("one")
+        pair.settle()
+        let copy = pair.a.ledger.state
+        pair.send("two")
+        pair.settle()
+        #expect(events(pair, .clone).isEmpty)
+        pair.a.ledger.state = copy
+        pair.send("two of another board")
+        pair.settle()
+        #expect(pair.b.texts == ["one", "two", "two of another board"])
+        #expect(events(pair, .clone).map(\.did) == [People.moki.id.text])
+    }
+
+    @Test("the window keeps holes apart, joins nothing, and survives being written down")
+    func window() throws {
+        var window = ReplayWindow(first: 10)
+        #expect(window.take(11, lived: 0) == .new)
+        #expect(window.take(20, lived: 1) == .ahead)
+        #expect(window.take(15, lived: 2) == .new)
+        #expect(window.take(15, lived: 2) == .again)
+        #expect(window.take(9, lived: 2) == .unknown)
+        #expect(window.take(20, lived: 2) == .again)
+        #expect(window.holes.map { [$0.from, $0.through] } == [[12, 14], [16, 19]])
+        #expect(ReplayWindow(window.text) == window)
+        #expect(window.overdue(lived: 2, patience: 2).isEmpty)
+        #expect(window.overdue(lived: 3, patience: 2).map(\.from) == [12, 16])
+        #expect(window.overdue(lived: 9, patience: 2).isEmpty)
+        #expect(window.nextHole == nil)
+        #expect(window.take(12, lived: 9) == .new)
+        #expect(window.holes.map { [$0.from, $0.through] } == [[13, 14], [16, 19]])
+    }
+
+    @Test("a stream with more holes than it may have forgets the oldest")
+    func bounded() {
+        var window = ReplayWindow(first: 1)
+        for number in 1...500 { _ = window.take(Int64(number) * 3, lived: 0) }
+        #expect(window.holes.count == 64)
+        #expect(window.high == 1500)
+        #expect(window.holes.last?.through == 1499)
+    }
+
+    @Test("what is no window is none", arguments: ["", "{}", "[]", #"{"first":1}"#, #"{"first":"1","high":2}"#])
+    func damaged(text: String) {
+        #expect(ReplayWindow(text) == nil)
+    }
+}
