@@ -247,7 +247,7 @@ class World:
     def fault(self, words: str) -> None:
         self.tally.faults.append(f"seed {self.seed}, world {self.number}, round {self.round}: {words}")
 
-    def play(self, begin: float) -> Tally:
+    def play(self) -> Tally:
         """One round."""
         self.round += 1
         self.tally = Tally(rounds=1)
@@ -354,7 +354,10 @@ class World:
                 writer.board.fault(f"not answered in time: {list(writer.left)}")
         waiting = {(writer.board, number): None for writer in writers for number in writer.ids if writer.ids[number]}
         while waiting and time.monotonic() < end:
-            for (board, number), shown in self.look(list(waiting), writers):
+            asked = [key for key, shown in waiting.items() if shown is None or shown["state"] != "unknown"]
+            if not asked:
+                break
+            for (board, number), shown in self.look(asked, writers):
                 waiting[board, number] = shown
                 if shown["state"] == "delivered":
                     del waiting[board, number]
@@ -369,10 +372,13 @@ class World:
             try:
                 with writer.board.daemon.control() as client:
                     for board, number in numbers:
-                        if board is writer.board:
-                            shown.append(((board, number), client.call("message.show", id=writer.ids[number])))
-            except Refused as refusal:
-                writer.board.fault(f"{refusal}")
+                        if board is not writer.board:
+                            continue
+                        try:
+                            row = client.call("message.show", id=writer.ids[number])
+                        except Refused as refusal:
+                            row = {"state": "unknown", "refusal": str(refusal)}
+                        shown.append(((board, number), row))
             except (OSError, Closed):
                 pass
             self.start(writer.board)
@@ -445,10 +451,12 @@ def play(number: int, seed: int, rounds: int, seconds: float) -> None:
     world = None
     try:
         world = World(number, seed, directory)
+        bad = 0
         for _ in range(rounds):
-            if time.monotonic() - begin > seconds:
+            if time.monotonic() - begin > seconds or bad == 3:
                 break
-            tally = world.play(begin)
+            tally = world.play()
+            bad += bool(tally.faults)
             report()
         world.tally = tally = Tally()
         world.close()
