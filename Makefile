@@ -16,6 +16,7 @@ TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat
 # The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like
 # code, and packs the relocations (glibc 2.36 or newer reads them).
 RELEASE = -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=safe -Xlinker --exclude-libs=ALL \
+	-Xlinker --no-export-dynamic \
 	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker -s
 
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
