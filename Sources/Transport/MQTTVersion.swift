@@ -3,10 +3,12 @@ package enum MQTTVersion: Sendable, Equatable, CustomStringConvertible {
     case v311
     case v5
 
-    package var description: String {
+    package var description: String { "MQTT \(number)" }
+
+    package var number: String {
         switch self {
-        case .v311: "MQTT 3.1.1"
-        case .v5: "MQTT 5"
+        case .v311: "3.1.1"
+        case .v5: "5"
         }
     }
 }

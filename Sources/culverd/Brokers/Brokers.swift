@@ -159,7 +159,7 @@ import Transport
         case .connecting:
             conditions[name]?.state = "connecting"
         case .connected(let version, _):
-            conditions[name] = Condition(state: "connected", reason: nil, version: "\(version)")
+            conditions[name] = Condition(state: "connected", reason: nil, version: version.number)
             forgetParcels(of: name)
             settings[name]?.options.startsClean = false
             measureStart(of: name)
