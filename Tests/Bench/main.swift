@@ -34,8 +34,9 @@ let fresh = try pair.pack(text, reusing: nil)
 let message = try ReliableMessage(parsing: sealed)
 let digest = Digest.sha256(message.secure.data)
 let iv = message.secure.iv ?? []
-guard case .aes(let key, _) = pair.reused.key, let wrapped = try ReliableMessage(parsing: fresh).secure.keys.first
+guard case .aes(let secret, _) = pair.reused.key, let wrapped = try ReliableMessage(parsing: fresh).secure.keys.first
 else { fatalError("no key in our own message") }
+let key = secret.revealed
 
 let senderKey = RawKey(pem: pair.sender.secret.decryption?.pem ?? "")
 let receiverKey = RawKey(pem: pair.secret.pem)

@@ -14,7 +14,8 @@ struct ShortNameTests {
     @Test("are read in the message, in the content and in the key", arguments: ["keys", "key"])
     func threeLevels(_ form: String) throws {
         let key = try SymmetricKey.generate()
-        guard case .aes(let bytes, let iv?) = key else { return #expect(Bool(false), "no AES key") }
+        guard case .aes(let secret, let iv?) = key else { return #expect(Bool(false), "no AES key") }
+        let bytes = secret.revealed
         let content = #"{"T":"1","N":12,"W":1750000000.25,"text":"short"}"#
         let wrapped = try #require(scene.bob.visa.key?.encryption).encrypt(
             Array(#"{"A":"AES","D":"\#(Base64.encode(bytes))","I":"\#(Base64.encode(iv))"}"#.utf8))

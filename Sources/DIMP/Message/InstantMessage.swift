@@ -21,7 +21,9 @@ package struct InstantMessage: Sendable {
         switch key {
         case .plain: return SecureMessage(envelope: envelope, data: plaintext, iv: nil, keys: [])
         case .aes(let bytes, _):
-            let data = try AES.encrypt(plaintext, key: bytes, iv: iv)
+            let data = try bytes.withBytes { (key) throws(CryptoError) in
+                try AES.encrypt(plaintext, key: key, iv: iv)
+            }
             return SecureMessage(envelope: envelope, data: data, iv: iv, keys: [])
         }
     }

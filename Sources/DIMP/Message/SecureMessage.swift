@@ -56,10 +56,11 @@ package struct SecureMessage: Sendable {
             plaintext = data
         case .aes(let bytes, let keyIV):
             let iv = iv ?? keyIV ?? [UInt8](repeating: 0, count: 16)
-            guard let opened = try? AES.decrypt(data, key: bytes, iv: iv) else {
+            do throws(CryptoError) {
+                plaintext = try bytes.withBytes { (key) throws(CryptoError) in try AES.decrypt(data, key: key, iv: iv) }
+            } catch {
                 throw Rejection(.decrypt, "the content cannot be decrypted")
             }
-            plaintext = opened
         }
         // A wrong key is most often noticed here: text that is no JSON is a failed decryption, not a wrong content.
         let json: JSON

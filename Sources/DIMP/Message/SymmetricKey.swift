@@ -3,11 +3,11 @@ package import Format
 
 /// The key of a message's content (protocol.md 5.2): AES in CBC mode, or PLAIN for broadcasts.
 package enum SymmetricKey: Sendable, Equatable {
-    case aes(key: [UInt8], iv: [UInt8]?)
+    case aes(key: SecretBytes, iv: [UInt8]?)
     case plain
 
     package static func generate() throws(CryptoError) -> SymmetricKey {
-        .aes(key: try Random.bytes(32), iv: try Random.bytes(16))
+        .aes(key: SecretBytes(try Random.bytes(32)), iv: try Random.bytes(16))
     }
 
     /// Full or short names. Takes AES with 16, 24 or 32 bytes, and PLAIN, which is legal only for a broadcast.
@@ -20,7 +20,7 @@ package enum SymmetricKey: Sendable, Equatable {
             guard let key = object.first("data", "D")?.string.flatMap(Base64.decode), [16, 24, 32].contains(key.count)
             else { throw Rejection(.key, "the message key has no 16, 24 or 32 bytes") }
             let iv = object.first("iv", "IV", "I")?.string
-            self = .aes(key: key, iv: try iv.map { (text) throws(Rejection) in try Self.iv(text) })
+            self = .aes(key: SecretBytes(key), iv: try iv.map { (text) throws(Rejection) in try Self.iv(text) })
         case "PLAIN": self = .plain
         default: throw Rejection(.key, "the message key has an unknown algorithm")
         }
@@ -31,7 +31,7 @@ package enum SymmetricKey: Sendable, Equatable {
     package func json(from sender: Address? = nil) -> JSON {
         switch self {
         case .aes(let key, let iv):
-            var object: JSONObject = ["algorithm": "AES", "data": .string(Base64.encode(key))]
+            var object: JSONObject = ["algorithm": "AES", "data": .string(Base64.encode(key.revealed))]
             if let iv { object["iv"] = .string(Base64.encode(iv)) }
             if let sender { object["from"] = .string(sender.text) }
             return .object(object)

@@ -34,7 +34,7 @@ package struct Packing: Sendable {
         if let reused {
             key = reused.key
         } else if let iv {
-            key = .aes(key: try Random.bytes(32), iv: iv)
+            key = .aes(key: SecretBytes(try Random.bytes(32)), iv: iv)
         }
         var secure = try InstantMessage(envelope: envelope, content: content).encrypted(with: key, iv: iv ?? [])
         if let reused {

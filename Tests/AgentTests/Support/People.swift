@@ -35,7 +35,7 @@ extension Identity {
         let envelope = Envelope(
             sender: id, receiver: receiver.id, time: envelopeTime ?? content.time, type: content.type)
         let iv = try Random.bytes(16)
-        let key = SymmetricKey.aes(key: try Random.bytes(32), iv: iv)
+        let key = SymmetricKey.aes(key: SecretBytes(try Random.bytes(32)), iv: iv)
         var secure = try InstantMessage(envelope: envelope, content: content).encrypted(with: key, iv: iv)
         let packing = Packing(
             identity: self, receiver: receiver.id, recipients: [(receiver.id, receiver.encryptionKey)])

@@ -82,7 +82,7 @@ struct ContentVectorTests {
         let key = json["key"] ?? json["password"]
         try agree((file.key != nil) == (key != nil), "key of the file")
         guard case .aes(let bytes, _)? = file.key else { return }
-        try agree(Data(bytes).base64EncodedString() == key?["data"]?.string, "key of the file")
+        try agree(Data(bytes.revealed).base64EncodedString() == key?["data"]?.string, "key of the file")
     }
 
     private func compare(_ command: Command, with json: JSON) throws {
