@@ -15,7 +15,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency], _ linker: [Link
 /// The tests of the module of the same name.
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, swiftSettings: settings)
+        name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies, swiftSettings: settings
+    )
 }
 
 let package = Package(
@@ -52,7 +53,8 @@ let package = Package(
         .executableTarget(
             name: "culverd",
             dependencies: [
-                "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "Transport", "CInih", "CLinux",
+                "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "Transport", "CInih",
+                "CLinux",
             ],
             swiftSettings: settings),
         .executableTarget(

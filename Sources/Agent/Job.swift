@@ -20,7 +20,9 @@ package struct Job: Sendable {
         case .seal(let sealing):
             .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
         case .verify(let verifying):
-            .verified(verifying, isGood: (try? verifying.message.verified(by: verifying.meta, digest: verifying.arrival.digest)) != nil)
+            .verified(
+                verifying,
+                isGood: (try? verifying.message.verified(by: verifying.meta, digest: verifying.arrival.digest)) != nil)
         case .unwrap(let unwrapping):
             .unwrapped(
                 unwrapping,

@@ -279,7 +279,9 @@ extension Messenger {
             }
             let wire = meta == nil ? parked.wire : message.json.bytes
             try admit(
-                Arrival(message: message, wire: wire, digest: Digest.sha256(message.secure.data), owner: owner.id.address, depth: 0), now)
+                Arrival(
+                    message: message, wire: wire, digest: Digest.sha256(message.secure.data), owner: owner.id.address,
+                    depth: 0), now)
         }
     }
 }

@@ -10,7 +10,8 @@ extension Messenger {
     /// Takes note of an accepted message's number.
     mutating func follow(_ opened: Opened, _ now: Moment) throws(LedgerError) {
         guard opened.isSealed, opened.isEncrypted, let seq = opened.content.json["seq"],
-            let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count), !stream.utf8.contains(UInt8(ascii: " ")), let number = seq["n"]?.integer, number > 0
+            let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count),
+            !stream.utf8.contains(UInt8(ascii: " ")), let number = seq["n"]?.integer, number > 0
         else { return }
         let key = "window \(opened.arrival.owner) \(opened.sender.address) \(opened.envelope.target.address)"
         var window = ReplayWindow(first: number)
@@ -18,7 +19,8 @@ extension Messenger {
             window = kept.window
             if window.take(number, lived: now.lived) == .again {
                 try note(
-                    .clone, .warning, "\(opened.sender) sent two messages with the number \(number): two boards may have its keys",
+                    .clone, .warning,
+                    "\(opened.sender) sent two messages with the number \(number): two boards may have its keys",
                     did: opened.sender, reason: "same-number", now)
             }
         }
@@ -34,7 +36,8 @@ extension Messenger {
                 continue
             }
             for hole in kept.window.overdue(lived: now.lived, patience: Self.patienceForHoles) {
-                let range = hole.from == hole.through ? "message \(hole.from)" : "messages \(hole.from) to \(hole.through)"
+                let range =
+                    hole.from == hole.through ? "message \(hole.from)" : "messages \(hole.from) to \(hole.through)"
                 try note(
                     .gap, .warning, "\(range) of \(missing.sender) did not come", did: missing.sender,
                     reason: "\(hole.from)-\(hole.through)", now)

@@ -2,7 +2,7 @@ import Format
 
 /// Which numbers of one stream of one sender have come (design section 5.2, Sequence). Kept in the ledger as JSON.
 ///
-///     {"first": 1, "high": 9, "holes": [[4, 5, since, told]]}      1…3 and 6…9 came, 4 and 5 are missing since then
+///     {"first": 1, "high": 9, "holes": [[4, 5, since, told]]}    1…3 and 6…9 came, 4 and 5 not yet
 ///
 /// What came before the first number seen is unknown: a late joiner misses nothing.
 struct ReplayWindow: Sendable, Equatable {
@@ -52,8 +52,12 @@ struct ReplayWindow: Sendable, Equatable {
         guard let index = holes.firstIndex(where: { $0.from <= number && number <= $0.through }) else { return .again }
         let hole = holes.remove(at: index)
         var rest: [Hole] = []
-        if hole.from < number { rest.append(Hole(from: hole.from, through: number - 1, since: hole.since, isTold: hole.isTold)) }
-        if number < hole.through { rest.append(Hole(from: number + 1, through: hole.through, since: hole.since, isTold: hole.isTold)) }
+        if hole.from < number {
+            rest.append(Hole(from: hole.from, through: number - 1, since: hole.since, isTold: hole.isTold))
+        }
+        if number < hole.through {
+            rest.append(Hole(from: number + 1, through: hole.through, since: hole.since, isTold: hole.isTold))
+        }
         holes.insert(contentsOf: rest, at: index)
         return .new
     }

@@ -32,7 +32,7 @@ struct Files: Backend {
         for _ in 0..<40 {
             do throws(FileError) {
                 return try directory.lock()
-            } catch where error.isHeld {
+            } catch  where error.isHeld {
                 usleep(50_000)
             } catch {
                 throw error

@@ -37,7 +37,8 @@ import Testing
     func forgotten() throws {
         let store = try scratch.open()
         try store.apply([
-            .seen(seen([1], time: nil)), .seen(seen([2], time: 1_000)), .seen(seen([1], owner: "B", sender: "X", time: nil)),
+            .seen(seen([1], time: nil)), .seen(seen([2], time: 1_000)),
+            .seen(seen([1], owner: "B", sender: "X", time: nil)),
             .seen(seen([1], owner: "X", time: nil)), .forgetSeen(owner: "B", sender: "A"),
         ])
         #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == nil)

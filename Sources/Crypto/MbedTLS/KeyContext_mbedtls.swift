@@ -91,7 +91,8 @@ final class KeyContext: @unchecked Sendable {
 
     /// Of a SHA-256 digest: RSASSA-PKCS1-v1_5, or ECDSA in DER. `false` for anything else, of whatever length.
     func verifies(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
-        digest.count == 32 && mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, digest.count, signature, signature.count) == 0
+        digest.count == 32
+            && mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, digest.count, signature, signature.count) == 0
     }
 
     func sign(_ message: [UInt8]) throws(CryptoError) -> [UInt8] {

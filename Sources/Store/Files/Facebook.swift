@@ -1,5 +1,5 @@
-package import DIMP
 import Crypto
+package import DIMP
 import Format
 
 /// The seed's Facebook: identities, contacts, metas and visas as flat files in DIMP's own form (design section 3).
@@ -148,7 +148,9 @@ package final class Facebook: Barrack {
 
     private func loadContacts() throws(FileError) {
         for text in try directory.list(Place.contacts) {
-            guard let address = Address(text), let json = try directory.json(Place.trust(of: text))?.object else { continue }
+            guard let address = Address(text), let json = try directory.json(Place.trust(of: text))?.object else {
+                continue
+            }
             guard let contact = Contact(json), contact.id.address == address else {
                 try directory.setAside(Place.trust(of: text), "no contact of this address")
                 continue
@@ -162,7 +164,9 @@ package final class Facebook: Barrack {
             guard let address = Address(text), let identity = try load(address, time: time) else { continue }
             identities.append(identity)
         }
-        identities.sort { $0.visa.properties["created_time"]?.double ?? 0 < $1.visa.properties["created_time"]?.double ?? 0 }
+        identities.sort {
+            $0.visa.properties["created_time"]?.double ?? 0 < $1.visa.properties["created_time"]?.double ?? 0
+        }
         let chosen = try directory.json(Self.defaultFile)?["did"]?.string.flatMap { ID($0) }
         if let chosen, let index = identities.firstIndex(where: { $0.id == chosen }) {
             identities.insert(identities.remove(at: index), at: 0)
