@@ -29,6 +29,8 @@ import Transport
     var log: Log { loop.log }
     let started = Clock.read(CLOCK_BOOTTIME)
 
+    /// The first identity's keys are on their way: who wants to send may try again soon.
+    private(set) var isMakingIdentity = false
     /// Calls that wait for the messenger's answer, by token.
     var answers: [UInt64: @MainActor (Answer) -> Void] = [:]
     private var lastToken: UInt64 = 0
@@ -250,11 +252,13 @@ import Transport
             log(.error, "\(name) cannot be the name of an identity")
             return false
         }
+        isMakingIdentity = true
         pool.run(lane: "identity", { Result { () throws(Refusal) in try plan.identity() } }) { [weak self] result in
             guard let self else { return }
             switch result {
             case .success(let identity): self.loop.add(.duty { try self.keepFirst(identity, &$0) })
             case .failure(let refusal):
+                self.isMakingIdentity = false
                 self.log(.error, refusal.text)
                 self.dialBrokers()
             }
@@ -263,6 +267,7 @@ import Transport
     }
 
     private func keepFirst(_ identity: Identity, _ turn: inout Turn) throws {
+        isMakingIdentity = false
         guard facebook.identities.isEmpty else { return }
         facebook.put(identity)
         try turn.note(.identity, .info, "made the first identity, \(identity.id)", did: identity.id.text)

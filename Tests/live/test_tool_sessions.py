@@ -35,6 +35,16 @@ class OneBoard(Story):
         self.assertIsInstance(self.succeeds(tool("status", "--socket", self.board.socket, "--json")).json, dict)
         self.assertEqual(self.succeeds(self.board.tool("inbox", "--json")).lines, [])
 
+    def test_who_sends_before_the_first_identity_is_there_may_try_again(self):
+        # How often the new board says so depends on the machine; that nobody is unknown to it does not.
+        board = self.daemon("newborn", None, url="mqtt://127.0.0.1:9", begin=False)
+        board.launch()
+        eventually(lambda: pathlib.Path(board.socket).exists(), what="the socket")
+        while (sent := board.tool("send", HULK, "hello")).code != 0:
+            self.assertEqual(sent.code, NOT_NOW, sent.err)
+            self.assertIn("hint: try again", sent.err)
+        self.assertEqual(len(sent.out.split()), 1)
+
     def test_identities_are_made_once(self):
         first = self.succeeds(self.board.tool("id", "new", "pump", "--json")).json
         self.assertEqual(first["name"], "pump")

@@ -68,7 +68,13 @@ extension Daemon {
 
     /// The identity that a call sends from, within what its caller is limited to.
     func sender(_ request: Request, _ name: String = "from") throws -> Identity {
-        let identity = try desk.identity(try request.params.text(name))
+        let text = try request.params.text(name)
+        if text == nil, facebook.identities.isEmpty, isMakingIdentity {
+            throw RPCError(
+                exit: .notNow, reason: "no-identity-yet", message: "the keys of the first identity are being made",
+                hint: "try again in some seconds")
+        }
+        let identity = try desk.identity(text)
         try checkMaySend(as: identity.id, request)
         return identity
     }
