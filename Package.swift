@@ -45,7 +45,7 @@ let package = Package(
         module("Records", []),
         module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
         module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
-        module("Transport", ["CMosquitto", "CLinux"]),
+        module("Transport", ["Format", "CMosquitto", "CLinux"]),
         module("Control", ["Format", "CLinux"]),
         module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"]),
 

@@ -1,3 +1,5 @@
+import Format
+
 /// Where libmosquitto's callbacks write.
 ///
 /// It outlives the handle that writes into it and is used by one thread at a time: by the pool while the handle dials,

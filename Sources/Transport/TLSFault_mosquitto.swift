@@ -1,4 +1,5 @@
 import CMosquitto
+import Format
 import Glibc
 
 /// What went wrong with TLS, in words for people.

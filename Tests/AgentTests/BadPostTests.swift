@@ -1,6 +1,7 @@
 import Agent
 import DIMP
 import Records
+import TestSupport
 import Testing
 
 @Suite("A bad post")

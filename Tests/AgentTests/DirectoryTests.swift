@@ -2,6 +2,7 @@ import Agent
 import DIMP
 import Format
 import Records
+import TestSupport
 import Testing
 
 @Suite("The directory")

@@ -3,6 +3,7 @@ import Crypto
 import DIMP
 import Format
 import Records
+import TestSupport
 import Testing
 
 @Suite("The way in")

@@ -1,5 +1,6 @@
 import DIMP
 import Format
+import TestSupport
 import Testing
 
 @Suite("Damaged bytes")
@@ -9,7 +10,7 @@ struct MutationTests {
 
     @Test("messages with bits flipped, cut, doubled or swapped are read or refused, and what is read is written again")
     func messages() throws {
-        var dice = Dice(seed: 1)
+        let dice = Dice(seed: 1)
         let wires = try Vectors.read("message").filter { $0["expect"]?["result"] == "accept" }
             .map { Array(try $0.text("wire").utf8) }.filter { $0.count < 4096 }
         var taken = 0
@@ -28,7 +29,7 @@ struct MutationTests {
 
     @Test("no change of ciphertext or signature is taken")
     func signatures() throws {
-        var dice = Dice(seed: 2)
+        let dice = Dice(seed: 2)
         var changed = 0
         for vector in try Vectors.read("message") where vector["expect"]?["result"] == "accept" {
             guard let meta = vector["sender"]?["meta"] else { continue }
@@ -48,7 +49,7 @@ struct MutationTests {
 
     @Test("metas, documents, contents and IDs with values swapped are read or refused")
     func values() throws {
-        var dice = Dice(seed: 3)
+        let dice = Dice(seed: 3)
         let metas = try Vectors.read("meta").map { try $0.member("meta") }
         let documents = try Vectors.read("document").map { try $0.member("document") }
         let contents = try Vectors.read("content").map { try $0.member("content") }
@@ -68,7 +69,7 @@ struct MutationTests {
 
 extension Dice {
     /// One to four changes of single bits, bytes, pieces or JSON values.
-    fileprivate mutating func damaged(_ original: [UInt8]) -> [UInt8] {
+    fileprivate func damaged(_ original: [UInt8]) -> [UInt8] {
         var bytes = original
         for _ in 0...below(4) {
             guard !bytes.isEmpty else { return bytes }
@@ -87,7 +88,7 @@ extension Dice {
     }
 
     /// One value somewhere inside replaced, removed, or put under another name.
-    fileprivate mutating func swapped(_ json: JSON) -> JSON {
+    fileprivate func swapped(_ json: JSON) -> JSON {
         switch json {
         case .object(let object) where !object.isEmpty:
             var changed = object
@@ -121,25 +122,4 @@ extension Dice {
         ["type": 1], ["algorithm": "RSA", "data": ""], ["algorithm": "ECC", "data": "04"],
         ["algorithm": "AES", "data": "AA=="],
     ]
-}
-
-/// Random numbers that are the same in every run (splitmix64).
-struct Dice {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int {
-        Int(next() % UInt64(limit))
-    }
 }

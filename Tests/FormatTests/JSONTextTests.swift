@@ -1,5 +1,6 @@
 import Format
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("JSON as text")
@@ -25,7 +26,7 @@ struct JSONTextTests {
 
     @Test("what we write we read again, and Foundation reads the same")
     func roundTrips() throws {
-        var dice = Dice(seed: 42)
+        let dice = Dice(seed: 42)
         for _ in 0..<500 {
             let json = JSON.array([dice.json(depth: 4)])
             #expect(try JSON(parsing: json.bytes) == json)
@@ -37,7 +38,7 @@ struct JSONTextTests {
 
     @Test("bytes that were changed at random are read or refused, and what is read is written again the same")
     func mutations() throws {
-        var dice = Dice(seed: 7)
+        let dice = Dice(seed: 7)
         let start = Array(
             #"{"sender":"a@b","n":[1,-2.5,true,false,null,"é\n\\x\/"],"o":{"p":{},"q":[]},"t":"é😀","":0}"#.utf8)
         var taken = 0
@@ -68,34 +69,16 @@ struct JSONTextTests {
     }
 }
 
-/// Random numbers that are the same in every run (splitmix64).
-struct Dice {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func below(_ limit: Int) -> Int {
-        Int(next() % UInt64(limit))
-    }
-
-    mutating func text() -> String {
+/// Values of every kind.
+extension Dice {
+    func text() -> String {
         let scalars = "ab\"\\/\n\t\r\0\u{1}\u{1F}\u{7F} éß漢😀\u{2028}\u{10FFFF}".unicodeScalars.map { $0 }
         var text = String.UnicodeScalarView()
         for _ in 0..<below(8) { text.append(scalars[below(scalars.count)]) }
         return String(text)
     }
 
-    mutating func json(depth: Int) -> JSON {
+    func json(depth: Int) -> JSON {
         switch below(depth == 0 ? 5 : 7) {
         case 0: return nil
         case 1: return .bool(below(2) == 0)

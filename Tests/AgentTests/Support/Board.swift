@@ -2,6 +2,7 @@ import Agent
 import DIMP
 import Format
 import Records
+import TestSupport
 
 /// A board without a daemon: a messenger with its books, and what it said.
 final class Board {

@@ -2,6 +2,7 @@ import Agent
 import DIMP
 import Format
 import Records
+import TestSupport
 
 /// Boards, brokers between them, and time that only passes when a test says so.
 ///

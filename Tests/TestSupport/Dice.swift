@@ -1,14 +1,14 @@
 import Synchronization
 
 /// The same numbers for the same seed (SplitMix64). Any thread may throw them.
-final class Dice: Sendable {
+package final class Dice: Sendable {
     private let state: Mutex<UInt64>
 
-    init(seed: UInt64) {
+    package init(seed: UInt64) {
         state = Mutex(seed)
     }
 
-    func next() -> UInt64 {
+    package func next() -> UInt64 {
         state.withLock { state in
             state &+= 0x9E37_79B9_7F4A_7C15
             var value = state
@@ -19,10 +19,10 @@ final class Dice: Sendable {
     }
 
     /// From 0 up to, not including, `limit`.
-    func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
+    package func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 
     /// True once in so many throws.
-    func once(in times: Int) -> Bool { times > 0 && below(times) == 0 }
+    package func once(in times: Int) -> Bool { times > 0 && below(times) == 0 }
 
-    func seconds(upTo limit: Double) -> Double { Double(next() % 1_000_000) / 1_000_000 * limit }
+    package func seconds(upTo limit: Double) -> Double { Double(next() % 1_000_000) / 1_000_000 * limit }
 }
