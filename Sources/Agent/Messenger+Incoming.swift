@@ -5,7 +5,7 @@ import Records
 
 /// The checks that stand between the broker and the inbox, in the order of design section 5.3.
 extension Messenger {
-    /// Size, JSON, addressed to us, blocked or closed to strangers, meta, seen before, budget; then the pool verifies.
+    /// Size, JSON, addressed to us, blocked or closed to strangers, meta, seen before, budget, signature.
     mutating func arrive(
         _ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment
     ) throws(LedgerError) {
@@ -58,10 +58,13 @@ extension Messenger {
         if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
             return try receiptAgain(seen, now)
         }
+        let isAlone = !busy.keys.contains { $0.sender == sender.address }
         guard begin(arrival, now) else { return }
         if !isTrusted, !publicBudget.take(at: now.lived) { return finish(arrival) }
-        effects.append(
-            .work(Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))))
+        let job = Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))
+        // A public operation is quick; only behind others of this sender it goes the way of the pool, for the order.
+        guard isAlone, case .verified(let verifying, let isGood) = job.done() else { return effects.append(.work(job)) }
+        try proceed(verifying, isGood, now)
     }
 
     /// Asked again before the key: the owner may have spoken while the pool worked.

@@ -30,8 +30,8 @@ import Store
             guard let self else { return }
             self.onEffect?(effect)
             self.effects.append(effect)
-            if case .work(let job) = effect { self.loop.take(job.done()) }
         }
+        loop.work = { job, finish in finish(job.done()) }
     }
 
     deinit {
