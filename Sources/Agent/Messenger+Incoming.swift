@@ -67,7 +67,7 @@ extension Messenger {
         try proceed(verifying, isGood, now)
     }
 
-    /// Asked again before the key: the owner may have spoken while the pool worked.
+    /// Asked again after each work of the pool: the owner may have spoken meanwhile.
     private func refusal(of sender: ID) -> Rejection? {
         if book.contact(sender.address)?.isBlocked == true { return Rejection(.trust, "the sender is blocked") }
         if policy.strangers == .closed, !isTrusted(sender) { return Rejection(.trust, "the sender is a stranger") }
@@ -166,6 +166,10 @@ extension Messenger {
         let arrival = unwrapping.arrival
         switch result {
         case .success(let unwrapped):
+            if let refusal = refusal(of: arrival.message.envelope.sender) {
+                finish(arrival)
+                return try reject(refusal, from: arrival.message.envelope.sender, now)
+            }
             try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, now)
         case .failure(let rejection):
             finish(arrival)
