@@ -62,6 +62,8 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .unparkAll(let sender): try database.run("DELETE FROM parked WHERE address = ?", [.text(sender)])
             case .happening(let row): try add(row)
             case .value(let key, let value): try put(value, key: key)
+            case .forgetValues(let prefix):
+                try database.run("DELETE FROM named WHERE substr(key, 1, length(?1)) = ?1", [.text(prefix)])
             case .prune(let wall, let lived): try prune(wall: wall, lived: lived)
             }
         }
