@@ -42,20 +42,26 @@ LIMITS = "[limits]\n" + "\n".join(
 
 
 class Memory:
-    """Of one daemon, in MiB, beside what it was before. Private is what goes away with the daemon."""
+    """Of one daemon, in MiB, beside what it was empty: just started, or warm. Private is what goes away with it."""
 
     def __init__(self, board: Daemon):
         self.board = board
+        self.before = self.fresh = self.now()
+
+    def warm(self) -> None:
         self.before = self.now()
+        show("empty: private", self.fresh[1], "MiB")
+        show("empty and warm: private", self.before[1], "MiB")
 
     def now(self) -> tuple[float, float]:
         found = processes.rollup(self.board.process.pid)
         return found["Pss"] / 1024, (found["Private_Dirty"] + found["Private_Clean"]) / 1024
 
-    def show(self, name: str, goal: float | None = 4) -> None:
+    def show(self, name: str, is_fresh: bool = False) -> None:
         pss, private = self.now()
-        show(f"{name}: private, more than empty", private - self.before[1], "MiB", goal)
-        show(f"{name}: PSS, more than empty", pss - self.before[0], "MiB", goal)
+        before = self.fresh if is_fresh else self.before
+        show(f"{name}: private, beside empty", private - before[1], "MiB", 4)
+        show(f"{name}: PSS, beside empty", pss - before[0], "MiB", 4)
 
     def peak(self, name: str) -> None:
         for line in pathlib.Path(f"/proc/{self.board.process.pid}/status").read_text().splitlines():
@@ -191,12 +197,16 @@ class Scale:
 
     def warm(self, board: Daemon) -> Memory:
         """Once through what will be done often, so that only the number of messages makes the difference."""
+        time.sleep(3)
+        memory = Memory(board)
         send(board, board.did, 200).close()
         for _ in range(20):
-            for method in ("status", "message.list", "inbox.list"):
-                board.call(method, limit=100) if "list" in method else board.call(method)
+            board.call("status")
+            board.call("message.list", limit=100)
+            board.call("inbox.list", limit=100)
         time.sleep(3)
-        return Memory(board)
+        memory.warm()
+        return memory
 
     def starts(self, name: str, board: Daemon) -> None:
         board.stop()
@@ -243,7 +253,7 @@ class Scale:
         self.starts(name, board)
         eventually(lambda: is_connected(board), what="the connection")
         time.sleep(5)
-        memory.show(f"{name}, after a start")
+        memory.show(f"{name}, after a start", is_fresh=True)
         self.appear(board, absent, memory)
         board.stop()
         absent.stop()
@@ -331,7 +341,7 @@ class Scale:
         print(f"    {count - copies} rows were received, {copies} are copies of them")
         board.start()
         eventually(lambda: is_connected(board), what="the connection")
-        memory.show(f"{name}, after a start")
+        memory.show(f"{name}, after a start", is_fresh=True)
         self.looks(name, board)
         timed(f"{name}: inbox.list, 100 of the type of files", board, "inbox.list", type=16, limit=100)
         timed(f"{name}: inbox.list, 100 of a sender", board, "inbox.list", sender=peer.did, limit=100)
