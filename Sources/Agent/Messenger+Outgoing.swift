@@ -36,7 +36,8 @@ extension Messenger {
             return refuse(submission, .notNow, "outbox-full", "the outbox is full: \(size.count) messages wait")
         }
         let row = Outgoing(
-            id: newMessageID(now), sn: content.sn, sender: identity.id.bare.text, receiver: submission.receiver.bare.text,
+            id: newMessageID(now), sn: content.sn, sender: identity.id.bare.text,
+            receiver: submission.receiver.bare.text,
             ref: submission.ref, request: request, content: text, state: .waiting,
             created: now.isClockSet ? now.wall : 0,
             expires: now.lived + min(lifetime, 14 * 86_400))

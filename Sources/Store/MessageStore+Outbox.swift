@@ -15,7 +15,9 @@ extension MessageStore {
     }
 
     package func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing] {
-        try database.rows(select("WHERE o.sn = ? AND o.digest IS NOT NULL ORDER BY o.ord DESC LIMIT 8"), [.integer(sn)], Outgoing.init)
+        try database.rows(
+            select("WHERE o.sn = ? AND o.digest IS NOT NULL ORDER BY o.ord DESC LIMIT 8"), [.integer(sn)], Outgoing.init
+        )
     }
 
     package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {

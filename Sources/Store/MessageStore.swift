@@ -59,7 +59,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .forgetSeen(let owner, let sender): try forgetSeen(owner: owner, sender: sender)
             case .park(let row): try park(row)
             case .unpark(let number): try database.run("DELETE FROM parked WHERE number = ?", [.integer(number)])
-            case .unparkAll(let sender): 
+            case .unparkAll(let sender):
                 try database.run(
                     "DELETE FROM parked WHERE verified IN (0, 1) AND address = ?", [.text(sender)])
             case .happening(let row): try add(row)
