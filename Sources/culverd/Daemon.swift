@@ -36,7 +36,8 @@ import Transport
     private var lastToken: UInt64 = 0
     /// Who waits for an outgoing message to reach a state, and who sent it.
     var waiters: [Waiter] = []
-    var senders: [String: ConnectionID] = [:]
+    /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
+    var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
 
     /// Random for each start: which of two statements of our presence is of the same run.
@@ -183,7 +184,7 @@ import Transport
         watchers[connection] = nil
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
-        senders = senders.filter { $0.value != connection }
+        senders[connection] = nil
     }
 
     // MARK: - Beginning
