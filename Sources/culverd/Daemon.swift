@@ -306,9 +306,18 @@ import Transport
             .disk, .error, (damages.prefix(16) + rest).joined(separator: "; "), reason: "damaged-file")
     }
 
+    /// The event can be written only when the disk works again; trying finds out, without anybody asking for something.
     private func noteDisk(_ fault: String?) {
-        if let fault { return log(.error, "nothing is accepted: \(fault)") }
-        log(.info, "the disk works again")
-        loop.add(.chore { turn in try turn.note(.disk, .warning, "the disk works again", reason: "recovered") })
+        guard let fault else { return log(.info, "the disk works again") }
+        log(.error, "nothing is accepted: \(fault)")
+        let began = loop.clock.now
+        loop.add(
+            .duty { turn in
+                let time = began.isClockSet ? began.wall : 0
+                let text = "nothing was accepted: \(fault)"
+                try turn.ledger.apply(
+                    .happening(Happening(time: time, kind: .disk, level: .error, reason: "failed", text: text)))
+                try turn.note(.disk, .warning, "the disk works again", reason: "recovered")
+            })
     }
 }
