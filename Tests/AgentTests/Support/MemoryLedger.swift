@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 
 /// A ledger that is forgotten with the test. `state` is a value, so that a turn can be rolled back.
 final class MemoryLedger: Ledger {
@@ -19,8 +20,13 @@ final class MemoryLedger: Ledger {
     var parkedPerSender = 64
     /// The disk takes nothing more.
     var isFull = false
+    /// The disk fails once in so many writes.
+    var failures: (dice: Dice, times: Int)?
 
     func apply(_ change: Change) throws(LedgerError) {
+        if let failures, failures.dice.once(in: failures.times) {
+            throw LedgerError("cannot write: input/output error")
+        }
         if isFull { throw LedgerError("cannot write: no space left on device", isFull: true) }
         state.last += 1
         switch change {
