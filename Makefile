@@ -12,6 +12,7 @@ SEED    ?=
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat
+BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
 
 # The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like
 # code, and packs the relocations (glibc 2.36 or newer reads them).
@@ -22,7 +23,7 @@ RELEASE = -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=s
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: build demo test faults bench format install clean help deps deps-build deps-demo
+.PHONY: build demo test faults bench format install clean help deps deps-build deps-demo deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -40,7 +41,7 @@ test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
-bench: deps build                     ## print the figures: speed, memory, size (five minutes)
+bench: deps-bench build                     ## print the figures: speed, memory, size (five minutes)
 	$(SWIFT) build $(RELEASE) --product Bench
 	@.build/release/Bench
 	@$(PYTHON) Tests/live/bench.py
@@ -61,6 +62,9 @@ deps:                                 ## install the Debian packages that buildi
 
 deps-build:
 	$(call need,$(BUILD_PACKAGES))
+
+deps-bench:
+	$(call need,$(BENCH_PACKAGES))
 
 deps-demo:
 	$(call need,$(DEMO_PACKAGES))

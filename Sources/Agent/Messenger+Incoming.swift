@@ -5,7 +5,7 @@ import Records
 
 /// The checks that stand between the broker and the inbox, in the order of design section 5.3.
 extension Messenger {
-    /// Size, JSON, addressed to us, blocked or closed to strangers, meta, seen before, budget; then the pool verifies.
+    /// Size, JSON, addressed to us, blocked or closed to strangers, meta, seen before, budget, signature.
     mutating func arrive(
         _ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment
     ) throws(LedgerError) {
@@ -58,13 +58,16 @@ extension Messenger {
         if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
             return try receiptAgain(seen, now)
         }
+        let isAlone = !busy.keys.contains { $0.sender == sender.address }
         guard begin(arrival, now) else { return }
         if !isTrusted, !publicBudget.take(at: now.lived) { return finish(arrival) }
-        effects.append(
-            .work(Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))))
+        let job = Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))
+        // A public operation is quick; only behind others of this sender it goes the way of the pool, for the order.
+        guard isAlone, case .verified(let verifying, let isGood) = job.done() else { return effects.append(.work(job)) }
+        try proceed(verifying, isGood, now)
     }
 
-    /// Asked again before the key: the owner may have spoken while the pool worked.
+    /// Asked again after each work of the pool: the owner may have spoken meanwhile.
     private func refusal(of sender: ID) -> Rejection? {
         if book.contact(sender.address)?.isBlocked == true { return Rejection(.trust, "the sender is blocked") }
         if policy.strangers == .closed, !isTrusted(sender) { return Rejection(.trust, "the sender is a stranger") }
@@ -163,6 +166,10 @@ extension Messenger {
         let arrival = unwrapping.arrival
         switch result {
         case .success(let unwrapped):
+            if let refusal = refusal(of: arrival.message.envelope.sender) {
+                finish(arrival)
+                return try reject(refusal, from: arrival.message.envelope.sender, now)
+            }
             try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, now)
         case .failure(let rejection):
             finish(arrival)

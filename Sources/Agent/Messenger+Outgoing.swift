@@ -134,7 +134,8 @@ extension Messenger {
                     work: .seal(Sealing(packing: packing, content: content, purpose: .message(row, tokens: tokens))))))
     }
 
-    /// STREAM is random for the installation, N rises for each sender and receiver (design section 5.2).
+    /// STREAM is random for the installation, N rises for each sender and receiver (design section 5.2). It is written
+    /// down with the sealed row: what was not saved has not left, and its number is given again after a power cut.
     private mutating func nextSequence(from sender: ID, to receiver: ID) throws(LedgerError) -> JSON {
         let name = "stream \(sender.address.text)"
         var stream = try ledger.value(key: name)
@@ -142,10 +143,19 @@ extension Messenger {
             stream = newID()
             try ledger.apply(.value(key: name, stream))
         }
-        let counter = "sequence \(sender.address.text) \(receiver.address.text)"
-        let next = (try ledger.value(key: counter).flatMap { Int64($0) } ?? 0) + 1
-        try ledger.apply(.value(key: counter, String(next)))
-        return ["s": .string(stream ?? ""), "n": .integer(next)]
+        let counter = counter(from: sender, to: receiver)
+        let last = if let given = numbers[counter] { given } else { try lastNumber(counter) }
+        if numbers.count >= 1024, pooled.count <= 1 { numbers = [:] }
+        numbers[counter] = last + 1
+        return ["s": .string(stream ?? ""), "n": .integer(last + 1)]
+    }
+
+    private func lastNumber(_ counter: String) throws(LedgerError) -> Int64 {
+        try ledger.value(key: counter).flatMap { Int64($0) } ?? 0
+    }
+
+    func counter(from sender: ID, to receiver: ID) -> String {
+        "sequence \(sender.address.text) \(receiver.address.text)"
     }
 
     mutating func reusedKey(_ packing: Packing, _ key: RSAPublicKey, _ now: Moment) -> ReusedKey? {

@@ -14,7 +14,7 @@ extension Messenger {
                 Errand(
                     place: .inbox(to.address), payload: wire(packed.message, sealing.packing.identity, to: to),
                     purpose: .receipts(seen)))
-            if let last = seen.last { sendReceipts(after: last, now) }
+            if let last = seen.last { gatherReceipts(after: last, now) }
         case .query(let id):
             dispatch(
                 Errand(
@@ -55,6 +55,9 @@ extension Messenger {
                     purpose: .message(id: row.id), expiry: remaining(row, now), broker: broker))
         }
         try ledger.apply(.outgoing(row))
+        if let number = sealing.content.json["seq"]?["n"]?.integer {
+            try ledger.apply(.value(key: counter(from: sealing.packing.identity.id, to: receiver), String(number)))
+        }
         let others = takeWaiting(row)
         let answers = tokens.map { ($0, false) } + others.map { ($0, true) }
         // Answers stand before the parcel: save, answer, publish.
@@ -66,7 +69,7 @@ extension Messenger {
     }
 
     mutating func fail(_ sealing: Sealing, _ words: String, _ now: Moment) throws(LedgerError) {
-        if case .receipts(let seen) = sealing.purpose, let last = seen.last { sendReceipts(after: last, now) }
+        if case .receipts(let seen) = sealing.purpose, let last = seen.last { gatherReceipts(after: last, now) }
         guard case .message(let row, let tokens) = sealing.purpose else { return }
         pooled.remove(row.id)
         try fail(row, tokens, "cannot-seal", words, now)

@@ -34,8 +34,10 @@ package struct Messenger {
     /// failed lately.
     var busy: [Passage: Double] = [:]
     var failed: [[UInt8]] = []
-    /// Receipts that wait for the pool to be done with the one before, by sender and receiver: they go together.
-    var receipting: [String: [Seen]] = [:]
+    /// Receipts that wait for the one before, by sender and receiver: they go together.
+    var receipting: [String: Gathering] = [:]
+    /// The last number given to each sender and receiver, by the ledger's key.
+    var numbers: [String: Int64] = [:]
     /// Messages that the pool seals now, by id.
     var pooled: Set<String> = []
     /// Refs between submission and saving, with who else asked.
@@ -82,6 +84,14 @@ package struct Messenger {
     struct Waiting {
         var request: [UInt8]
         var tokens: [UInt64]
+    }
+
+    struct Gathering {
+        var seen: [Seen] = []
+        /// When the pool began with the receipts before.
+        var begun: Double
+        /// When these are signed; `nil` while the pool is at work.
+        var due: Double?
     }
 
     /// One message of one sender to one of us: a group message for two of us is two.
@@ -151,6 +161,7 @@ package struct Messenger {
             for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
         case .ticked: try tick(now)
         }
+        sendGathered(now)
         let all = effects
         effects = []
         return all
@@ -168,6 +179,8 @@ package struct Messenger {
             if case .receipts(let seen) = sealing.purpose { seen.first.map { receipting[lane(of: $0)] = nil } }
             guard case .message(let row, let tokens) = sealing.purpose else { return [] }
             pooled.remove(row.id)
+            // The numbers that were given and not saved are given again.
+            if pooled.isEmpty { numbers = [:] }
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
         case .verified(let verifying, _): busy[passage(of: verifying.arrival)] = nil
         case .unwrapped(let unwrapping, _): busy[passage(of: unwrapping.arrival)] = nil
@@ -185,6 +198,7 @@ package struct Messenger {
             for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
         }
         for missing in holes.values { next = min(next, missing.due) }
+        for gathering in receipting.values { next = min(next, gathering.due ?? next) }
         for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
         return max(next, now.lived + 0.01)
     }

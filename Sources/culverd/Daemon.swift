@@ -89,6 +89,7 @@ import Transport
         }
         consumers.name = { [weak self] id in self?.desk.name(of: id) }
         loop.perform = { [weak self] in self?.perform($0) }
+        loop.work = { [weak self] job, finish in self?.pool.run(lane: job.lane, { job.done() }, then: finish) }
         loop.onNews = { [weak self] happenings, hasArrived in self?.tell(happenings, hasArrived) }
         loop.onTurn = { [weak self] in
             self?.brokers.relieve()
@@ -149,8 +150,7 @@ import Transport
         switch effect {
         case .answer(let token, let answer): answers.removeValue(forKey: token)?(answer)
         case .changed(let row): tell(row)
-        case .work(let job):
-            pool.run(lane: job.lane, { job.done() }, then: { [weak self] in self?.loop.take($0) })
+        case .work: break
         case .publish(let parcel): brokers.publish(parcel)
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)

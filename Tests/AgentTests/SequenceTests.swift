@@ -56,6 +56,7 @@ struct SequenceTests {
         pair.settle()
         #expect(events(pair, .clone).isEmpty)
         pair.a.ledger.state = copy
+        pair.restart(0)
         pair.send("two of another board")
         pair.settle()
         #expect(pair.b.texts == ["one", "two", "two of another board"])

@@ -42,6 +42,29 @@ let senderKey = RawKey(pem: pair.sender.secret.decryption?.pem ?? "")
 let receiverKey = RawKey(pem: pair.secret.pem)
 let aes = RawAES(count: message.secure.data.count)
 
+// `Bench bound` prints how many signatures and verifications all cores do in a second, at once, and how many signatures
+// one core does: bench.py asks for it between its own runs.
+if CommandLine.arguments.dropFirst() == ["bound"] {
+    let pem = pair.sender.secret.decryption?.pem ?? ""
+    let alone = Bound.perSecond(cores: 1) {
+        RawKey(pem: pem)
+    } work: {
+        $0.sign(digest: digest)
+    }
+    let signs = Bound.perSecond {
+        RawKey(pem: pem)
+    } work: {
+        $0.sign(digest: digest)
+    }
+    let verifies = Bound.perSecond {
+        RawKey(pem: pem)
+    } work: {
+        $0.verify(message.signature, digest: digest)
+    }
+    print("{\"alone\": \(alone), \"signs\": \(signs), \"verifies\": \(verifies)}")
+    exit(0)
+}
+
 let works: [String: () throws -> Void] = [
     "pack": { _ = try pair.pack(text, reusing: pair.reused) },
     "open-reused": { _ = try pair.open(sealed, knowing: true, with: []) },

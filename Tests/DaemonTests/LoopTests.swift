@@ -41,7 +41,7 @@ private struct Trouble: Error {}
 
     @Test("a turn whose files cannot be written lets nothing out and leaves nothing in the address book")
     func failingFiles() async throws {
-        try rig.breakContacts()
+        try rig.breakDirectory("contacts")
         let peer = try madeIdentity("hulk")
         var isHeard = false
         var faults: [String?] = []
@@ -58,7 +58,7 @@ private struct Trouble: Error {}
         #expect(rig.loop.book.contact(peer.id.address) == nil)
         #expect(try rig.onDisk().value(key: "x") == nil)
 
-        try rig.mendContacts()
+        try rig.mend("contacts")
         rig.loop.add(.chore { turn in try turn.ledger.apply(.value(key: "x", "written")) })
         await rig.settle()
         #expect(try rig.onDisk().value(key: "x") == "written")
@@ -73,15 +73,45 @@ private struct Trouble: Error {}
         rig.loop.book.facebook.put(own)
         rig.loop.wake()
         await rig.settle()
-        try rig.breakContacts()
+        try rig.breakDirectory("contacts")
         rig.loop.take(submission(own, to: peer.id))
         await rig.settle()
         #expect(answers == ["refused not-written"])
 
-        try rig.mendContacts()
+        try rig.mend("contacts")
         rig.loop.take(submission(own, to: peer.id, token: 2))
         await rig.settle()
         #expect(answers == ["refused not-written", "accepted waiting"])
+    }
+
+    @Test("key work that began while the disk failed counts for nothing")
+    func failedWork() async throws {
+        let own = try madeIdentity("moki")
+        let peer = try madeIdentity("hulk")
+        rig.loop.book.facebook.put(own)
+        rig.loop.book.learn(.contact(Contact(id: peer.id, trust: .contact, isCulver: true)))
+        rig.loop.book.learn(.meta(peer.meta, of: peer.id))
+        rig.loop.book.learn(.visa(peer.visa, of: peer.id))
+        rig.loop.take(.linked(broker: "default", room: 20))
+        await rig.settle()
+        var begun = 0
+        rig.loop.work = { job, finish in
+            begun += 1
+            finish(job.done())
+        }
+        // A first message to a culver peer makes a key, which is a file.
+        try rig.breakDirectory("keys")
+        rig.loop.take(submission(own, to: peer.id))
+        await rig.settle()
+        #expect(begun == 1)
+        #expect(answers == ["refused not-written"])
+        #expect(try rig.onDisk().outboxSize().count == 0)
+
+        try rig.mend("keys")
+        rig.loop.take(submission(own, to: peer.id, token: 2))
+        while answers.count < 2 { await rig.settle() }
+        #expect(begun == 2)
+        #expect(answers == ["refused not-written", "accepted queued"])
     }
 
     private var answers: [String] {

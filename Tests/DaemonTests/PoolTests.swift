@@ -38,4 +38,12 @@ import Testing
         }
         #expect(done == Array(0..<100))
     }
+
+    @Test("a thread goes on with the next work while the main queue is busy")
+    func busy() {
+        let pool = Pool(width: 1)
+        let last = DispatchSemaphore(value: 0)
+        for number in 0..<3 { pool.run(lane: "a", { if number == 2 { last.signal() } }, then: {}) }
+        #expect(last.wait(timeout: .now() + 60) == .success)
+    }
 }

@@ -30,8 +30,8 @@ import Store
             guard let self else { return }
             self.onEffect?(effect)
             self.effects.append(effect)
-            if case .work(let job) = effect { self.loop.take(job.done()) }
         }
+        loop.work = { job, finish in finish(job.done()) }
     }
 
     deinit {
@@ -50,13 +50,13 @@ import Store
         try MessageStore(path: directory + "/" + Store.Place.messages)
     }
 
-    /// No contact can be written until `mendContacts`.
-    func breakContacts() throws {
-        try Data().write(to: URL(fileURLWithPath: directory + "/contacts"))
+    /// Nothing can be written to this directory of the state until `mend`.
+    func breakDirectory(_ name: String) throws {
+        try Data().write(to: URL(fileURLWithPath: directory + "/" + name))
     }
 
-    func mendContacts() throws {
-        try FileManager.default.removeItem(atPath: directory + "/contacts")
+    func mend(_ name: String) throws {
+        try FileManager.default.removeItem(atPath: directory + "/" + name)
     }
 }
 

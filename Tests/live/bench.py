@@ -38,6 +38,12 @@ def show(name: str, value: float, unit: str, goal: float | None = None, below: b
     print(line.rstrip(), flush=True)
 
 
+def show_ratio(name: str, ratio: float, goal: float | None = None) -> None:
+    """A goal is a bound from below."""
+    verdict = "" if goal is None else f" goal >= {goal:<8g} {'ok' if ratio >= goal else 'below'}"
+    print(f"{name:<46}{ratio:>10.3f} {verdict}".rstrip(), flush=True)
+
+
 class Bench:
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
@@ -134,31 +140,109 @@ class Bench:
             board.stop()
 
     def speed(self) -> None:
-        """From `message.send` to the verified receipt, between two boards that know each other."""
-        for title, lines in (("set_tcp_nodelay", ["set_tcp_nodelay true"]), ("stock broker", [])):
-            name = title.replace(" ", "-")
-            broker = self.broker(name, *lines)
-            left = self.settled_board(f"{name[:5]}-l", broker.url)
-            right = self.settled_board(f"{name[:5]}-r", broker.url)
-            # Strangers have a budget of signatures per second; contacts do not.
-            right.call("contact.add", did=left.did)
-            self.exchange("warm-up", left, right, 1, 20, quiet=True)
-            self.exchange(f"{title}, one by one", left, right, 1, 200)
-            self.exchange(f"{title}, 32 at a time", left, right, 32, 2000)
-            for server in (left, right, broker):
-                server.stop()
+        """From `message.send` to the verified receipt, between two boards that know each other: with state in memory
+        (the work alone), on this disk, and with a broker as Debian configures it. Beside it, in the same run: what
+        mbedTLS does of the same work, and mosquitto's own clients with the same payload."""
+        memory = pathlib.Path("/dev/shm")
+        if memory.is_dir():
+            self.speed_of("in memory", ["set_tcp_nodelay true"], memory)
+        self.speed_of("on disk", ["set_tcp_nodelay true"], self.directory)
+        self.speed_of("on disk, stock broker", [], self.directory)
 
-    def exchange(self, name: str, left: Daemon, right: Daemon, width: int, count: int, quiet: bool = False) -> None:
+    def speed_of(self, title: str, lines: list[str], place: pathlib.Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="culver-speed-", dir=place) as directory:
+            bench = Bench(pathlib.Path(directory))
+            try:
+                bench.exchanges(title, lines)
+            finally:
+                bench.close()
+
+    def exchanges(self, title: str, lines: list[str]) -> None:
+        broker = self.broker("broker", *lines)
+        left = self.settled_board("left", broker.url)
+        right = self.settled_board("right", broker.url)
+        # Strangers have a budget of signatures per second; contacts do not.
+        right.call("contact.add", did=left.did)
+        self.exchange("warm-up", left, right, 1, 20)
+        print(f"-- {title}: durable messages, RSA-2048, to the verified receipt")
+        show("    a sync of the disk, median", 1000 * seconds_to_sync(self.directory), "ms")
+        before = raw_bound()
+        single, waits = self.exchange("one by one", left, right, 1, 300)
+        median = 1000 * processes.quantile(waits, 0.50)
+        signing = 1000 / before["alone"]
+        show("    p50", median, "ms", 2 * signing + 2)
+        show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
+        show("    two raw signatures", 2 * signing, "ms")
+        many, waits = self.exchange("64 at a time", left, right, 64, 3000)
+        show("    p50", 1000 * processes.quantile(waits, 0.50), "ms")
+        show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
+        after = raw_bound()
+        signs, verifies = (statistics.mean([before[name], after[name]]) for name in ("signs", "verifies"))
+        show("    raw signatures, all cores", signs, "/s")
+        show_ratio("    64 at a time / raw (sign + verify) of both ends", many * (2 / signs + 2 / verifies), 0.8)
+        show_ratio("    the same, if receipts cost nothing", many * (1 / signs + 1 / verifies))
+        self.mosquitto_clients(broker, single, many)
+        for server in (left, right, broker):
+            server.stop()
+
+    def exchange(
+        self, name: str, left: Daemon, right: Daemon, width: int, count: int
+    ) -> tuple[float, list[float]]:
         cpu = [processes.cpu(board.process.pid) for board in (left, right)]
         with left.control() as client:
             seconds, waits = deliver(client, right.did, width, count)
-        if quiet:
-            return
-        show(name, count / seconds, "messages/s")
-        show("    p50", 1000 * processes.quantile(waits, 0.50), "ms")
-        show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
-        for board, side, spent in zip((left, right), ("sender", "receiver"), cpu):
-            show(f"    CPU of the {side}", 1000 * (processes.cpu(board.process.pid) - spent) / count, "ms/message")
+        if name != "warm-up":
+            show(name, count / seconds, "messages/s")
+            for board, side, spent in zip((left, right), ("sender", "receiver"), cpu):
+                show(f"    CPU of the {side}", 1000 * (processes.cpu(board.process.pid) - spent) / count, "ms/message")
+        return count / seconds, waits
+
+    def mosquitto_clients(self, broker: Mosquitto, single: float, many: float) -> None:
+        """mosquitto_pub and mosquitto_sub, QoS 1, with as many bytes as a sealed message has; nothing is signed,
+        nothing is on disk, nobody answers."""
+        address = ["-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", "-t", "bench"]
+        line = b"x" * 1600 + b"\n"
+        with subprocess.Popen(["mosquitto_sub", *address], stdout=subprocess.PIPE) as reader:
+            with subprocess.Popen(["mosquitto_pub", *address, "-l"], stdin=subprocess.PIPE) as writer:
+                try:
+                    time.sleep(1)
+                    rates = [exchange_lines(writer, reader, line, width, 3000) for width in (1, 64)]
+                finally:
+                    writer.kill()
+                    reader.kill()
+        show("mosquitto_pub to mosquitto_sub, one by one", rates[0], "messages/s")
+        show("    64 at a time", rates[1], "messages/s")
+        show_ratio("    ours / theirs, one by one", single / rates[0])
+        show_ratio("    ours / theirs, 64 at a time", many / rates[1])
+
+
+def exchange_lines(writer: subprocess.Popen, reader: subprocess.Popen, line: bytes, width: int, count: int) -> float:
+    """Lines a second, `width` of them on their way."""
+    begun = time.monotonic()
+    for number in range(count + width - 1):
+        if number < count:
+            writer.stdin.write(line)
+            writer.stdin.flush()
+        if number >= width - 1 and len(reader.stdout.readline()) != len(line):
+            raise RuntimeError("mosquitto_sub lost a message")
+    return count / (time.monotonic() - begun)
+
+
+def raw_bound() -> dict[str, float]:
+    """What the machine does in a second of raw mbedTLS, now: all cores at once, and one signature alone."""
+    return json.loads(subprocess.run([program("Bench"), "bound"], check=True, capture_output=True).stdout)
+
+
+def seconds_to_sync(directory: pathlib.Path) -> float:
+    """The median of what fdatasync takes after 8 KiB, which is what a message's turn writes."""
+    times = []
+    with open(directory / "sync", "wb", buffering=0) as file:
+        for _ in range(50):
+            file.write(b"x" * 8192)
+            begun = time.monotonic()
+            os.fdatasync(file.fileno())
+            times.append(time.monotonic() - begun)
+    return statistics.median(times)
 
 
 def is_connected(board: Daemon) -> bool:

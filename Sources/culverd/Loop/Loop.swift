@@ -10,7 +10,7 @@ import Store
 ///
 ///  1. Everything that is pending goes through the messenger and the methods, which read and write the open turn.
 ///  2. The store's queue writes the flat files and commits the transaction: synced. Meanwhile the main queue gathers
-///     what comes in; nobody touches store or address book.
+///     what comes in, and the pool begins with the turn's key work; nobody touches store or address book.
 ///  3. Answers go to clients, then the effects out: save, answer, publish.
 ///
 /// A turn that fails is undone as a whole, and its errands are tried again one by one, so that one cannot spoil others.
@@ -23,8 +23,10 @@ import Store
     let clock: Clock
     var messenger: Messenger
     var log: Log
-    /// Carries out an effect.
+    /// Carries out an effect, but for key work.
     var perform: (@MainActor (Effect) -> Void)?
+    /// Begins with key work and calls back with what came of it.
+    var work: (@MainActor (Job, @escaping @MainActor (Input) -> Void) -> Void)?
     /// After a turn that wrote something: news of inbox and events.
     var onNews: (@MainActor ([Happening], Bool) -> Void)?
     /// A turn has ended.
@@ -38,7 +40,7 @@ import Store
     private var isBusy = false
     private var timer: (any DispatchSourceTimer)?
     /// The turn that the store's queue is making durable, and what is to be tried after it.
-    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool)?
+    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool, work: Advance)?
     /// What brokers said and could not be written down, in order.
     private var owed: [Errand] = []
     private var diskFault: String?
@@ -46,9 +48,14 @@ import Store
     private var isBookStale = false
     private var idle: (@MainActor () -> Void)?
     private var written = 0
+    /// When the clock was written down, in seconds lived.
+    private var clockSaved: Double?
+    private var isWaking = false
 
     /// Seconds after which a turn takes no more: who waits for the first errand need not wait for all.
     private static let patience = 0.05
+    /// Milliseconds that an acknowledgement waits for company: a turn of its own would sync the disk for it.
+    private static let leisure = 4
 
     init(
         store: MessageStore, book: Book, directory: StateDirectory, clock: Clock, messenger: Messenger, log: Log
@@ -68,7 +75,7 @@ import Store
 
     func add(_ errand: Errand) {
         pending.append(errand)
-        schedule()
+        if errand.isPatient, pending.count < 16 { scheduleLater() } else { schedule() }
     }
 
     /// Asks for a turn, be it an empty one: `onTurn` is the place for reading the store.
@@ -84,6 +91,17 @@ import Store
         guard !isBusy, !isScheduled else { return }
         isScheduled = true
         DispatchQueue.main.async { MainActor.assumeIsolated { self.turn() } }
+    }
+
+    private func scheduleLater() {
+        guard !isBusy, !isScheduled, !isWaking else { return }
+        isWaking = true
+        DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(Self.leisure)) {
+            MainActor.assumeIsolated {
+                self.isWaking = false
+                self.schedule()
+            }
+        }
     }
 
     private func turn() {
@@ -122,7 +140,10 @@ import Store
                 errands.removeSubrange((index + 1)...)
                 break
             }
-            if store.hasChanges || book.hasChanges { try clock.save(now, in: store) }
+            if store.hasChanges || book.hasChanges, now.lived >= (clockSaved ?? -.infinity) + 1 {
+                try clock.save(now, in: store)
+                clockSaved = now.lived
+            }
         } catch {
             return failed(errands, error, rest, now, touchesBook: book.hasChanges)
         }
@@ -152,8 +173,10 @@ import Store
 
     private func commit(_ errands: [Errand], _ turn: Turn, _ rest: ArraySlice<Errand>) {
         let changes = book.takeChanges()
-        guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, rest) }
-        committing = (errands, turn, rest, !changes.isEmpty)
+        let work = Advance(loop: self)
+        for case .work(let job) in turn.effects { self.work?(job) { work.take($0) } }
+        guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, work, rest) }
+        committing = (errands, turn, rest, !changes.isEmpty, work)
         let store = store
         let directory = directory
         queue.async {
@@ -166,15 +189,15 @@ import Store
     }
 
     private func committed(_ result: Result<Void, any Error>) {
-        guard let (errands, turn, rest, touchesBook) = committing else { return }
+        guard let (errands, turn, rest, touchesBook, work) = committing else { return }
         committing = nil
         switch result {
-        case .success: done(turn, wrote: true, rest)
+        case .success: done(turn, wrote: true, work, rest)
         case .failure(let error): failed(errands, error, rest, turn.now, touchesBook: touchesBook)
         }
     }
 
-    private func done(_ turn: Turn, wrote: Bool, _ rest: ArraySlice<Errand>) {
+    private func done(_ turn: Turn, wrote: Bool, _ work: Advance, _ rest: ArraySlice<Errand>) {
         messenger = turn.messenger
         if wrote {
             written += 1
@@ -188,9 +211,12 @@ import Store
             if case .answer = effect { perform?(effect) }
         }
         for effect in turn.effects {
-            if case .answer = effect { continue }
-            perform?(effect)
+            switch effect {
+            case .answer, .work: continue
+            default: perform?(effect)
+            }
         }
+        work.release()
         let news = store.takeNews()
         if !news.arrived.isEmpty || !news.written.isEmpty { onNews?(news.written, !news.arrived.isEmpty) }
         goOn(rest)
@@ -200,6 +226,7 @@ import Store
         _ errands: [Errand], _ error: any Error, _ rest: ArraySlice<Errand>, _ now: Moment, touchesBook: Bool
     ) {
         store.rollback()
+        clockSaved = nil
         _ = store.takeNews()
         if touchesBook {
             do {
@@ -244,7 +271,8 @@ import Store
         if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
         isBusy = false
         onTurn?()
-        if !pending.isEmpty || idle != nil { return schedule() }
+        if idle != nil || pending.contains(where: { !$0.isPatient }) { return schedule() }
+        if !pending.isEmpty { return scheduleLater() }
         arm()
         if written >= 200 { checkpoint() }
     }
@@ -282,7 +310,34 @@ import Store
     }
 }
 
+/// Key work of a turn, begun while the disk syncs: what came of it counts only if the turn does. Dropped with a turn
+/// that failed.
+@MainActor private final class Advance {
+    private weak var loop: Loop?
+    private var results: [Input] = []
+    private var isReleased = false
+
+    init(loop: Loop) {
+        self.loop = loop
+    }
+
+    func take(_ result: Input) {
+        if isReleased { loop?.take(result) } else { results.append(result) }
+    }
+
+    func release() {
+        isReleased = true
+        for result in results { loop?.take(result) }
+        results = []
+    }
+}
+
 extension Errand {
+    /// Nobody waits for it: what a broker took will be repeated or receipted anyway.
+    fileprivate var isPatient: Bool {
+        if case .input(.acknowledged(_, .taken)) = self { true } else { false }
+    }
+
     /// What a broker said is said once: lost, it would leave parcels on their way for ever.
     fileprivate var isOwed: Bool {
         switch self {

@@ -2,65 +2,56 @@ import Dispatch
 
 /// A few threads for what takes long: private keys. Results of one lane come back on the main queue in the order in
 /// which its work was given, so that the order per peer is kept.
+///
+/// Threads take work from the bench and lay results on it by themselves: while there is work none waits for the main
+/// queue, which is told once for all results that lie there.
 @MainActor final class Pool {
     private struct Slot {
         var number: UInt64
         var finish: (@MainActor () -> Void)?
     }
 
-    /// Serial queues that do nothing at the moment. Not one concurrent queue: for that Dispatch would look after its
-    /// threads by a timer of its own, once a second for ever.
-    private var idle: [DispatchQueue]
-    private var running = 0
-    private var waiting: [@Sendable () -> @MainActor () -> Void] = []
-    private var waitingFrom = 0
+    /// Serial queues, not one concurrent queue: for that Dispatch would look after its threads by a timer of its own,
+    /// once a second for ever.
+    private let threads: [DispatchQueue]
+    private let bench = Bench()
     private var lanes: [String: [Slot]] = [:]
     private var next: UInt64 = 0
 
-    init(width: Int) {
-        idle = (0..<max(1, width)).map { DispatchQueue(label: "culver.pool.\($0)") }
-    }
-
     /// Work given and not finished.
-    var load: Int { running + waiting.count - waitingFrom }
+    private(set) var load = 0
+
+    init(width: Int) {
+        threads = (0..<max(1, width)).map { DispatchQueue(label: "culver.pool.\($0)") }
+        bench.idle = Array(threads.indices)
+    }
 
     func run<Value: Sendable>(
         lane: String, _ work: @escaping @Sendable () -> Value, then finish: @escaping @MainActor (Value) -> Void
     ) {
         next += 1
+        load += 1
         let number = next
         lanes[lane, default: []].append(Slot(number: number))
-        waiting.append {
+        let thread = bench.give {
             let value = work()
             return { self.finished(number, lane) { finish(value) } }
         }
-        startMore()
-    }
-
-    private func startMore() {
-        while waitingFrom < waiting.count, let queue = idle.popLast() {
-            let work = waiting[waitingFrom]
-            waitingFrom += 1
-            running += 1
-            queue.async {
-                let report = work()
-                DispatchQueue.main.async {
-                    MainActor.assumeIsolated {
-                        self.idle.append(queue)
-                        report()
-                    }
-                }
+        guard let thread else { return }
+        let bench = bench
+        threads[thread].async {
+            while let work = bench.takeWork(thread) {
+                if bench.lay(work()) { DispatchQueue.main.async { MainActor.assumeIsolated { self.collect() } } }
             }
         }
-        if waitingFrom == waiting.count {
-            waiting.removeAll(keepingCapacity: true)
-            waitingFrom = 0
-        }
+    }
+
+    private func collect() {
+        for result in bench.takeResults() { result() }
     }
 
     private func finished(_ number: UInt64, _ lane: String, _ finish: @escaping @MainActor () -> Void) {
-        running -= 1
-        startMore()
+        load -= 1
         guard let index = lanes[lane]?.firstIndex(where: { $0.number == number }) else { return }
         lanes[lane]?[index].finish = finish
         while let first = lanes[lane]?.first, let finish = first.finish {
@@ -68,5 +59,61 @@ import Dispatch
             finish()
         }
         if lanes[lane]?.isEmpty == true { lanes[lane] = nil }
+    }
+
+    /// What lies between the main queue and the threads.
+    ///
+    /// `@unchecked Sendable`: everything is behind the lock.
+    private final class Bench: @unchecked Sendable {
+        typealias Result = @MainActor () -> Void
+        typealias Work = @Sendable () -> Result
+
+        private let lock = DispatchQueue(label: "culver.pool")
+        private var waiting: [Work] = []
+        private var taken = 0
+        private var results: [Result] = []
+        var idle: [Int] = []
+
+        /// A thread that has to be woken for it, if one sleeps.
+        func give(_ work: @escaping Work) -> Int? {
+            lock.sync {
+                waiting.append(work)
+                return idle.popLast()
+            }
+        }
+
+        /// `nil`: there is none, and the thread counts as asleep.
+        func takeWork(_ thread: Int) -> Work? {
+            lock.sync {
+                guard taken < waiting.count else {
+                    waiting.removeAll(keepingCapacity: true)
+                    taken = 0
+                    idle.append(thread)
+                    return nil
+                }
+                defer { taken += 1 }
+                // What was taken is not kept.
+                if taken >= 32 {
+                    waiting.removeFirst(taken)
+                    taken = 0
+                }
+                return waiting[taken]
+            }
+        }
+
+        /// Whether the main queue has to be told.
+        func lay(_ result: @escaping Result) -> Bool {
+            lock.sync {
+                results.append(result)
+                return results.count == 1
+            }
+        }
+
+        func takeResults() -> [Result] {
+            lock.sync {
+                defer { results = [] }
+                return results
+            }
+        }
     }
 }
