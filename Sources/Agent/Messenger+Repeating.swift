@@ -12,9 +12,7 @@ extension Messenger {
         for errand in waiting { dispatch(errand) }
         var left = room
         if left == 0 {
-            for row in try ledger.dueOutgoing(at: now.lived, limit: 100) where now.lived >= row.expires {
-                try end(row, .expired, "expired", now)
-            }
+            for row in try ledger.expiredOutgoing(at: now.lived, limit: 100) { try expire(row, now) }
         }
         while left > 0 {
             let rows = try ledger.dueOutgoing(at: now.lived, limit: left)

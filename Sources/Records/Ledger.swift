@@ -17,6 +17,10 @@ package protocol Ledger: AnyObject {
     func awaitedReceivers(limit: Int) throws(LedgerError) -> [String]
     /// The earliest `due` of a living row.
     func nextDue() throws(LedgerError) -> Double?
+    /// Living rows that expire at or before this, at most `limit`.
+    func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// When the first living row expires.
+    func nextExpiry() throws(LedgerError) -> Double?
     /// Living rows and the bytes of their contents and ciphertexts.
     func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int)
     /// Whether the inbox can take one more (design section 8): it makes room by dropping what every consumer has read.
@@ -26,12 +30,19 @@ package protocol Ledger: AnyObject {
     func seen(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> Seen?
     func owedReceipts(limit: Int) throws(LedgerError) -> [Seen]
 
-    /// Parked messages of a sender (address), oldest first.
-    func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked]
+    /// Parked messages of a sender (address) with a greater number than `after`, oldest first.
+    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]
     /// Senders (full IDs) with unverified messages: their metas are looked up.
     func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String]
 
     func value(key: String) throws(LedgerError) -> String?
+}
+
+extension Ledger {
+    /// The first.
+    package func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked] {
+        try parked(sender: sender, isVerified: isVerified, after: 0, limit: limit)
+    }
 }
 
 /// Ours or the disk's fault: the operation, the thing and the cause in one line.

@@ -43,6 +43,15 @@ extension MessageStore {
             ?? nil
     }
 
+    package func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
+        let sql = select("WHERE o.living = 1 AND o.expires <= ? ORDER BY o.expires LIMIT ?")
+        return try database.rows(sql, [.real(lived), .count(limit)], Outgoing.init)
+    }
+
+    package func nextExpiry() throws(LedgerError) -> Double? {
+        try database.first("SELECT min(expires) FROM outbox WHERE living = 1") { $0.optionalReal(0) } ?? nil
+    }
+
     package func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int) {
         (totals.outboxRows, totals.outboxBytes)
     }

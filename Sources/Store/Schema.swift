@@ -2,7 +2,7 @@ import Records
 
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
 enum Schema {
-    static let steps: [[String]] = [first]
+    static let steps: [[String]] = [first, second]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -87,4 +87,7 @@ enum Schema {
         "CREATE INDEX happenings_kind ON happenings (kind, time)",
         "CREATE TABLE named (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     ]
+
+    /// What expires is noticed when it does, a broker or none.
+    private static let second = ["CREATE INDEX outbox_expires ON outbox (expires) WHERE living = 1"]
 }

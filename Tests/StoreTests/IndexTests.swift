@@ -14,6 +14,8 @@ import Testing
             "SELECT * FROM outbox o WHERE o.sn = ? ORDER BY o.ord DESC LIMIT 8",
             "SELECT ord FROM outbox WHERE living = 1 AND due IS NOT NULL AND due <= ? ORDER BY ord LIMIT ?",
             "SELECT * FROM outbox o WHERE o.state = 'waiting' AND o.receiver = ? ORDER BY o.ord LIMIT ?",
+            "SELECT min(expires) FROM outbox WHERE living = 1",
+            "SELECT * FROM outbox o WHERE o.living = 1 AND o.expires <= ? ORDER BY o.expires LIMIT ?",
             "SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL",
             "SELECT ord FROM outbox WHERE state = ? AND ord >= ? ORDER BY ord LIMIT ?",
             "UPDATE outbox SET ended_lived = ? WHERE living = 0 AND ended_lived IS NULL",
@@ -23,7 +25,7 @@ import Testing
             "SELECT * FROM seen WHERE owner = ? AND sender = ? AND digest = ?",
             "SELECT * FROM seen WHERE owner = ? AND sender = ? AND content_digest = ? ORDER BY number LIMIT 1",
             "DELETE FROM seen WHERE time < ?",
-            "SELECT * FROM parked WHERE verified = ? AND address = ? ORDER BY number LIMIT ?",
+            "SELECT * FROM parked WHERE verified = ? AND address = ? AND number > ? ORDER BY number LIMIT ?",
             "DELETE FROM parked WHERE since < ?",
             "SELECT * FROM happenings WHERE kind = ? AND time > ? AND time <= ? ORDER BY n DESC LIMIT 1",
         ])

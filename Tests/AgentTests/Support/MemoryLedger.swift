@@ -103,6 +103,12 @@ final class MemoryLedger: Ledger {
 
     func nextDue() -> Double? { living.compactMap(\.due).min() }
 
+    func expiredOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
+        Array(living.filter { $0.expires <= lived }.prefix(limit))
+    }
+
+    func nextExpiry() -> Double? { living.map(\.expires).min() }
+
     func outboxSize() -> (count: Int, bytes: Int) {
         (living.count, living.reduce(0) { $0 + $1.content.utf8.count + ($1.sealed?.data.count ?? 0) })
     }
@@ -123,8 +129,11 @@ final class MemoryLedger: Ledger {
 
     func owedReceipts(limit: Int) -> [Seen] { Array(state.seen.filter(\.isOwed).prefix(limit)) }
 
-    func parked(sender: String, isVerified: Bool, limit: Int) -> [Parked] {
-        Array(state.parked.filter { $0.isVerified == isVerified && address(of: $0.sender) == sender }.prefix(limit))
+    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) -> [Parked] {
+        Array(
+            state.parked.filter {
+                $0.isVerified == isVerified && address(of: $0.sender) == sender && $0.number > after
+            }.prefix(limit))
     }
 
     func parkedSenders(isVerified: Bool, limit: Int) -> [String] {
