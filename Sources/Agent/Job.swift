@@ -81,4 +81,11 @@ package struct Arrival: Sendable {
     package var owner: Address
     /// How many forwards it came in.
     package var depth: Int
+    /// Where it is parked, if it was: there it stays until it is taken or refused.
+    package var parked: Place?
+
+    package struct Place: Sendable {
+        package var number: Int64
+        package var isVerified: Bool
+    }
 }

@@ -26,9 +26,7 @@ extension Messenger {
         for receiver in try ledger.awaitedReceivers(limit: policy.directorySubscriptions) {
             ID(receiver).map { lookUp($0, now) }
         }
-        for sender in try ledger.parkedSenders(isVerified: false, limit: 64) {
-            ID(sender).map { lookUp($0, isOurs: false, now) }
-        }
+        try unparkAll(now)
         try pump(now)
     }
 
@@ -170,7 +168,7 @@ extension Messenger {
         } else {
             lookups[id.address]?.isDone = true
         }
-        try unpark(id, isVerified: false, attaching: meta, now)
+        unpark(id, isVerified: false, attaching: meta)
     }
 
     /// A visa that is signed, about this ID and newer than the stored one. An older one is an event, not a visa.
@@ -254,7 +252,7 @@ extension Messenger {
         if book.meta(of: id) == nil {
             book.learn(.meta(meta, of: id))
             try takeWaitingVisa(of: id, now)
-            try unpark(id, isVerified: false, now)
+            unpark(id, isVerified: false)
         }
         guard let visa else { return }
         try learnVisa(visa, of: id, meta: meta, now)
@@ -269,7 +267,7 @@ extension Messenger {
         } else {
             book.learn(.contact(Contact(id: id.bare, trust: .contact)))
         }
-        try unpark(id, isVerified: true, now)
+        unpark(id, isVerified: true)
         try release(id, now)
         if book.visa(of: id) == nil { lookUp(id, now) }
     }
@@ -279,7 +277,7 @@ extension Messenger {
         for identity in book.identities {
             try ledger.apply(.forgetSeen(owner: identity.id.address.text, sender: id.address.text))
         }
-        try ledger.apply(.unparkAll(sender: id.address.text))
+        try dropParked(of: id)
         if lookups.removeValue(forKey: id.address) != nil { effects.append(.leave(id.address)) }
     }
 }

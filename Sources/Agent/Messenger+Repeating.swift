@@ -12,9 +12,7 @@ extension Messenger {
         for errand in waiting { dispatch(errand) }
         var left = room
         if left == 0 {
-            for row in try ledger.expiredOutgoing(at: now.lived, limit: 100) {
-                try end(row, .expired, "expired", now)
-            }
+            for row in try ledger.expiredOutgoing(at: now.lived, limit: 100) { try expire(row, now) }
         }
         while left > 0 {
             let rows = try ledger.dueOutgoing(at: now.lived, limit: left)
@@ -27,11 +25,15 @@ extension Messenger {
     private var room: Int { rooms.values.reduce(0) { $0 + max(0, $1) } }
 
     private mutating func attempt(_ row: Outgoing, _ now: Moment) throws(LedgerError) {
-        if now.lived >= row.expires { return try end(row, .expired, "expired", now) }
+        if now.lived >= row.expires { return try expire(row, now) }
         guard let receiver = ID(row.receiver), let sender = ID(row.sender),
             let identity = book.identity(sender.address)
         else { return try end(row, .failed, "unknown-identity", now) }
         guard row.state != .waiting else { return try resume(row, receiver, identity, now) }
+        if row.state == .published, isOnce(receiver) {
+            lookUp(receiver, now)
+            return try ledger.apply(.outgoing(rested(row, receiver, now)))
+        }
         guard let broker = freeBroker(attempt: row.attempts) else { return }
         if isOnce(receiver), let tried = try ledger.value(key: tryKey(row)).flatMap(Double.init),
             now.lived >= tried + Self.doubt
@@ -55,6 +57,13 @@ extension Messenger {
             Errand(
                 place: .inbox(receiver.address), payload: wire, purpose: .message(id: row.id),
                 expiry: remaining(row, now), broker: broker))
+    }
+
+    private mutating func expire(_ row: Outgoing, _ now: Moment) throws(LedgerError) {
+        if row.state == .published, let receiver = ID(row.receiver), isOnce(receiver) {
+            return try ledger.apply(.outgoing(rested(row, receiver, now)))
+        }
+        try end(row, .expired, "expired", now)
     }
 
     /// A waiting row whose time has come: sealed if a key is there, looked up again if not.

@@ -34,6 +34,9 @@ package struct Messenger {
     /// failed lately.
     var busy: [Passage: Double] = [:]
     var failed: [[UInt8]] = []
+    /// Whose parked messages are to take the way in, and the numbers of those that do now, with the time of beginning.
+    var unparkings: [Unparking] = []
+    var underway: [Int64: Double] = [:]
     /// Receipts that wait for the one before, by sender and receiver: they go together.
     var receipting: [String: Gathering] = [:]
     /// The last number given to each sender and receiver, by the ledger's key.
@@ -168,7 +171,7 @@ package struct Messenger {
             if rooms[broker] != nil { rooms[broker] = room }
             try pump(now)
         case .befriended(let id): try befriend(id, now)
-        case .refusedStranger(let id): try ledger.apply(.unparkAll(sender: id.address.text))
+        case .refusedStranger(let id): try dropParked(of: id)
         case .forgot(let id): try forget(id, now)
         case .identitiesChanged:
             failed = []
@@ -177,6 +180,7 @@ package struct Messenger {
         case .restored: try numberAnew(now)
         case .ticked: try tick(now)
         }
+        try unparkMore(now)
         sendGathered(now)
         let all = effects
         effects = []
@@ -199,8 +203,8 @@ package struct Messenger {
             // The numbers that were given and not saved are given again.
             if pooled.isEmpty { numbers = [:] }
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
-        case .verified(let verifying, _): busy[passage(of: verifying.arrival)] = nil
-        case .unwrapped(let unwrapping, _): busy[passage(of: unwrapping.arrival)] = nil
+        case .verified(let verifying, _): finish(verifying.arrival)
+        case .unwrapped(let unwrapping, _): finish(unwrapping.arrival)
         default: break
         }
         return []
@@ -209,16 +213,15 @@ package struct Messenger {
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
     package func nextTick(after now: Moment) throws(LedgerError) -> Double {
         var next = min(now.lived, tidied ?? now.lived) + 3600
-        if freeBroker() != nil {
-            if let due = try ledger.nextDue() { next = min(next, due) }
-        } else if let expiry = try ledger.nextExpiry() {
-            next = min(next, expiry)
-        }
+        // Without a broker nothing is sent, but what expires says so. A row is due before it expires.
+        let due = try freeBroker() == nil ? ledger.nextExpiry() : ledger.nextDue()
+        next = min(next, due ?? next)
         if !rooms.isEmpty {
             for lookup in lookups.values { next = min(next, lookup.next) }
             for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
         }
         if !releases.isEmpty, released.isEmpty { next = now.lived }
+        if let unparking = nextUnparking(now) { next = min(next, unparking) }
         for missing in holes.values { next = min(next, missing.due) }
         for gathering in receipting.values { next = min(next, gathering.due ?? next) }
         for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
@@ -238,8 +241,18 @@ package struct Messenger {
     /// What is over its age goes, once an hour, in portions.
     private mutating func tidy(_ now: Moment) throws(LedgerError) {
         guard tidied.map({ now.lived >= $0 + 3600 }) ?? true else { return }
-        let isMore = try ledger.prune(wall: now.isClockSet ? now.wall : 0, lived: now.lived)
+        try unparkAll(now)
+        let isMore = try ledger.prune(wall: now.isClockSet ? tidyTime(now) : 0, lived: now.lived)
         tidied = isMore ? now.lived - 3600 + 0.2 : now.lived
+    }
+
+    /// Seconds since 1970 by which ages are measured. It runs at most twice as fast as we live: a clock that jumps years
+    /// ahead, and perhaps back again, makes nothing old at once.
+    private func tidyTime(_ now: Moment) throws(LedgerError) -> Double {
+        let last = try ledger.value(key: "tidied")?.split(separator: " ").compactMap { Double($0) } ?? []
+        let wall = last.count == 2 ? min(now.wall, last[0] + 2 * max(0, now.lived - last[1])) : now.wall
+        try ledger.apply(.value(key: "tidied", "\(wall) \(now.lived)"))
+        return wall
     }
 
     // MARK: - Small things that all parts share

@@ -32,8 +32,8 @@ package protocol Ledger: AnyObject {
     func seen(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> Seen?
     func owedReceipts(limit: Int) throws(LedgerError) -> [Seen]
 
-    /// Parked messages of a sender (address), oldest first.
-    func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked]
+    /// Parked messages of a sender (address) with a greater number than `after`, oldest first.
+    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]
     /// Senders (full IDs) with unverified messages: their metas are looked up.
     func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String]
 
@@ -42,6 +42,13 @@ package protocol Ledger: AnyObject {
     /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
     /// each, and says whether there may be more. `wall` is seconds since 1970, 0 while the clock is unset.
     func prune(wall: Double, lived: Double) throws(LedgerError) -> Bool
+}
+
+extension Ledger {
+    /// The first.
+    package func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked] {
+        try parked(sender: sender, isVerified: isVerified, after: 0, limit: limit)
+    }
 }
 
 /// Ours or the disk's fault: the operation, the thing and the cause in one line.

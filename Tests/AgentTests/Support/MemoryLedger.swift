@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 
 /// A ledger that is forgotten with the test. `state` is a value, so that a turn can be rolled back.
 final class MemoryLedger: Ledger {
@@ -21,8 +22,13 @@ final class MemoryLedger: Ledger {
     var morePrunes = 0
     /// The disk takes nothing more.
     var isFull = false
+    /// The disk fails once in so many writes.
+    var failures: (dice: Dice, times: Int)?
 
     func apply(_ change: Change) throws(LedgerError) {
+        if let failures, failures.dice.once(in: failures.times) {
+            throw LedgerError("cannot write: input/output error")
+        }
         if isFull { throw LedgerError("cannot write: no space left on device", isFull: true) }
         state.last += 1
         switch change {
@@ -128,8 +134,11 @@ final class MemoryLedger: Ledger {
 
     func owedReceipts(limit: Int) -> [Seen] { Array(state.seen.filter(\.isOwed).prefix(limit)) }
 
-    func parked(sender: String, isVerified: Bool, limit: Int) -> [Parked] {
-        Array(state.parked.filter { $0.isVerified == isVerified && address(of: $0.sender) == sender }.prefix(limit))
+    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) -> [Parked] {
+        Array(
+            state.parked.filter {
+                $0.isVerified == isVerified && address(of: $0.sender) == sender && $0.number > after
+            }.prefix(limit))
     }
 
     func parkedSenders(isVerified: Bool, limit: Int) -> [String] {
