@@ -36,6 +36,8 @@ package struct Messenger {
     var failed: [[UInt8]] = []
     /// Receipts that wait for the one before, by sender and receiver: they go together.
     var receipting: [String: Gathering] = [:]
+    /// When a repeat was receipted that could not be noted in the ledger, by digest.
+    var unwritten: [[UInt8]: Double] = [:]
     /// The last number given to each sender and receiver, by the ledger's key.
     var numbers: [String: Int64] = [:]
     /// Messages that the pool seals now, by id.
@@ -167,9 +169,11 @@ package struct Messenger {
         return all
     }
 
-    /// What follows when the turn of this input could not be written down and nothing of it happened. The ledger is
-    /// not touched: local programs are told, and nothing waits for what will not come.
-    package mutating func giveUp(_ input: Input, because error: LedgerError) -> [Effect] {
+    /// What follows when the turn of this input could not be written down and nothing of it happened. Nothing is
+    /// written: local programs are told, nothing waits for what will not come, and receipts that are owed still go.
+    package mutating func giveUp(_ input: Input, because error: LedgerError, at now: Moment) -> [Effect] {
+        effects = []
+        defer { effects = [] }
         let refusal = Refusal(
             error.isFull ? .notNow : .inputOutput, error.isFull ? "disk-full" : "not-written", error.description)
         switch input {
@@ -184,9 +188,11 @@ package struct Messenger {
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
         case .verified(let verifying, _): busy[passage(of: verifying.arrival)] = nil
         case .unwrapped(let unwrapping, _): busy[passage(of: unwrapping.arrival)] = nil
+        case .arrived(let wire, let address, let isRetained): receiptUnwritten(wire, address, isRetained, now)
+        case .ticked: sendGathered(now)
         default: break
         }
-        return []
+        return effects
     }
 
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.

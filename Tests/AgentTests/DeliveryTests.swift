@@ -376,6 +376,29 @@ struct DeliveryTests {
     }
 }
 
+extension DeliveryTests {
+    @Test("what is in the inbox already is receipted again though nothing can be written, at most once in 10 s")
+    func receiptOnFullDisk() throws {
+        let pair = Pair.friends()
+        pair.send("once")
+        pair.settle()
+        let message = try #require(pair.messages(from: 0, to: pair.b.id.address).first)
+        pair.advance(11)
+        pair.forgetPublished()
+        pair.b.ledger.isFull = true
+        for _ in 0..<2 {
+            pair.lay(message)
+            pair.settle()
+        }
+        #expect(pair.messages(from: 1, to: pair.a.id.address).count == 1)
+        pair.advance(11)
+        pair.lay(message)
+        pair.settle()
+        #expect(pair.messages(from: 1, to: pair.a.id.address).count == 2)
+        #expect(pair.b.texts == ["once"])
+    }
+}
+
 @Suite("Refs")
 struct RefTests {
     @Test("a repeat under the same ref sends nothing and answers the first, before and after sealing")

@@ -53,7 +53,7 @@ final class Board {
             return listen(try messenger.handle(input, at: now))
         } catch {
             (ledger.state, book.state, messenger) = before
-            return listen(messenger.giveUp(input, because: error))
+            return listen(messenger.giveUp(input, because: error, at: now))
         }
     }
 
