@@ -59,10 +59,13 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .forgetSeen(let owner, let sender): try forgetSeen(owner: owner, sender: sender)
             case .park(let row): try park(row)
             case .unpark(let number): try database.run("DELETE FROM parked WHERE number = ?", [.integer(number)])
-            case .unparkAll(let sender): try database.run("DELETE FROM parked WHERE address = ?", [.text(sender)])
+            case .unparkAll(let sender):
+                try database.run(
+                    "DELETE FROM parked WHERE verified IN (0, 1) AND address = ?", [.text(sender)])
             case .happening(let row): try add(row)
             case .value(let key, let value): try put(value, key: key)
-            case .prune(let wall, let lived): try prune(wall: wall, lived: lived)
+            case .forgetValues(let prefix):
+                try database.run("DELETE FROM named WHERE substr(key, 1, length(?1)) = ?1", [.text(prefix)])
             }
         }
     }
