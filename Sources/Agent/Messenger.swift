@@ -40,8 +40,7 @@ package struct Messenger {
     var unwritten: [[UInt8]: Double] = [:]
     /// The last number given to each sender and receiver, by the ledger's key.
     var numbers: [String: Int64] = [:]
-    /// Messages that the pool seals now, by id.
-    var pooled: Set<String> = []
+    var pooled = Pooled()
     /// Receivers whose key has come while messages waited for it, with the last that was taken up; and which of these
     /// the pool seals now.
     var releases: [Address: Release] = [:]

@@ -347,6 +347,24 @@ struct DeliveryTests {
         #expect(pair.row(fifth)?.state == .delivered)
     }
 
+    @Test("the outbox counts bytes, of what is being sealed too; what has ended makes room")
+    func outboxBytes() throws {
+        let pair = Pair.friends()
+        pair.a.policy.outboxBytes = 10_000
+        pair.trouble.lost = 1
+        let text = String(repeating: "x", count: 4_000)
+        let tokens = (0..<3).map { _ in pair.send(text) }
+        guard case .refused(let refusal)? = pair.a.answers[tokens[2]] else { Issue.record("not full"); return }
+        #expect(refusal.reason == "outbox-full")
+        pair.settle()
+        #expect(tokens.prefix(2).allSatisfy { pair.row($0) != nil })
+        pair.trouble.lost = 0
+        pair.advance(60)
+        let later = pair.send(text)
+        pair.settle()
+        #expect(pair.row(later)?.state == .delivered)
+    }
+
     @Test("a submission whose turn cannot be written is refused, and nothing of it stays")
     func diskFull() throws {
         let pair = Pair.friends()
