@@ -20,6 +20,23 @@ extension Messenger {
         try admit(arrival, now)
     }
 
+    /// Nothing can be written now. What we have already is receipted all the same when it is repeated.
+    mutating func receiptUnwritten(_ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment) {
+        guard let arrival = try? read(wire, address, isRetained) else { return }
+        let sender = arrival.message.envelope.sender
+        guard refusal(of: sender) == nil, knownMeta(of: sender) != nil,
+            var seen = try? ledger.seen(
+                owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest),
+            seen.receipt != nil
+        else { return }
+        let last = max(seen.answered, unwritten[seen.digest] ?? -.infinity)
+        guard now.lived >= last + 10 else { return }
+        if unwritten.count >= 1024 { unwritten = [:] }
+        unwritten[seen.digest] = now.lived
+        seen.isOwed = true
+        sendReceipt(seen, now)
+    }
+
     private func read(_ wire: [UInt8], _ address: Address, _ isRetained: Bool) throws(Rejection) -> Arrival {
         guard !isRetained else { throw Rejection(.replay, "a retained message on an inbox topic") }
         guard wire.count <= policy.messageSize else {

@@ -37,7 +37,9 @@ extension Messenger {
                 submission, .badData, "too-large", "the message is larger than \(policy.messageSize) bytes on the wire")
         }
         let size = try ledger.outboxSize()
-        guard size.count + pooled.count < policy.outboxCount, size.bytes + text.utf8.count <= policy.outboxBytes else {
+        guard size.count + pooled.count < policy.outboxCount,
+            size.bytes + pooled.bytes + text.utf8.count <= policy.outboxBytes
+        else {
             return refuse(submission, .notNow, "outbox-full", "the outbox is full: \(size.count) messages wait")
         }
         let row = Outgoing(
@@ -125,7 +127,7 @@ extension Messenger {
         guard let json = try? JSON(parsing: row.content), var content = try? Content(json) else {
             return try fail(row, tokens, "unreadable-content", "the content cannot be read again", now)
         }
-        pooled.insert(row.id)
+        pooled.insert(row.id, bytes: row.content.utf8.count)
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
         if !receiver.isBroadcast, let key = book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = [(receiver, key)]

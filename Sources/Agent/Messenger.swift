@@ -39,10 +39,11 @@ package struct Messenger {
     var underway: [Int64: Double] = [:]
     /// Receipts that wait for the one before, by sender and receiver: they go together.
     var receipting: [String: Gathering] = [:]
+    /// When a repeat was receipted that could not be noted in the ledger, by digest.
+    var unwritten: [[UInt8]: Double] = [:]
     /// The last number given to each sender and receiver, by the ledger's key.
     var numbers: [String: Int64] = [:]
-    /// Messages that the pool seals now, by id.
-    var pooled: Set<String> = []
+    var pooled = Pooled()
     /// Receivers whose key has come while messages waited for it, with the last that was taken up; and which of these
     /// the pool seals now.
     var releases: [Address: Release] = [:]
@@ -187,9 +188,11 @@ package struct Messenger {
         return all
     }
 
-    /// What follows when the turn of this input could not be written down and nothing of it happened. The ledger is
-    /// not touched: local programs are told, and nothing waits for what will not come.
-    package mutating func giveUp(_ input: Input, because error: LedgerError) -> [Effect] {
+    /// What follows when the turn of this input could not be written down and nothing of it happened. Nothing is
+    /// written: local programs are told, nothing waits for what will not come, and receipts that are owed still go.
+    package mutating func giveUp(_ input: Input, because error: LedgerError, at now: Moment) -> [Effect] {
+        effects = []
+        defer { effects = [] }
         let refusal = Refusal(
             error.isFull ? .notNow : .inputOutput, error.isFull ? "disk-full" : "not-written", error.description)
         switch input {
@@ -205,9 +208,11 @@ package struct Messenger {
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
         case .verified(let verifying, _): finish(verifying.arrival)
         case .unwrapped(let unwrapping, _): finish(unwrapping.arrival)
+        case .arrived(let wire, let address, let isRetained): receiptUnwritten(wire, address, isRetained, now)
+        case .ticked: sendGathered(now)
         default: break
         }
-        return []
+        return effects
     }
 
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.

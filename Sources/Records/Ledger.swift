@@ -27,6 +27,8 @@ package protocol Ledger: AnyObject {
     func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int)
     /// Whether the inbox can take one more (design section 8): it makes room by dropping what every consumer has read.
     func inboxHasRoom() throws(LedgerError) -> Bool
+    /// The consumer that is furthest behind; `nil` when nothing waits for one.
+    func laggard() throws(LedgerError) -> String?
 
     func seen(owner: String, sender: String, digest: [UInt8]) throws(LedgerError) -> Seen?
     func seen(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> Seen?

@@ -9,6 +9,17 @@ extension MessageStore {
         return hasInboxRoom
     }
 
+    package func laggard() throws(LedgerError) -> String? {
+        if let slowest { return slowest }
+        let sql = """
+            SELECT name FROM consumers c WHERE EXISTS (SELECT 1 FROM inbox WHERE \(InboxFilter.isPending))
+            ORDER BY cursor, name LIMIT 1
+            """
+        let found = try database.first(sql) { $0.text(0) }
+        if isStuck { slowest = .some(found) }
+        return found
+    }
+
     /// Rows by `seq`, from `start` on; without it the newest `limit`. Ends with the row whose content makes them
     /// `bytes` or more.
     package func inbox(

@@ -22,7 +22,11 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     /// Happenings with a greater `n` are of this run.
     let firstHappening: Int64
     /// The inbox was found full of unread rows, and nobody has read since.
-    var isStuck = false
+    var isStuck = false {
+        didSet { if !isStuck { slowest = nil } }
+    }
+    /// Who is furthest behind, while the inbox is stuck: every message that is refused asks for it.
+    var slowest: String??
     private var before = Snapshot()
 
     /// Running sums, so that neither a send nor an arrival has to count.

@@ -152,7 +152,7 @@ void faulty_disk_settle(faulty_disk *disk, unsigned chance) {
 static int strike(faulty_disk *disk, int calls, int code) {
     if (disk == NULL) return SQLITE_OK;
     if (disk->is_cut) {
-        last_error = EIO;
+        last_error = errno = EIO;
         return code;
     }
     if (disk->calls != calls) return SQLITE_OK;
@@ -160,7 +160,7 @@ static int strike(faulty_disk *disk, int calls, int code) {
     if (disk->nth == 0 || disk->count < disk->nth || disk->count >= disk->nth + disk->length) return SQLITE_OK;
     disk->is_cut = disk->fault == FAULTY_DISK_CUT;
     int is_full = disk->fault == FAULTY_DISK_FULL || disk->fault == FAULTY_DISK_SHORT;
-    last_error = is_full ? ENOSPC : EIO;
+    last_error = errno = is_full ? ENOSPC : EIO;
     /* As SQLite's own VFS for Unix says it: only a write knows of a full disk. */
     return is_full && code == SQLITE_IOERR_WRITE ? SQLITE_FULL : code;
 }

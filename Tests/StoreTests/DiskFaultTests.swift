@@ -16,46 +16,74 @@ import Testing
 
     /// Every sort of write, small and large, with the log moved into the file between.
     static let script: [Turn] = [
-        { store in
-            for number in 1...4 {
-                try store.apply(
-                    .outgoing(
-                        outgoing("o\(number)", sn: Int64(number), ref: "r\(number)", due: 5, data: Array(long.utf8))))
-            }
-        },
-        { store in
-            try store.apply([.incoming(incoming("i1")), .seen(seen([1])), .value(key: "lived", "17")])
-        },
-        { store in try store.put(Consumer(name: "lamp", uid: 7, cursor: 0, created: 3)) },
-        { store in
-            try store.apply((1...3).map { .park(parked($0, since: Double($0), wire: Array(long.utf8))) })
-            try store.apply(.park(parked(9, sender: "friend@F", isVerified: true)))
-        },
-        { store in try store.apply([.happening(happening(1_000)), .happening(happening(1_010, text: "again"))]) },
-        { store in try store.checkpoint() },
-        { store in
-            try store.apply([
-                .outgoing(outgoing("o1", sn: 1, ref: "r1", content: "", state: .delivered)),
-                .outgoing(outgoing("o2", sn: 2, ref: "r2", state: .published, due: 50, data: Array(long.utf8))),
-                .incoming(incoming("i2", content: long)), .seen(seen([2], time: nil)), .seen(seen([1], isOwed: false)),
-            ])
-        },
-        { store in
-            _ = try store.next(for: "lamp", after: 0, limit: 9)
-            _ = try store.acknowledge(consumer: "lamp", seq: 1)
-        },
-        { store in try store.apply([.unpark(number: 1), .unparkAll(sender: "F"), .forgetSeen(owner: "B", sender: "A")])
-        },
-        { store in _ = try store.prune(wall: 1_001 + 32 * day, lived: 2 + 7 * day) },
-        { store in try store.checkpoint() },
-        { store in
-            try store.apply([
-                .outgoing(outgoing("o5", sn: 5)), .incoming(incoming("i3", received: 1_000 + 30 * day)),
-                .happening(happening(2_000, .disk)), .value(key: "lived", nil), .value(key: "wall", "18"),
-            ])
-            _ = try store.forget(consumer: "lamp")
-        },
+        send, receive, subscribe, park, happen, checkpoint, go, read, release, prune, checkpoint, end,
     ]
+
+    static let body = Array(long.utf8)
+
+    @Sendable static func send(_ store: MessageStore) throws {
+        for number in 1...4 {
+            try store.apply(.outgoing(outgoing("o\(number)", ref: "r\(number)", due: 5, data: body)))
+        }
+    }
+
+    @Sendable static func receive(_ store: MessageStore) throws {
+        try store.apply(.incoming(incoming("i1")))
+        try store.apply(.seen(seen([1])))
+        try store.apply(.value(key: "lived", "17"))
+    }
+
+    @Sendable static func subscribe(_ store: MessageStore) throws {
+        try store.put(Consumer(name: "lamp", uid: 7, cursor: 0, created: 3))
+    }
+
+    @Sendable static func park(_ store: MessageStore) throws {
+        for number in 1...3 { try store.apply(.park(parked(number, since: Double(number), wire: body))) }
+        try store.apply(.park(parked(9, sender: "friend@F", isVerified: true)))
+    }
+
+    @Sendable static func happen(_ store: MessageStore) throws {
+        try store.apply(.happening(happening(1_000)))
+        try store.apply(.happening(happening(1_010, text: "again")))
+    }
+
+    @Sendable static func checkpoint(_ store: MessageStore) throws {
+        try store.checkpoint()
+    }
+
+    @Sendable static func go(_ store: MessageStore) throws {
+        try store.apply(.outgoing(outgoing("o1", ref: "r1", content: "", state: .delivered)))
+        try store.apply(.outgoing(outgoing("o2", ref: "r2", state: .published, due: 50, data: body)))
+        try store.apply(.incoming(incoming("i2", content: long)))
+        try store.apply(.seen(seen([2], time: nil)))
+        try store.apply(.seen(seen([1], isOwed: false)))
+    }
+
+    @Sendable static func read(_ store: MessageStore) throws {
+        _ = try store.next(for: "lamp", after: 0, limit: 9)
+        _ = try store.acknowledge(consumer: "lamp", seq: 1)
+    }
+
+    @Sendable static func release(_ store: MessageStore) throws {
+        try store.apply(.unpark(number: 1))
+        try store.apply(.unparkAll(sender: "F"))
+        try store.apply(.forgetSeen(owner: "B", sender: "A"))
+    }
+
+    @Sendable static func prune(_ store: MessageStore) throws {
+        let wall: Double = 1_001 + 32 * day
+        let lived: Double = 2 + 7 * day
+        _ = try store.prune(wall: wall, lived: lived)
+    }
+
+    @Sendable static func end(_ store: MessageStore) throws {
+        try store.apply(.outgoing(outgoing("o5", sn: 5)))
+        try store.apply(.incoming(incoming("i3", received: 2_000)))
+        try store.apply(.happening(happening(2_000, .disk)))
+        try store.apply(.value(key: "lived", nil))
+        try store.apply(.value(key: "wall", "18"))
+        _ = try store.forget(consumer: "lamp")
+    }
 
     /// What the script leaves after each number of turns on a disk that works.
     struct Reference {

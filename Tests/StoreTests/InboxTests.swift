@@ -70,6 +70,21 @@ import Testing
         #expect(try store.inboxSize().count == 4)
     }
 
+    @Test("the consumer that is behind in a full inbox is named, until it is another one")
+    func laggard() throws {
+        let store = try store(rows: 3, .with { $0.inboxRows = 3 })
+        #expect(try !store.inboxHasRoom())
+        #expect(try store.laggard() == nil)
+        try store.put(
+            Consumer(name: "away", uid: 1, cursor: 0, filter: InboxFilter(sender: "nobody@N"), created: 0))
+        try store.put(Consumer(name: "fast", uid: 1, cursor: 2, created: 0))
+        try store.put(Consumer(name: "slow", uid: 1, cursor: 0, created: 0))
+        #expect(try !store.inboxHasRoom())
+        for _ in 0..<2 { #expect(try store.laggard() == "slow") }
+        _ = try store.acknowledge(consumer: "slow", seq: 3)
+        #expect(try store.laggard() == "fast")
+    }
+
     @Test("a full inbox counts bytes too")
     func bytes() throws {
         let store = try store(rows: 4, .with { $0.inboxBytes = 4 * 13 })

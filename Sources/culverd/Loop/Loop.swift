@@ -252,7 +252,8 @@ import Store
             owed.append(errand)
             if owed.count == 1 { later(1) { $0.takeOwed() } }
         case .input(let input):
-            for effect in messenger.giveUp(input, because: LedgerError(disk: error)) { perform?(effect) }
+            let effects = messenger.giveUp(input, because: LedgerError(disk: error), at: clock.now)
+            for effect in effects { perform?(effect) }
         }
     }
 

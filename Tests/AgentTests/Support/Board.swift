@@ -81,7 +81,7 @@ final class Board {
                 owed.append(input)
                 return []
             }
-            return listen(messenger.giveUp(input, because: error))
+            return listen(messenger.giveUp(input, because: error, at: now))
         }
     }
 

@@ -17,6 +17,8 @@ final class MemoryLedger: Ledger {
 
     var state = State()
     var inboxLimit = Int.max
+    /// The consumer that is behind.
+    var slowest: String?
     var parkedPerSender = 64
     /// Pruning says that there is more, so many times.
     var morePrunes = 0
@@ -123,6 +125,8 @@ final class MemoryLedger: Ledger {
     // MARK: - The rest
 
     func inboxHasRoom() -> Bool { state.incoming.count < inboxLimit }
+
+    func laggard() -> String? { slowest }
 
     func seen(owner: String, sender: String, digest: [UInt8]) -> Seen? {
         state.seen.first { $0.owner == owner && $0.sender == sender && $0.digest == digest }
