@@ -15,6 +15,8 @@ import Testing
             "SELECT ord FROM outbox WHERE living = 1 AND due IS NOT NULL AND due <= ? ORDER BY ord LIMIT ?",
             "SELECT * FROM outbox o WHERE o.state = 'waiting' AND o.receiver = ? ORDER BY o.ord LIMIT ?",
             "SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL",
+            "SELECT created FROM outbox WHERE living = 1 AND receiver = ? ORDER BY ord LIMIT 1",
+            "SELECT count(*), coalesce(sum(size), 0) FROM outbox WHERE living = 1",
             "SELECT ord FROM outbox WHERE state = ? AND ord >= ? ORDER BY ord LIMIT ?",
             "UPDATE outbox SET ended_lived = ? WHERE living = 0 AND ended_lived IS NULL",
             "SELECT * FROM inbox WHERE sender = ? AND seq > ? ORDER BY seq DESC LIMIT ?",
