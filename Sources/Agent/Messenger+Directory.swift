@@ -213,7 +213,7 @@ extension Messenger {
             let address = id.address
             let hasVisa = book.visa(of: id) != nil || (lookup.isDone && !lookup.isOurs)
             if hasVisa || now.lived >= lookup.since + 600,
-                try ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
+                try ledger.waitingOutgoing(receiver: id.bare.text, after: 0, limit: 1).isEmpty
             {
                 lookups[address] = nil
                 effects.append(.leave(address))

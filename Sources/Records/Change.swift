@@ -20,6 +20,4 @@ package enum Change: Sendable, Equatable {
     case value(key: String, String?)
     /// Every named value whose key begins so.
     case forgetValues(prefix: String)
-    /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages.
-    case prune(wall: Double, lived: Double)
 }

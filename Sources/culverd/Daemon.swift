@@ -36,7 +36,8 @@ import Transport
     private var lastToken: UInt64 = 0
     /// Who waits for an outgoing message to reach a state, and who sent it.
     var waiters: [Waiter] = []
-    var senders: [String: ConnectionID] = [:]
+    /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
+    var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
 
     /// Random for each start: which of two statements of our presence is of the same run.
@@ -184,7 +185,7 @@ import Transport
         watchers[connection] = nil
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
-        senders = senders.filter { $0.value != connection }
+        senders[connection] = nil
     }
 
     // MARK: - Beginning
@@ -306,9 +307,18 @@ import Transport
             .disk, .error, (damages.prefix(16) + rest).joined(separator: "; "), reason: "damaged-file")
     }
 
+    /// The event can be written only when the disk works again; trying finds out, without anybody asking for something.
     private func noteDisk(_ fault: String?) {
-        if let fault { return log(.error, "nothing is accepted: \(fault)") }
-        log(.info, "the disk works again")
-        loop.add(.chore { turn in try turn.note(.disk, .warning, "the disk works again", reason: "recovered") })
+        guard let fault else { return log(.info, "the disk works again") }
+        log(.error, "nothing is accepted: \(fault)")
+        let began = loop.clock.now
+        loop.add(
+            .duty { turn in
+                let time = began.isClockSet ? began.wall : 0
+                let text = "nothing was accepted: \(fault)"
+                try turn.ledger.apply(
+                    .happening(Happening(time: time, kind: .disk, level: .error, reason: "failed", text: text)))
+                try turn.note(.disk, .warning, "the disk works again", reason: "recovered")
+            })
     }
 }

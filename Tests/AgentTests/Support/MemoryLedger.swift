@@ -17,6 +17,8 @@ final class MemoryLedger: Ledger {
     var state = State()
     var inboxLimit = Int.max
     var parkedPerSender = 64
+    /// Pruning says that there is more, so many times.
+    var morePrunes = 0
     /// The disk takes nothing more.
     var isFull = false
 
@@ -51,7 +53,6 @@ final class MemoryLedger: Ledger {
         case .happening(let happening): state.happenings.append(happening)
         case .value(let key, let value): state.values[key] = value
         case .forgetValues(let prefix): state.values = state.values.filter { !$0.key.hasPrefix(prefix) }
-        case .prune(let wall, let lived): state.prunes.append([wall, lived])
         }
     }
 
@@ -85,12 +86,21 @@ final class MemoryLedger: Ledger {
     func outgoing(sn: Int64) -> [Outgoing] { Array(state.outgoing.reversed().filter { $0.sn == sn }.prefix(8)) }
 
     func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
-        Array(living.filter { row in row.due.map { $0 <= lived } ?? false }.prefix(limit))
+        let due = living.filter { row in row.due.map { $0 <= lived } ?? false }
+        let longest = due.sorted { ($0.due ?? 0, $0.order) < ($1.due ?? 0, $1.order) }.prefix(limit)
+        return longest.sorted { $0.order < $1.order }
     }
 
-    func waitingOutgoing(receiver: String, limit: Int) -> [Outgoing] {
-        Array(state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver }.prefix(limit))
+    func waitingOutgoing(receiver: String, after order: Int64, limit: Int) -> [Outgoing] {
+        Array(
+            state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver && $0.order > order }.prefix(limit))
     }
+
+    func expiredOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
+        Array(living.filter { $0.expires <= lived }.prefix(limit))
+    }
+
+    func nextExpiry() -> Double? { living.map(\.expires).min() }
 
     func awaitedReceivers(limit: Int) -> [String] {
         Array(Set(state.outgoing.filter { $0.state == .waiting }.map(\.receiver)).sorted().prefix(limit))
@@ -131,6 +141,11 @@ final class MemoryLedger: Ledger {
     }
 
     func value(key: String) -> String? { state.values[key] }
+
+    func prune(wall: Double, lived: Double) -> Bool {
+        state.prunes.append([wall, lived])
+        return state.prunes.count < morePrunes
+    }
 }
 
 private func address(of id: String) -> String {
