@@ -46,7 +46,7 @@ import Testing
         },
         { store in try store.apply([.unpark(number: 1), .unparkAll(sender: "F"), .forgetSeen(owner: "B", sender: "A")])
         },
-        { store in try store.apply(.prune(wall: 1_001 + 32 * day, lived: 2 + 7 * day)) },
+        { store in _ = try store.prune(wall: 1_001 + 32 * day, lived: 2 + 7 * day) },
         { store in try store.checkpoint() },
         { store in
             try store.apply([
