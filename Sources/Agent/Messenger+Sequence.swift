@@ -39,7 +39,7 @@ extension Messenger {
                 let range =
                     hole.from == hole.through ? "message \(hole.from)" : "messages \(hole.from) to \(hole.through)"
                 try note(
-                    .gap, .warning, "\(range) of \(missing.sender) did not come", did: missing.sender,
+                    .gap, .warning, "\(range) of \(missing.sender) did not come", did: missing.sender.bare,
                     reason: "\(hole.from)-\(hole.through)", now)
             }
             try keep(kept.window, kept.stream, key)

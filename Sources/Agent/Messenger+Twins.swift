@@ -109,8 +109,10 @@ extension Messenger {
 
     private mutating func standBack(for statement: Statement, of id: ID, _ now: Moment) throws(LedgerError) {
         guard twin == nil else { return }
-        for broker in rooms.keys.sorted() { try unlink(broker, now) }
         twin = Twin(did: id, at: statement.at)
+        let brokers = rooms.keys.sorted()
+        rooms = [:]
+        for broker in brokers { try unlink(broker, now) }
         try note(
             .clone, .error,
             "another board has the keys of \(id) and started earlier: this one stands back, it sends and takes nothing "

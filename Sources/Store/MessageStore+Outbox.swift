@@ -110,9 +110,13 @@ extension MessageStore {
     }
 
     func put(_ row: Outgoing) throws(LedgerError) {
-        let old = try database.first("SELECT ord, living, size FROM outbox WHERE id = ?", [.text(row.id)]) {
-            (order: $0.integer(0), isLiving: $0.flag(1), size: $0.int(2))
+        let old = try database.first("SELECT ord, living, size, state FROM outbox WHERE id = ?", [.text(row.id)]) {
+            (
+                order: $0.integer(0), isLiving: $0.flag(1), size: $0.int(2),
+                isDelivered: $0.text(3) == OutgoingState.delivered.rawValue
+            )
         }
+        count(row, after: old.map { ($0.isLiving, $0.isDelivered) })
         if let old, old.isLiving {
             totals.outboxRows -= 1
             totals.outboxBytes -= old.size

@@ -19,6 +19,8 @@ package final class MessageStore: Ledger, @unchecked Sendable {
 
     let database: Database
     var totals: Totals
+    /// What the open transaction adds to the table of peers.
+    var tallies: [String: Tally] = [:]
     /// Happenings with a greater `n` are of this run.
     let firstHappening: Int64
     /// The inbox was found full of unread rows, and nobody has read since.
@@ -69,7 +71,8 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .happening(let row): try add(row)
             case .value(let key, let value): try put(value, key: key)
             case .forgetValues(let prefix):
-                try database.run("DELETE FROM named WHERE substr(key, 1, length(?1)) = ?1", [.text(prefix)])
+                try database.run(
+                    "DELETE FROM named WHERE key >= ? AND key < ?", [.text(prefix), .text(prefix + "\u{10FFFF}")])
             }
         }
     }
@@ -78,6 +81,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     package func commit() throws(LedgerError) {
         guard hasChanges else { return }
         do throws(LedgerError) {
+            try writeTallies()
             try database.run("COMMIT")
             hasChanges = false
         } catch {
@@ -93,6 +97,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         if database.isInTransaction { try? database.run("ROLLBACK") }
         hasChanges = false
         totals = before.totals
+        tallies = [:]
         arrived.removeLast(max(0, arrived.count - before.arrived))
         written = before.written
         isStuck = false

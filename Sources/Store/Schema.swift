@@ -2,7 +2,7 @@ import Records
 
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
 enum Schema {
-    static let steps: [[String]] = [first, second]
+    static let steps: [[String]] = [first, second, third]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -104,5 +104,20 @@ enum Schema {
         "CREATE INDEX inbox_type ON inbox (type, seq)",
         "DROP INDEX happenings_kind",
         "CREATE INDEX happenings_kind ON happenings (kind, id, did, time)",
+    ]
+
+    /// What `status` says of each peer, counted as it happens. `outbox_peer` has what `outbox_living` had, and the
+    /// oldest living message to a peer.
+    private static let third = [
+        "CREATE TABLE peers (did TEXT PRIMARY KEY, sent INTEGER, receipted INTEGER, pending INTEGER, gaps INTEGER)",
+        """
+        INSERT INTO peers SELECT receiver, count(*), sum(state = 'delivered'), sum(living), 0 FROM outbox GROUP BY receiver
+        """,
+        """
+        INSERT INTO peers SELECT did, 0, 0, 0, sum(count) FROM happenings WHERE kind = 'gap' AND did IS NOT NULL GROUP BY did
+            ON CONFLICT (did) DO UPDATE SET gaps = excluded.gaps
+        """,
+        "DROP INDEX outbox_living",
+        "CREATE INDEX outbox_peer ON outbox (receiver, ord, size) WHERE living = 1",
     ]
 }

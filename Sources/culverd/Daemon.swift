@@ -42,8 +42,9 @@ import Transport
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
-    /// When this start began and the one before it, as both are stated to others, in seconds since 1970.
-    private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 1)
+    /// When this start began and the one before it, as both are stated to others, in seconds since 1970. A thousandth
+    /// after the last at least: by a whole second two copies that are started soon would begin at the same time.
+    private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 0.001)
     let lastPresence: Double
     var hasDialled = false
     private(set) var isStopping = false

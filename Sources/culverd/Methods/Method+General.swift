@@ -1,3 +1,4 @@
+import DIMP
 import Format
 import Glibc
 import Records
@@ -52,6 +53,9 @@ extension Daemon {
             "contacts": .integer(Int64(facebook.contacts.count)),
             "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
         ]
+        let peers = try store.peers(limit: 100)
+        status["peers"] = .array(peers.rows.map { Rows.peer($0, name: ID($0.did).flatMap { desk.name(of: $0) }) })
+        if peers.rest > 0 { status["further_peers"] = .integer(Int64(peers.rest)) }
         if let twin = loop.messenger.twin {
             status["standing_back"] = ["did": .string(twin.did.bare.text), "since": .number(twin.at)]
         }
