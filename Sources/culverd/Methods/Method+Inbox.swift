@@ -48,7 +48,8 @@ extension Method {
             let rows = try daemon.store.consumers().map { consumer -> JSON in
                 [
                     "name": .string(consumer.name), "cursor": .integer(consumer.cursor),
-                    "pending": .integer(Int64(try daemon.store.pending(of: consumer))), "window": .integer(Int64(consumer.window)),
+                    "pending": .integer(Int64(try daemon.store.pending(of: consumer))),
+                    "window": .integer(Int64(consumer.window)),
                     "connected": .bool(daemon.consumers.isConnected(consumer.name)),
                 ]
             }
