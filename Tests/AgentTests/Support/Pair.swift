@@ -32,7 +32,7 @@ final class Pair {
 
     private var shelves: [String: [Place: [UInt8]]] = [:]
     private var events: [Event] = []
-    private(set) var jobs: [(board: Int, job: Job)] = []
+    private var jobs: [(board: Int, job: Job)] = []
     private var lastEvent = 0
 
     private struct Event {
