@@ -17,6 +17,11 @@ extension Messenger {
             return refuse(
                 submission, .unknownName, "unknown-group", "\(submission.receiver) is no group of this board")
         }
+        if let twin {
+            return refuse(
+                submission, .notNow, "cloned",
+                "another board has the keys of \(twin.did) and started earlier: this one stands back")
+        }
         let wish: JSON = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         let request = Digest.sha256(wish.bytes)
         if try isKnown(submission, request) { return }

@@ -52,6 +52,11 @@ package struct Messenger {
     var repairs: [Shelf: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
 
+    /// This run of the daemon, newer ones of other boards with our keys, and the older one for which we stand back.
+    var start: Start?
+    var newcomers: [Newcomer] = []
+    package internal(set) var twin: Twin?
+
     /// Streams of numbers with holes in them, by the ledger's key.
     var holes: [String: Missing] = [:]
     /// When the ledger was last pruned, in seconds lived.
@@ -168,6 +173,8 @@ package struct Messenger {
         case .identitiesChanged:
             failed = []
             for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
+        case .started(let boot, let at, let last): start = Start(boot: boot, at: at, last: last)
+        case .restored: try numberAnew(now)
         case .ticked: try tick(now)
         }
         sendGathered(now)

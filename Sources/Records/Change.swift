@@ -18,4 +18,6 @@ package enum Change: Sendable, Equatable {
     case happening(Happening)
     /// A small named value: counters, sequence streams, the time lived.
     case value(key: String, String?)
+    /// Every named value whose key begins so.
+    case forgetValues(prefix: String)
 }

@@ -39,7 +39,7 @@ extension Daemon {
         let identities = facebook.identities.map { identity -> JSON in
             ["did": .string(identity.id.bare.text), "name": .string(identity.id.name ?? "")]
         }
-        return [
+        var status: JSONObject = [
             "version": .string(Version.text), "state": .string(configuration.agent.state),
             "uptime": .number((Clock.read(CLOCK_BOOTTIME) - started).rounded()),
             "strangers": .string(configuration.agent.strangers.rawValue),
@@ -52,6 +52,10 @@ extension Daemon {
             "contacts": .integer(Int64(facebook.contacts.count)),
             "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
         ]
+        if let twin = loop.messenger.twin {
+            status["standing_back"] = ["did": .string(twin.did.bare.text), "since": .number(twin.at)]
+        }
+        return .object(status)
     }
 
     /// What the consumer that is most behind has before it; `nil` when there is none. Among those without a filter it is

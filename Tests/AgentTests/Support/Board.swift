@@ -25,6 +25,8 @@ final class Board {
     var watched: Set<Address> = []
     var linked: Set<String> = []
     var isClockSet = true
+    /// This run, as it states itself; none for tests without presence.
+    private(set) var start: (boot: String, at: Double)?
     /// Hears nothing.
     var isSilent = false
 
@@ -66,13 +68,21 @@ final class Board {
             case .work(let job): if case .unwrap = job.work { unwraps += 1 }
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
-            case .publish, .keep: break
+            case .publish, .keep, .state, .standBack: break
             }
         }
         return effects
     }
 
     func nextTick(_ now: Moment) -> Double { (try? messenger.nextTick(after: now)) ?? now.lived + 3600 }
+
+    /// A run of the daemon begins.
+    func begin(_ boot: String, at: Double) {
+        let last = ledger.state.values["presence at"].flatMap(Double.init) ?? 0
+        start = (boot, at)
+        ledger.state.values["presence at"] = String(at)
+        _ = handle(.started(boot: boot, at: at, last: last), at: Moment(wall: at, lived: 0))
+    }
 
     /// The power is cut and comes back: what is not in the books is gone.
     func restart() {

@@ -52,6 +52,7 @@ final class MemoryLedger: Ledger {
         case .unparkAll(let sender): state.parked.removeAll { address(of: $0.sender) == sender }
         case .happening(let happening): state.happenings.append(happening)
         case .value(let key, let value): state.values[key] = value
+        case .forgetValues(let prefix): state.values = state.values.filter { !$0.key.hasPrefix(prefix) }
         }
     }
 
