@@ -56,14 +56,16 @@ class HostileBrokers(Story):
 
         def harm(call) -> None:
             nonlocal sent
+            broker.harm = None
             for number in range(count):
                 call.connection.sendall(publication(self.topic, payload, number % 65535 + 1))
                 sent += 1
 
-        broker = self.hostile(lambda call: harm(call) if hasattr(self, "topic") and not broker.harmed else None)
+        broker = self.hostile()
         board = self.board(broker)
-        # It dials when it has its identity, maybe before we know it: then once more.
+        # Its topic is known now; the flood begins with its next connection.
         board.stop()
+        broker.harm = harm
         board.start()
         self.before, self.number = board.rss, board.process.pid
         while not broker.harmed:
