@@ -41,3 +41,15 @@ package enum Outcome: Sendable, Equatable {
     case nobody
     case refused(String)
 }
+
+extension Input {
+    /// Bytes of a message or card on its way in that are held for it.
+    package var weight: Int {
+        switch self {
+        case .arrived(let bytes, _, _), .found(_, let bytes, _): bytes.count
+        case .verified(let verifying, _): verifying.arrival.wire.count
+        case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
+        default: 0
+        }
+    }
+}

@@ -14,6 +14,15 @@ package struct Job: Sendable {
         case unwrap(Unwrapping)
     }
 
+    /// Bytes of a message on its way in that are held for it.
+    package var weight: Int {
+        switch work {
+        case .seal: 0
+        case .verify(let verifying): verifying.arrival.wire.count
+        case .unwrap(let unwrapping): unwrapping.arrival.wire.count
+        }
+    }
+
     /// Does the work. Slow: a private-key operation, or a public one for `verify`.
     package func done() -> Input {
         switch work {

@@ -24,7 +24,10 @@ extension Messenger {
         for address in lookups.keys.sorted(by: { $0.text < $1.text }) { effects.append(.watch(address)) }
         try sendOwedReceipts(now)
         for receiver in try ledger.awaitedReceivers(limit: policy.directorySubscriptions) {
-            ID(receiver).map { lookUp($0, now) }
+            guard let id = ID(receiver) else { continue }
+            // Its key may have come before the last end of the daemon, or from somewhere else.
+            try release(id, now)
+            lookUp(id, now)
         }
         try unparkAll(now)
         try pump(now)

@@ -76,12 +76,12 @@ extension Messenger {
         row.due = min(row.expires, isReady ? now.lived + policy.longestPause : nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
         guard isReady, !pooled.contains(row.id) else { return }
-        guard released.count < Self.releasedAtOnce, releases[receiver.address] == nil else {
+        guard roomForRelease > 0, releases[receiver.address] == nil else {
             // The others before it are not sealed yet.
             if releases[receiver.address] == nil { releases[receiver.address] = Release(id: receiver) }
             return
         }
-        released.insert(row.id)
+        released[row.id] = row.content.utf8.count
         try seal(row, to: receiver, identity, tokens: [], now)
     }
 
@@ -94,9 +94,9 @@ extension Messenger {
 
     mutating func releaseMore(_ now: Moment) throws(LedgerError) {
         for (address, release) in releases {
-            let room = Self.releasedAtOnce - released.count
-            guard room > 0 else { return }
-            let rows = try ledger.waitingOutgoing(receiver: release.id.bare.text, after: release.last, limit: room)
+            guard roomForRelease > 0 else { return }
+            let rows = try ledger.waitingOutgoing(
+                receiver: release.id.bare.text, after: release.last, limit: roomForRelease)
             for row in rows {
                 releases[address]?.last = row.order
                 try start(row, release.id, now)
@@ -113,14 +113,19 @@ extension Messenger {
         var row = row
         row.due = min(row.expires, now.lived + policy.longestPause)
         try ledger.apply(.outgoing(row))
-        released.insert(row.id)
+        released[row.id] = row.content.utf8.count
         try seal(row, to: receiver, identity, tokens: [], now)
     }
 
     /// The pool is done with a message; when it was one that had waited, and half of them are, the next begin.
     mutating func goOn(after row: Outgoing, _ now: Moment) throws(LedgerError) {
-        guard released.remove(row.id) != nil, released.count <= Self.releasedAtOnce / 2 else { return }
+        guard released.removeValue(forKey: row.id) != nil, roomForRelease >= Self.releasedAtOnce / 2 else { return }
         try releaseMore(now)
+    }
+
+    /// None while what the pool has is long.
+    private var roomForRelease: Int {
+        released.values.reduce(0, +) < 2 << 20 ? Self.releasedAtOnce - released.count : 0
     }
 
     private static var releasedAtOnce: Int { 32 }

@@ -44,10 +44,10 @@ package struct Messenger {
     /// The last number given to each sender and receiver, by the ledger's key.
     var numbers: [String: Int64] = [:]
     var pooled = Pooled()
-    /// Receivers whose key has come while messages waited for it, with the last that was taken up; and which of these
-    /// the pool seals now.
+    /// Receivers whose key has come while messages waited for it, with the last that was taken up; and the length of
+    /// those that the pool seals now.
     var releases: [Address: Release] = [:]
-    var released: Set<String> = []
+    var released: [String: Int] = [:]
     /// Refs between submission and saving, with who else asked.
     var sealing: [String: Waiting] = [:]
     var publicBudget: Budget
@@ -202,7 +202,7 @@ package struct Messenger {
             if case .receipts(let seen) = sealing.purpose { seen.first.map { receipting[lane(of: $0)] = nil } }
             guard case .message(let row, let tokens) = sealing.purpose else { return [] }
             pooled.remove(row.id)
-            released.remove(row.id)
+            released[row.id] = nil
             // The numbers that were given and not saved are given again.
             if pooled.isEmpty { numbers = [:] }
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }

@@ -92,7 +92,9 @@ import Transport
         }
         consumers.name = { [weak self] id in self?.desk.name(of: id) }
         loop.perform = { [weak self] in self?.perform($0) }
-        loop.work = { [weak self] job, finish in self?.pool.run(lane: job.lane, { job.done() }, then: finish) }
+        loop.work = { [weak self] job, finish in
+            self?.pool.run(lane: job.lane, weight: job.weight, { job.done() }, then: finish)
+        }
         loop.onNews = { [weak self] happenings, hasArrived in self?.tell(happenings, hasArrived) }
         loop.onTurn = { [weak self] in
             self?.brokers.relieve()

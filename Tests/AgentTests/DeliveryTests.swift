@@ -133,6 +133,31 @@ struct DeliveryTests {
         #expect(pair.b.texts == words)
     }
 
+    @Test("many that waited are sealed a few at a time, in order, and what is sent meanwhile comes behind them")
+    func releasedInPortions() throws {
+        let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
+        pair.b.policy.strangers = .open
+        pair.link(0)
+        for number in 0..<100 { pair.send("\(number)") }
+        pair.settle()
+        pair.put(JSON.object(People.hulk.meta.json).bytes, at: .meta(pair.b.id.address))
+        let visa = JSON.object(People.hulk.visa.json).bytes
+        let place = Place.visa(pair.b.id.address)
+        let effects = pair.a.handle(.found(place, visa, broker: "home"), at: pair.now)
+        let jobs = effects.compactMap { effect -> Job? in if case .work(let job) = effect { job } else { nil } }
+        #expect((1...64).contains(jobs.count))
+        // Their results are lost with the power, and nothing with them.
+        pair.restart(0)
+        let last = pair.send("100")
+        #expect(pair.row(last)?.state == .waiting)
+        #expect((1...64).contains(pair.jobCount))
+        pair.link(1)
+        pair.settle()
+        pair.advance(60)
+        #expect(pair.b.texts == (0...100).map { "\($0)" })
+        #expect(pair.a.ledger.state.outgoing.allSatisfy { $0.state == .delivered })
+    }
+
     @Test("our card rides along until the peer shows that it knows us")
     func card() throws {
         let pair = Pair.friends()

@@ -109,10 +109,12 @@ def _end_all() -> None:
 class Mosquitto:
     """Debian's broker on a free loopback port, with a configuration of its own."""
 
-    def __init__(self, directory: pathlib.Path, persistence: bool = False, lines: list[str] = (), listener: str = ""):
+    def __init__(
+        self, directory: pathlib.Path, persistence: bool = False, lines: list[str] = (), listener: str = "", port: int = 0
+    ):
         self.directory = directory / "broker"
         self.directory.mkdir()
-        self.port = free_port()
+        self.port = port or free_port()
         self.listener = listener
         self.lines = [
             f"user {getpass.getuser()}",  # else it changes to a user who cannot write here
@@ -422,9 +424,9 @@ class Daemon:
 
     def inbox(self) -> list[dict]:
         """All that arrived, oldest first."""
-        found, start = [], None
+        found, start = [], 0
         while True:
-            page = self.call("inbox.list", limit=1000, **({} if start is None else {"start": start}))
+            page = self.call("inbox.list", limit=1000, start=start)
             found += rows(page)
             start = page.get("next")
             if start is None:

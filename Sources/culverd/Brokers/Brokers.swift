@@ -48,11 +48,15 @@ import Transport
     private var connections = 0
     private var measured: [String: Int] = [:]
     private var isSuspended = false
+    /// Bytes that brokers gave us and that no turn has dealt with.
+    private var gathered = 0
     private(set) var conditions: [String: Condition] = [:]
     private var ending: (@MainActor () -> Void)?
 
     /// Beyond this many errands the brokers are held back.
     private static let backlog = 512
+    /// Or this many bytes of messages: each of them is in memory in several forms.
+    private static let weight = 4 << 20
 
     init(loop: Loop, pool: Pool) {
         self.loop = loop
@@ -169,12 +173,13 @@ import Transport
 
     /// Called after every turn: brokers are read from again when the backlog is gone.
     func relieve() {
+        gathered = loop.weight + pool.weight
         guard isSuspended, !isCrowded else { return }
         isSuspended = false
         for link in links.values { link.resumeReading() }
     }
 
-    private var isCrowded: Bool { loop.backlog + pool.load > Self.backlog }
+    private var isCrowded: Bool { loop.backlog + pool.load > Self.backlog || gathered > Self.weight }
 
     // MARK: - Inwards
 
@@ -293,6 +298,7 @@ import Transport
     static func startKey(_ broker: String) -> String { "unsteady \(broker)" }
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
+        gathered += payload.count
         guard let place = settings[name]?.topics.place(topic) else { return }
         switch place {
         case .inbox(let address): loop.take(.arrived(payload, at: address, isRetained: retained))

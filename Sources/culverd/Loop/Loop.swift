@@ -70,6 +70,10 @@ import Store
 
     /// Errands that wait for a turn.
     var backlog: Int { pending.count }
+    /// Bytes of what came in and waits for a turn.
+    var weight: Int {
+        pending.reduce(0) { sum, errand in if case .input(let input) = errand { sum + input.weight } else { sum } }
+    }
 
     func take(_ input: Input) { add(.input(input)) }
 
