@@ -8,6 +8,7 @@ extension Messenger {
     // MARK: - Ours
 
     mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
+        guard twin == nil else { return }
         // Nothing of an earlier connection is under way.
         if rooms[broker] != nil { try unlink(broker, now) }
         // What was wanted while nobody could be asked begins now.
@@ -63,7 +64,12 @@ extension Messenger {
     mutating func repairCards(_ now: Moment) throws(LedgerError) {
         for (shelf, repair) in repairs where repair.isDue && now.lived >= repair.last + repair.pause {
             repairs[shelf] = Repair(last: now.lived, pause: min(repair.pause * 2, 3600), isDue: false)
-            guard rooms[shelf.broker] != nil, let expected = card(at: shelf.place) else { continue }
+            guard rooms[shelf.broker] != nil else { continue }
+            if case .state(let address) = shelf.place {
+                effects.append(.state(address, broker: shelf.broker, answering: newcomers.last?.boot))
+                continue
+            }
+            guard let expected = card(at: shelf.place) else { continue }
             try putBack(shelf, expected, now)
         }
     }
@@ -109,7 +115,8 @@ extension Messenger {
         let address: Address
         switch place {
         case .inbox: return
-        case .meta(let of), .visa(let of), .state(let of): address = of
+        case .state(let of): return try inspectState(of, bytes, broker, now)
+        case .meta(let of), .visa(let of): address = of
         }
         if book.identity(address) != nil { return try inspect(place, bytes, broker, now) }
         guard !bytes.isEmpty, bytes.count <= policy.directorySize, let id = lookups[address]?.id,
@@ -204,7 +211,7 @@ extension Messenger {
             let address = id.address
             let hasVisa = book.visa(of: id) != nil || (lookup.isDone && !lookup.isOurs)
             if hasVisa || now.lived >= lookup.since + 600,
-                try ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
+                try ledger.waitingOutgoing(receiver: id.bare.text, after: 0, limit: 1).isEmpty
             {
                 lookups[address] = nil
                 effects.append(.leave(address))

@@ -59,7 +59,8 @@ extension Messenger {
             switch errand.purpose {
             case .message(let id):
                 guard var row = try ledger.outgoing(id: id), !row.state.isEnd, row.due != nil else { continue }
-                row.due = now.lived
+                // Overdue before all others: it was to go before them.
+                row.due = 0
                 try ledger.apply(.outgoing(row))
             case .receipts(let receipted):
                 for one in receipted where !rooms.isEmpty {

@@ -9,6 +9,8 @@ extension Messenger {
     mutating func arrive(
         _ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment
     ) throws(LedgerError) {
+        // Not receipted, so it is repeated to the board that goes on.
+        guard twin == nil else { return }
         let arrival: Arrival
         do throws(Rejection) {
             arrival = try read(wire, address, isRetained)

@@ -17,6 +17,11 @@ extension Messenger {
             return refuse(
                 submission, .unknownName, "unknown-group", "\(submission.receiver) is no group of this board")
         }
+        if let twin {
+            return refuse(
+                submission, .notNow, "cloned",
+                "another board has the keys of \(twin.did) and started earlier: this one stands back")
+        }
         let wish: JSON = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         let request = Digest.sha256(wish.bytes)
         if try isKnown(submission, request) { return }
@@ -36,7 +41,8 @@ extension Messenger {
             return refuse(submission, .notNow, "outbox-full", "the outbox is full: \(size.count) messages wait")
         }
         let row = Outgoing(
-            id: newID(), sn: content.sn, sender: identity.id.bare.text, receiver: submission.receiver.bare.text,
+            id: newMessageID(now), sn: content.sn, sender: identity.id.bare.text,
+            receiver: submission.receiver.bare.text,
             ref: submission.ref, request: request, content: text, state: .waiting,
             created: now.isClockSet ? now.wall : 0,
             expires: now.lived + min(lifetime, 14 * 86_400))
@@ -85,12 +91,13 @@ extension Messenger {
     private mutating func start(
         _ row: Outgoing, to receiver: ID, _ identity: Identity, answering token: UInt64, _ now: Moment
     ) throws(LedgerError) {
-        if receiver.isBroadcast || isReady(receiver, now) {
+        // Behind those that wait already.
+        if receiver.isBroadcast || (isReady(receiver, now) && releases[receiver.address] == nil) {
             if let key = refKey(of: row) { sealing[key] = Waiting(request: row.request, tokens: []) }
             return try seal(row, to: receiver, identity, tokens: [token], now)
         }
         var row = row
-        lookUp(receiver, now)
+        if releases[receiver.address] == nil { lookUp(receiver, now) }
         row.due = min(row.expires, nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
         effects.insert(

@@ -33,11 +33,11 @@ extension Messenger {
     /// Parked messages of a sender shall take the way in again; `meta` is one that was found meanwhile and belongs to no
     /// contact, so it travels with the message.
     mutating func unpark(_ sender: ID, isVerified: Bool, attaching meta: Meta? = nil) {
-        let index = releases.firstIndex { $0.sender.address == sender.address && $0.isVerified == isVerified }
+        let index = unparking.firstIndex { $0.sender.address == sender.address && $0.isVerified == isVerified }
         guard let index else {
-            return releases.append(Release(sender: sender, isVerified: isVerified, meta: meta, after: 0))
+            return unparking.append(Unparking(sender: sender, isVerified: isVerified, meta: meta, after: 0))
         }
-        releases[index].meta = meta ?? releases[index].meta
+        unparking[index].meta = meta ?? unparking[index].meta
     }
 
     /// What was on its way in when the power was cut, or found no room, tries again.
@@ -56,23 +56,23 @@ extension Messenger {
     }
 
     mutating func dropParked(of sender: ID) throws(LedgerError) {
-        releases.removeAll { $0.sender.address == sender.address }
+        unparking.removeAll { $0.sender.address == sender.address }
         try ledger.apply(.unparkAll(sender: sender.address.text))
     }
 
     /// A few at a time, because each may be large and may need a private key.
-    mutating func release(_ now: Moment) throws(LedgerError) {
+    mutating func unparkMore(_ now: Moment) throws(LedgerError) {
         underway = underway.filter { now.lived < $0.value + 60 }
-        for _ in 0..<Self.releasedInOneTurn {
-            guard let release = releases.first, underway.count < Self.releasedAtOnce else { return }
+        for _ in 0..<Self.unparkedInOneTurn {
+            guard let next = unparking.first, underway.count < Self.unparkedAtOnce else { return }
             let parked = try ledger.parked(
-                sender: release.sender.address.text, isVerified: release.isVerified, after: release.after, limit: 1)
+                sender: next.sender.address.text, isVerified: next.isVerified, after: next.after, limit: 1)
             guard let parked = parked.first else {
-                releases.removeFirst()
+                unparking.removeFirst()
                 continue
             }
-            releases[0].after = parked.number
-            if underway[parked.number] == nil { try admit(parked, attaching: release.meta, now) }
+            unparking[0].after = parked.number
+            if underway[parked.number] == nil { try admit(parked, attaching: next.meta, now) }
         }
     }
 
@@ -94,16 +94,16 @@ extension Messenger {
     }
 
     /// When more can be taken, in seconds lived.
-    func nextRelease(_ now: Moment) -> Double? {
-        if releases.isEmpty { return nil }
-        return underway.count < Self.releasedAtOnce ? now.lived : underway.values.min().map { $0 + 60 }
+    func nextUnparking(_ now: Moment) -> Double? {
+        if unparking.isEmpty { return nil }
+        return underway.count < Self.unparkedAtOnce ? now.lived : underway.values.min().map { $0 + 60 }
     }
 
-    private static var releasedAtOnce: Int { 4 }
-    private static var releasedInOneTurn: Int { 8 }
+    private static var unparkedAtOnce: Int { 4 }
+    private static var unparkedInOneTurn: Int { 8 }
 
     /// A sender whose parked messages take the way in, and the number of the last that did.
-    struct Release {
+    struct Unparking {
         var sender: ID
         var isVerified: Bool
         var meta: Meta?

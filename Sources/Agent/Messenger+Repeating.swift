@@ -75,17 +75,55 @@ extension Messenger {
         if !isReady { lookUp(receiver, now) }
         row.due = min(row.expires, isReady ? now.lived + policy.longestPause : nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
-        if isReady, !pooled.contains(row.id) { try seal(row, to: receiver, identity, tokens: [], now) }
+        guard isReady, !pooled.contains(row.id) else { return }
+        guard released.count < Self.releasedAtOnce, releases[receiver.address] == nil else {
+            // The others before it are not sealed yet.
+            if releases[receiver.address] == nil { releases[receiver.address] = Release(id: receiver) }
+            return
+        }
+        released.insert(row.id)
+        try seal(row, to: receiver, identity, tokens: [], now)
     }
 
-    /// Everything that waited for this receiver's key.
+    /// Everything that waited for this receiver's key, in order, and only so much at a time as the pool has at hand.
     mutating func release(_ receiver: ID, _ now: Moment) throws(LedgerError) {
         guard book.visa(of: receiver) != nil, book.encryptionKey(of: receiver) != nil else { return }
-        for row in try ledger.waitingOutgoing(receiver: receiver.bare.text, limit: 1000) {
-            guard let sender = ID(row.sender), let identity = book.identity(sender.address) else { continue }
-            try resume(row, receiver, identity, now)
+        if releases[receiver.address] == nil { releases[receiver.address] = Release(id: receiver) }
+        try releaseMore(now)
+    }
+
+    mutating func releaseMore(_ now: Moment) throws(LedgerError) {
+        for (address, release) in releases {
+            let room = Self.releasedAtOnce - released.count
+            guard room > 0 else { return }
+            let rows = try ledger.waitingOutgoing(receiver: release.id.bare.text, after: release.last, limit: room)
+            for row in rows {
+                releases[address]?.last = row.order
+                try start(row, release.id, now)
+            }
+            if rows.isEmpty || !isReady(release.id, now) { releases[address] = nil }
         }
     }
+
+    private mutating func start(_ row: Outgoing, _ receiver: ID, _ now: Moment) throws(LedgerError) {
+        if now.lived >= row.expires { return try end(row, .expired, "expired", now) }
+        guard !pooled.contains(row.id), let sender = ID(row.sender), let identity = book.identity(sender.address),
+            isReady(receiver, now)
+        else { return }
+        var row = row
+        row.due = min(row.expires, now.lived + policy.longestPause)
+        try ledger.apply(.outgoing(row))
+        released.insert(row.id)
+        try seal(row, to: receiver, identity, tokens: [], now)
+    }
+
+    /// The pool is done with a message; when it was one that had waited, and half of them are, the next begin.
+    mutating func goOn(after row: Outgoing, _ now: Moment) throws(LedgerError) {
+        guard released.remove(row.id) != nil, released.count <= Self.releasedAtOnce / 2 else { return }
+        try releaseMore(now)
+    }
+
+    private static var releasedAtOnce: Int { 32 }
 
     /// The same ciphertext and signature; keys, meta and visa as they are today.
     private func repeated(_ row: Outgoing, _ receiver: ID, _ identity: Identity) -> [UInt8]? {

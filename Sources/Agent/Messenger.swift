@@ -35,7 +35,7 @@ package struct Messenger {
     var busy: [Passage: Double] = [:]
     var failed: [[UInt8]] = []
     /// Whose parked messages are to take the way in, and the numbers of those that do now, with the time of beginning.
-    var releases: [Release] = []
+    var unparking: [Unparking] = []
     var underway: [Int64: Double] = [:]
     /// Receipts that wait for the one before, by sender and receiver: they go together.
     var receipting: [String: Gathering] = [:]
@@ -43,6 +43,10 @@ package struct Messenger {
     var numbers: [String: Int64] = [:]
     /// Messages that the pool seals now, by id.
     var pooled: Set<String> = []
+    /// Receivers whose key has come while messages waited for it, with the last that was taken up; and which of these
+    /// the pool seals now.
+    var releases: [Address: Release] = [:]
+    var released: Set<String> = []
     /// Refs between submission and saving, with who else asked.
     var sealing: [String: Waiting] = [:]
     var publicBudget: Budget
@@ -50,6 +54,11 @@ package struct Messenger {
     var peerBudgets: [Address: Budget] = [:]
     var repairs: [Shelf: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
+
+    /// This run of the daemon, newer ones of other boards with our keys, and the older one for which we stand back.
+    var start: Start?
+    var newcomers: [Newcomer] = []
+    package internal(set) var twin: Twin?
 
     /// Streams of numbers with holes in them, by the ledger's key.
     var holes: [String: Missing] = [:]
@@ -102,6 +111,11 @@ package struct Messenger {
         var owner: Address
         var sender: Address
         var digest: [UInt8]
+    }
+
+    struct Release {
+        var id: ID
+        var last: Int64 = 0
     }
 
     struct Lookup {
@@ -162,9 +176,11 @@ package struct Messenger {
         case .identitiesChanged:
             failed = []
             for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
+        case .started(let boot, let at, let last): start = Start(boot: boot, at: at, last: last)
+        case .restored: try numberAnew(now)
         case .ticked: try tick(now)
         }
-        try release(now)
+        try unparkMore(now)
         sendGathered(now)
         let all = effects
         effects = []
@@ -183,6 +199,7 @@ package struct Messenger {
             if case .receipts(let seen) = sealing.purpose { seen.first.map { receipting[lane(of: $0)] = nil } }
             guard case .message(let row, let tokens) = sealing.purpose else { return [] }
             pooled.remove(row.id)
+            released.remove(row.id)
             // The numbers that were given and not saved are given again.
             if pooled.isEmpty { numbers = [:] }
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
@@ -196,14 +213,17 @@ package struct Messenger {
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
     package func nextTick(after now: Moment) throws(LedgerError) -> Double {
         var next = min(now.lived, tidied ?? now.lived) + 3600
-        // Without a broker nothing is sent, but what expires says so. A row is due before it expires.
-        let due = try freeBroker() == nil ? ledger.nextExpiry() : ledger.nextDue()
-        next = min(next, due ?? next)
+        if freeBroker() != nil {
+            if let due = try ledger.nextDue() { next = min(next, due) }
+        } else if let expiry = try ledger.nextExpiry() {
+            next = min(next, expiry)
+        }
         if !rooms.isEmpty {
             for lookup in lookups.values { next = min(next, lookup.next) }
             for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
         }
-        if let release = nextRelease(now) { next = min(next, release) }
+        if !releases.isEmpty, released.isEmpty { next = now.lived }
+        if let more = nextUnparking(now) { next = min(next, more) }
         for missing in holes.values { next = min(next, missing.due) }
         for gathering in receipting.values { next = min(next, gathering.due ?? next) }
         for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
@@ -213,18 +233,19 @@ package struct Messenger {
     private mutating func tick(_ now: Moment) throws(LedgerError) {
         try askPeers(now)
         try repairCards(now)
+        try releaseMore(now)
         try pump(now)
         try flushRefusals(now)
         try tellHoles(now)
         try tidy(now)
     }
 
-    /// What is over its age goes, once an hour.
+    /// What is over its age goes, once an hour, in portions.
     private mutating func tidy(_ now: Moment) throws(LedgerError) {
         guard tidied.map({ now.lived >= $0 + 3600 }) ?? true else { return }
-        tidied = now.lived
         try unparkAll(now)
-        try ledger.apply(.prune(wall: now.isClockSet ? tidyTime(now) : 0, lived: now.lived))
+        let isMore = try ledger.prune(wall: now.isClockSet ? tidyTime(now) : 0, lived: now.lived)
+        tidied = isMore ? now.lived - 3600 + 0.2 : now.lived
     }
 
     /// Seconds since 1970 by which ages are measured. It runs at most twice as fast as we live: a clock that jumps years
@@ -239,17 +260,23 @@ package struct Messenger {
     // MARK: - Small things that all parts share
 
     /// 16 characters of `[0-9a-z]`.
-    mutating func newID() -> String {
-        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
-        var id = ""
-        for _ in 0..<2 {
-            var value = random()
-            for _ in 0..<8 {
-                id.append(digits[Int(value % 36)])
-                value /= 36
-            }
+    mutating func newID() -> String { characters(of: random()) + characters(of: random()) }
+
+    /// The same, half of it the time, so that one message's place in the ledger is beside the last one's.
+    mutating func newMessageID(_ now: Moment) -> String {
+        characters(of: UInt64(max(0, now.wall) * 1000)) + characters(of: random())
+    }
+
+    /// The last eight digits, to the base of 36.
+    private func characters(of number: UInt64) -> String {
+        var value = number
+        var digits: [UInt8] = []
+        for _ in 0..<8 {
+            let digit = UInt8(value % 36)
+            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            value /= 36
         }
-        return id
+        return String(decoding: digits.reversed(), as: UTF8.self)
     }
 
     /// 1 to 2^31-1, as every era takes it.

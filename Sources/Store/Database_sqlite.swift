@@ -10,6 +10,8 @@ final class Database {
     private let handle: OpaquePointer
     private let name: String
     private var statements: [String: Statement] = [:]
+    /// What was asked so far.
+    var prepared: [String] { statements.keys.sorted() }
 
     /// Opens or makes the file; `name` is what errors call it.
     init(path: String, name: String) throws(LedgerError) {

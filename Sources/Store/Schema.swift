@@ -88,6 +88,21 @@ enum Schema {
         "CREATE TABLE named (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
     ]
 
-    /// What expires is noticed when it does, a broker or none.
-    private static let second = ["CREATE INDEX outbox_expires ON outbox (expires) WHERE living = 1"]
+    /// Every index that a message adds to grows at its end, but for those by id and digest: a place in the middle is
+    /// another page to write for each message. Nothing that is asked regularly walks through all rows.
+    private static let second = [
+        "DROP INDEX outbox_sn",
+        "CREATE INDEX outbox_sn ON outbox (sn, ord) WHERE digest IS NOT NULL",
+        "DROP INDEX outbox_living",
+        "CREATE INDEX outbox_living ON outbox (ord, size) WHERE living = 1",
+        "CREATE INDEX outbox_expires ON outbox (expires) WHERE living = 1",
+        "CREATE INDEX outbox_ended_wall ON outbox (ended_wall) WHERE living = 0",
+        "DROP INDEX inbox_size",
+        "CREATE INDEX inbox_size ON inbox (seq, size)",
+        "CREATE INDEX inbox_receiver ON inbox (receiver, seq)",
+        "CREATE INDEX inbox_group ON inbox (grp, seq) WHERE grp IS NOT NULL",
+        "CREATE INDEX inbox_type ON inbox (type, seq)",
+        "DROP INDEX happenings_kind",
+        "CREATE INDEX happenings_kind ON happenings (kind, id, did, time)",
+    ]
 }

@@ -36,13 +36,15 @@ import Transport
     private var lastToken: UInt64 = 0
     /// Who waits for an outgoing message to reach a state, and who sent it.
     var waiters: [Waiter] = []
-    var senders: [String: ConnectionID] = [:]
+    /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
+    var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
-    /// When our presence was stated last, in seconds since 1970.
-    var lastPresence: Double
+    /// When this start began and the one before it, as both are stated to others, in seconds since 1970.
+    private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 1)
+    let lastPresence: Double
     var hasDialled = false
     private(set) var isStopping = false
 
@@ -155,6 +157,12 @@ import Transport
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .keep(let addresses, let broker): brokers.keep(addresses, on: broker)
+        case .state(let address, let broker, let other): state(under: address, on: broker, answering: other)
+        case .standBack:
+            log(
+                .error, "another board has our keys and started earlier: this one stands back until it is started again"
+            )
+            brokers.standBack()
         case .rejected(let rejection, let sender):
             log(.debug, "refused a message of \(sender ?? "somebody"): \(rejection)")
         }
@@ -176,7 +184,7 @@ import Transport
         watchers[connection] = nil
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
-        senders = senders.filter { $0.value != connection }
+        senders[connection] = nil
     }
 
     // MARK: - Beginning
@@ -184,6 +192,13 @@ import Transport
     private func noteStart() {
         let damages = loop.directory.takeDamages() + (store.damage.map { [$0] } ?? [])
         let isForeign = installation.isForeign
+        let mark = Hex.encode(installation.mark)
+        loop.add(
+            .duty { turn in
+                guard try turn.ledger.value(key: "place") != mark else { return }
+                if try turn.ledger.value(key: "place") != nil { try turn.handle(.restored) }
+                try turn.ledger.apply(.value(key: "place", mark))
+            })
         loop.add(
             .chore { turn in
                 try turn.note(.start, .info, "culverd \(Version.text) started")
@@ -291,9 +306,18 @@ import Transport
             .disk, .error, (damages.prefix(16) + rest).joined(separator: "; "), reason: "damaged-file")
     }
 
+    /// The event can be written only when the disk works again; trying finds out, without anybody asking for something.
     private func noteDisk(_ fault: String?) {
-        if let fault { return log(.error, "nothing is accepted: \(fault)") }
-        log(.info, "the disk works again")
-        loop.add(.chore { turn in try turn.note(.disk, .warning, "the disk works again", reason: "recovered") })
+        guard let fault else { return log(.info, "the disk works again") }
+        log(.error, "nothing is accepted: \(fault)")
+        let began = loop.clock.now
+        loop.add(
+            .duty { turn in
+                let time = began.isClockSet ? began.wall : 0
+                let text = "nothing was accepted: \(fault)"
+                try turn.ledger.apply(
+                    .happening(Happening(time: time, kind: .disk, level: .error, reason: "failed", text: text)))
+                try turn.note(.disk, .warning, "the disk works again", reason: "recovered")
+            })
     }
 }

@@ -85,7 +85,7 @@ import Testing
             .outgoing(outgoing("b", receiver: "y@Y", state: .waiting)),
             .outgoing(outgoing("c", receiver: "x@X", state: .waiting)), .outgoing(outgoing("d", receiver: "z@Z")),
         ])
-        #expect(try store.waitingOutgoing(receiver: "x@X", limit: 10).map(\.id) == ["a", "c"])
+        #expect(try store.waitingOutgoing(receiver: "x@X", after: 0, limit: 10).map(\.id) == ["a", "c"])
         #expect(try Set(store.awaitedReceivers(limit: 10)) == ["x@X", "y@Y"])
     }
 
@@ -129,18 +129,18 @@ import Testing
     func pruned() throws {
         let day = 86_400.0
         try store.apply([.outgoing(outgoing("old", ref: "r", state: .delivered)), .outgoing(outgoing("lives"))])
-        try store.apply(.prune(wall: 0, lived: 100))
-        try store.apply(.prune(wall: 0, lived: 100 + 30 * day))
+        _ = try store.prune(wall: 0, lived: 100)
+        _ = try store.prune(wall: 0, lived: 100 + 30 * day)
         #expect(try store.outgoing(sender: "moki@B", receiver: "hulk@A", ref: "r") != nil)
-        try store.apply(.prune(wall: 0, lived: 101 + 30 * day))
+        _ = try store.prune(wall: 0, lived: 101 + 30 * day)
         #expect(try store.outgoing(id: "old") == nil)
         #expect(try store.database.first("SELECT count(*) FROM outbox_body") { $0.int(0) } == 1)
 
         try store.apply(.outgoing(outgoing("wall", state: .delivered)))
-        try store.apply(.prune(wall: 1e9, lived: 200 + 30 * day))
-        try store.apply(.prune(wall: 0, lived: 300 + 30 * day))
+        _ = try store.prune(wall: 1e9, lived: 200 + 30 * day)
+        _ = try store.prune(wall: 0, lived: 300 + 30 * day)
         #expect(try store.outgoing(id: "wall") != nil)
-        try store.apply(.prune(wall: 1e9 + 31 * day, lived: 300 + 30 * day))
+        _ = try store.prune(wall: 1e9 + 31 * day, lived: 300 + 30 * day)
         #expect(try store.outgoing(id: "wall") == nil)
         #expect(try store.outgoing(id: "lives") != nil)
         #expect(try store.outboxSize() == (1, 2))

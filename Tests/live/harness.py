@@ -347,6 +347,7 @@ class Daemon:
             f"[agent]\nstate = {self.state}\nsocket = {self.socket}\nstrangers = {strangers}\nlog = debug\n"
             f"[identity]\nname = {name}\n{broker}\n{sections}\n"
         )
+        self.environment: dict[str, str] = {}  # added to the daemon's
         self.process = None
         self._did = None
         if begin:
@@ -360,6 +361,7 @@ class Daemon:
         """Starts it and does not wait until it answers."""
         log = open(self.home / "log", "ab")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CULVER")}
+        environment.update(self.environment)
         self.process = start(
             [program("culverd"), "--config", str(self.configuration)], stdout=log, stderr=log, env=environment
         )

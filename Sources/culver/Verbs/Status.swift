@@ -20,7 +20,15 @@ struct Status: ParsableCommand {
         rows.append(["outbox", out])
         rows.append(["inbox", "\(inbox.count("count")) messages, \(inbox.count("unacknowledged")) unacknowledged"])
         rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
+        if let other = status["standing_back"] {
+            rows.append([
+                "clone", "another board has the keys of \(other.who("did")): this one sends and takes nothing",
+            ])
+        }
         Screen.table(rows)
+        if status["standing_back"] != nil {
+            Screen.hint("retire one of the two boards; to go on with this one, end the other and start culverd again")
+        }
     }
 
     private static func words(forBroker broker: JSON) -> String {

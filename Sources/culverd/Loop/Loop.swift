@@ -284,6 +284,7 @@ import Store
         let store = store
         queue.async {
             let result = Result { try store.checkpoint() }
+            Host.giveBackMemory()
             DispatchQueue.main.async {
                 MainActor.assumeIsolated {
                     if case .failure(let error) = result { self.log(.warning, "\(error)") }

@@ -29,6 +29,8 @@ final class Board {
     var clockError = 0.0
     /// What brokers said and could not be written down: it waits in order, as in the daemon's loop.
     private(set) var owed: [Input] = []
+    /// This run, as it states itself; none for tests without presence.
+    private(set) var start: (boot: String, at: Double)?
     /// Hears nothing.
     var isSilent = false
 
@@ -92,7 +94,7 @@ final class Board {
             case .work(let job): if case .unwrap = job.work { unwraps += 1 }
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
-            case .publish, .keep: break
+            case .publish, .keep, .state, .standBack: break
             }
         }
         return effects
@@ -107,6 +109,14 @@ final class Board {
     private var failedAt: Double?
     /// A turn could not be written down.
     private(set) var hasFailed = false
+
+    /// A run of the daemon begins.
+    func begin(_ boot: String, at: Double) {
+        let last = ledger.state.values["presence at"].flatMap(Double.init) ?? 0
+        start = (boot, at)
+        ledger.state.values["presence at"] = String(at)
+        _ = handle(.started(boot: boot, at: at, last: last), at: Moment(wall: at, lived: 0))
+    }
 
     /// The power is cut and comes back: what is not in the books is gone.
     func restart() {

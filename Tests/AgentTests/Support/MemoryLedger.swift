@@ -18,6 +18,8 @@ final class MemoryLedger: Ledger {
     var state = State()
     var inboxLimit = Int.max
     var parkedPerSender = 64
+    /// Pruning says that there is more, so many times.
+    var morePrunes = 0
     /// The disk takes nothing more.
     var isFull = false
     /// The disk fails once in so many writes.
@@ -56,7 +58,7 @@ final class MemoryLedger: Ledger {
         case .unparkAll(let sender): state.parked.removeAll { address(of: $0.sender) == sender }
         case .happening(let happening): state.happenings.append(happening)
         case .value(let key, let value): state.values[key] = value
-        case .prune(let wall, let lived): state.prunes.append([wall, lived])
+        case .forgetValues(let prefix): state.values = state.values.filter { !$0.key.hasPrefix(prefix) }
         }
     }
 
@@ -90,11 +92,14 @@ final class MemoryLedger: Ledger {
     func outgoing(sn: Int64) -> [Outgoing] { Array(state.outgoing.reversed().filter { $0.sn == sn }.prefix(8)) }
 
     func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
-        Array(living.filter { row in row.due.map { $0 <= lived } ?? false }.prefix(limit))
+        let due = living.filter { row in row.due.map { $0 <= lived } ?? false }
+        let longest = due.sorted { ($0.due ?? 0, $0.order) < ($1.due ?? 0, $1.order) }.prefix(limit)
+        return longest.sorted { $0.order < $1.order }
     }
 
-    func waitingOutgoing(receiver: String, limit: Int) -> [Outgoing] {
-        Array(state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver }.prefix(limit))
+    func waitingOutgoing(receiver: String, after order: Int64, limit: Int) -> [Outgoing] {
+        Array(
+            state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver && $0.order > order }.prefix(limit))
     }
 
     func awaitedReceivers(limit: Int) -> [String] {
@@ -145,6 +150,11 @@ final class MemoryLedger: Ledger {
     }
 
     func value(key: String) -> String? { state.values[key] }
+
+    func prune(wall: Double, lived: Double) -> Bool {
+        state.prunes.append([wall, lived])
+        return state.prunes.count < morePrunes
+    }
 }
 
 private func address(of id: String) -> String {

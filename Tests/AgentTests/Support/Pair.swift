@@ -112,6 +112,9 @@ final class Pair {
             case .watch(let address): show(address, to: board)
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
+                if boards[board].start != nil { state(boards[board].id.address, board, broker, nil) }
+            case .state(let address, let broker, let other): state(address, board, broker, other)
+            case .standBack: boards[board].linked = []
             case .answer, .changed, .leave, .rejected: break
             }
         }
@@ -267,6 +270,9 @@ final class Pair {
         }
     }
 
+    /// How often presence was stated.
+    private(set) var statements = 0
+
     func forgetPublished() { published = [] }
 
     /// A broker dies and comes back with an empty disk: no queue, no session, no retained topic.
@@ -329,6 +335,19 @@ final class Pair {
         }
     }
 
+    private func state(_ address: Address, _ board: Int, _ broker: String, _ other: String?) {
+        guard let (boot, at) = boards[board].start, let identity = boards[board].book.identity(address),
+            boards[board].linked.contains(broker)
+        else { return }
+        let statement = Statement(isOnline: true, at: at, boot: boot, answers: other)
+        guard let bytes = try? statement.signed(by: identity, with: []) else { return }
+        statements += 1
+        shelves[broker]?[.state(address)] = bytes
+        for other in boards.indices where sees(other, .state(address), broker) {
+            later(.input(board: other, .found(.state(address), bytes, broker: broker), needs: broker))
+        }
+    }
+
     private func acknowledge(_ parcel: Parcel, _ outcome: Outcome, _ board: Int) {
         guard isAcknowledging || parcel.isRetained else { return }
         later(.input(board: board, .acknowledged(parcel.number, outcome), needs: parcel.broker), trouble.delay)
@@ -379,7 +398,7 @@ final class Pair {
 
     private func show(_ address: Address, to board: Int, on broker: String) {
         if boards[board].book.identity(address) != nil { sessions.insert("\(board) \(broker)") }
-        for place in [Place.visa(address), .meta(address)] {
+        for place in [Place.visa(address), .meta(address), .state(address)] {
             guard let bytes = shelves[broker]?[place] else { continue }
             later(.input(board: board, .found(place, bytes, broker: broker), needs: broker))
         }
