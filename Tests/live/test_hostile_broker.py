@@ -131,7 +131,7 @@ class HostileBrokers(Story):
 class LargeMessages(Story):
     def test_a_contact_that_was_away_brings_many_large_messages_at_once(self):
         """Each of them is wanted, and all of them together would not fit into memory."""
-        count, text = 150, "x" * 700_000
+        count, text = 64, "x" * 700_000
         broker = self.broker()
         left = self.daemon("left", broker, sections="[limits]\noutbox_size = 1GiB")
         right = self.daemon("right", broker, sections="[limits]\ninbox_size = 1GiB")
