@@ -6,6 +6,7 @@ PREFIX  ?= /usr/local
 SYSCONF ?= /etc
 DESTDIR ?=
 ROUNDS  ?= 30
+MINUTES ?= 30
 SEED    ?=
 
 # Debian packages: to build, to try, to test.
@@ -23,7 +24,7 @@ RELEASE = -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=s
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: build demo test faults bench format install clean help deps deps-build deps-demo deps-bench
+.PHONY: build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -41,10 +42,14 @@ test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
-bench: deps-bench build                     ## print the figures: speed, memory, size (five minutes)
+soak: deps-demo build                 ## two boards talk for MINUTES=30, their broker dies each minute: nothing lost, nothing twice
+	@$(PYTHON) Tests/live/soak.py --minutes $(MINUTES)
+
+bench: deps-bench build               ## print the figures: speed, memory, size, and what 100 000 messages cost (a quarter of an hour)
 	$(SWIFT) build $(RELEASE) --product Bench
 	@.build/release/Bench
 	@$(PYTHON) Tests/live/bench.py
+	@$(PYTHON) Tests/live/scale.py
 
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests

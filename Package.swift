@@ -71,7 +71,9 @@ let package = Package(
         tests(of: "Crypto", ["Format"]),
         tests(of: "DIMP", ["Crypto", "Format"]),
         tests(of: "Agent", ["Crypto", "DIMP", "Format", "Records"]),
-        tests(of: "Store", ["Crypto", "DIMP", "Format", "Records"]),
+        // A disk that fails when it is told to, in C because it is a VFS of SQLite's.
+        .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
+        tests(of: "Store", ["Crypto", "DIMP", "Format", "Records", "FaultyDisk"]),
         tests(of: "Desk", ["Crypto", "DIMP", "Format", "Records", "Store"]),
         tests(of: "Transport"),
         tests(of: "Control", ["Format"]),

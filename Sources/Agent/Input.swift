@@ -27,6 +27,10 @@ package enum Input: Sendable {
     case forgot(ID)
     /// An identity was made or removed: its topics are to be kept or left.
     case identitiesChanged
+    /// Before the first broker: this run of the daemon, when it and the one before it began (seconds since 1970).
+    case started(boot: String, at: Double, last: Double)
+    /// The books were found to be a copy, or restored.
+    case restored
     /// Nothing, but time has passed.
     case ticked
 }
@@ -36,4 +40,16 @@ package enum Outcome: Sendable, Equatable {
     /// MQTT 5's 0x10: nobody is subscribed.
     case nobody
     case refused(String)
+}
+
+extension Input {
+    /// Bytes of a message or card on its way in that are held for it.
+    package var weight: Int {
+        switch self {
+        case .arrived(let bytes, _, _), .found(_, let bytes, _): bytes.count
+        case .verified(let verifying, _): verifying.arrival.wire.count
+        case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
+        default: 0
+        }
+    }
 }

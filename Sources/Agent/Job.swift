@@ -14,6 +14,15 @@ package struct Job: Sendable {
         case unwrap(Unwrapping)
     }
 
+    /// Bytes of a message on its way in that are held for it.
+    package var weight: Int {
+        switch work {
+        case .seal: 0
+        case .verify(let verifying): verifying.arrival.wire.count
+        case .unwrap(let unwrapping): unwrapping.arrival.wire.count
+        }
+    }
+
     /// Does the work. Slow: a private-key operation, or a public one for `verify`.
     package func done() -> Input {
         switch work {
@@ -81,4 +90,11 @@ package struct Arrival: Sendable {
     package var owner: Address
     /// How many forwards it came in.
     package var depth: Int
+    /// Where it is parked, if it was: there it stays until it is taken or refused.
+    package var parked: Place?
+
+    package struct Place: Sendable {
+        package var number: Int64
+        package var isVerified: Bool
+    }
 }

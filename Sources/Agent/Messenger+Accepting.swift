@@ -100,8 +100,9 @@ extension Messenger {
             return try receiptAgain(seen, now)
         }
         guard try ledger.inboxHasRoom() else {
+            let who = try ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
             return try note(
-                .inbox, .error, "the inbox is full: a message of \(sender) was not taken", did: sender,
+                .inbox, .error, "the inbox is full and \(who): a message of \(sender) was not taken", did: sender,
                 reason: "inbox-full", now)
         }
         var json = content.json

@@ -9,6 +9,11 @@ extension Messenger {
     mutating func answer(aboutMeta id: ID, _ meta: JSON?, _ opened: Opened, _ now: Moment) throws(LedgerError) {
         if let meta { return try learnMeta(meta, of: id, now) }
         guard let owner = asked(about: id, opened), answers.take(at: now.lived) else { return }
+        // Who asks does not know us, whatever it knew once: without our meta it could not even read the answer.
+        if var contact = book.contact(opened.sender.address), contact.knowsUs {
+            contact.knowsUs = false
+            book.learn(.contact(contact))
+        }
         reply(Content.metaCommand(about: owner.id, meta: owner.meta, sn: newSN(), time: now.wall), opened, now)
     }
 

@@ -8,6 +8,7 @@ extension Messenger {
     // MARK: - Ours
 
     mutating func link(_ broker: String, _ room: Int, _ now: Moment) throws(LedgerError) {
+        guard twin == nil else { return }
         // Nothing of an earlier connection is under way.
         if rooms[broker] != nil { try unlink(broker, now) }
         // What was wanted while nobody could be asked begins now.
@@ -23,11 +24,12 @@ extension Messenger {
         for address in lookups.keys.sorted(by: { $0.text < $1.text }) { effects.append(.watch(address)) }
         try sendOwedReceipts(now)
         for receiver in try ledger.awaitedReceivers(limit: policy.directorySubscriptions) {
-            ID(receiver).map { lookUp($0, now) }
+            guard let id = ID(receiver) else { continue }
+            // Its key may have come before the last end of the daemon, or from somewhere else.
+            try release(id, now)
+            lookUp(id, now)
         }
-        for sender in try ledger.parkedSenders(isVerified: false, limit: 64) {
-            ID(sender).map { lookUp($0, isOurs: false, now) }
-        }
+        try unparkAll(now)
         try pump(now)
     }
 
@@ -65,7 +67,12 @@ extension Messenger {
     mutating func repairCards(_ now: Moment) throws(LedgerError) {
         for (shelf, repair) in repairs where repair.isDue && now.lived >= repair.last + repair.pause {
             repairs[shelf] = Repair(last: now.lived, pause: min(repair.pause * 2, 3600), isDue: false)
-            guard rooms[shelf.broker] != nil, let expected = card(at: shelf.place) else { continue }
+            guard rooms[shelf.broker] != nil else { continue }
+            if case .state(let address) = shelf.place {
+                effects.append(.state(address, broker: shelf.broker, answering: newcomers.last?.boot))
+                continue
+            }
+            guard let expected = card(at: shelf.place) else { continue }
             try putBack(shelf, expected, now)
         }
     }
@@ -111,7 +118,8 @@ extension Messenger {
         let address: Address
         switch place {
         case .inbox: return
-        case .meta(let of), .visa(let of), .state(let of): address = of
+        case .state(let of): return try inspectState(of, bytes, broker, now)
+        case .meta(let of), .visa(let of): address = of
         }
         if book.identity(address) != nil { return try inspect(place, bytes, broker, now) }
         guard !bytes.isEmpty, bytes.count <= policy.directorySize, let id = lookups[address]?.id,
@@ -163,7 +171,7 @@ extension Messenger {
         } else {
             lookups[id.address]?.isDone = true
         }
-        try unpark(id, isVerified: false, attaching: meta, now)
+        unpark(id, isVerified: false, attaching: meta)
     }
 
     /// A visa that is signed, about this ID and newer than the stored one. An older one is an event, not a visa.
@@ -206,7 +214,7 @@ extension Messenger {
             let address = id.address
             let hasVisa = book.visa(of: id) != nil || (lookup.isDone && !lookup.isOurs)
             if hasVisa || now.lived >= lookup.since + 600,
-                try ledger.waitingOutgoing(receiver: id.bare.text, limit: 1).isEmpty
+                try ledger.waitingOutgoing(receiver: id.bare.text, after: 0, limit: 1).isEmpty
             {
                 lookups[address] = nil
                 effects.append(.leave(address))
@@ -247,7 +255,7 @@ extension Messenger {
         if book.meta(of: id) == nil {
             book.learn(.meta(meta, of: id))
             try takeWaitingVisa(of: id, now)
-            try unpark(id, isVerified: false, now)
+            unpark(id, isVerified: false)
         }
         guard let visa else { return }
         try learnVisa(visa, of: id, meta: meta, now)
@@ -262,7 +270,7 @@ extension Messenger {
         } else {
             book.learn(.contact(Contact(id: id.bare, trust: .contact)))
         }
-        try unpark(id, isVerified: true, now)
+        unpark(id, isVerified: true)
         try release(id, now)
         if book.visa(of: id) == nil { lookUp(id, now) }
     }
@@ -272,7 +280,7 @@ extension Messenger {
         for identity in book.identities {
             try ledger.apply(.forgetSeen(owner: identity.id.address.text, sender: id.address.text))
         }
-        try ledger.apply(.unparkAll(sender: id.address.text))
+        try dropParked(of: id)
         if lookups.removeValue(forKey: id.address) != nil { effects.append(.leave(id.address)) }
     }
 }

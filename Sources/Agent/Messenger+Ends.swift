@@ -33,8 +33,7 @@ extension Messenger {
             row.reason = nil
             // Stock peers do not de-duplicate: to them a message goes once, and published is its end.
             if isOnce(receiver) {
-                row.due = nil
-                row = spent(row)
+                row = rested(row, receiver, now)
                 try forgetTry(row)
             }
         case .nobody:
@@ -60,7 +59,8 @@ extension Messenger {
             switch errand.purpose {
             case .message(let id):
                 guard var row = try ledger.outgoing(id: id), !row.state.isEnd, row.due != nil else { continue }
-                row.due = now.lived
+                // Overdue before all others: it was to go before them.
+                row.due = 0
                 try ledger.apply(.outgoing(row))
             case .receipts(let receipted):
                 for one in receipted where !rooms.isEmpty {
@@ -89,6 +89,15 @@ extension Messenger {
         effects.insert(
             .answer(token, .accepted(id: row.id, sn: row.sn, state: OutgoingState.cancelled.rawValue, isRepeat: false)),
             at: 0)
+    }
+
+    /// What was sent once and taken by a broker. Who has shown no visa yet may turn out to be a culver agent, which gets
+    /// repeats: until then the row lies still.
+    func rested(_ row: Outgoing, _ receiver: ID, _ now: Moment) -> Outgoing {
+        let isUndecided = !receiver.isBroadcast && book.visa(of: receiver) == nil && now.lived < row.expires
+        var row = isUndecided ? row : spent(row)
+        row.due = isUndecided ? min(row.expires, now.lived + policy.longestPause) : nil
+        return row
     }
 
     /// The digest and the signature stay, so that a late receipt finds the row; the ciphertext and its key do not.

@@ -9,6 +9,8 @@ extension Messenger {
     mutating func arrive(
         _ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment
     ) throws(LedgerError) {
+        // Not receipted, so it is repeated to the board that goes on.
+        guard twin == nil else { return }
         let arrival: Arrival
         do throws(Rejection) {
             arrival = try read(wire, address, isRetained)
@@ -16,6 +18,23 @@ extension Messenger {
             return try reject(error, from: nil, now)
         }
         try admit(arrival, now)
+    }
+
+    /// Nothing can be written now. What we have already is receipted all the same when it is repeated.
+    mutating func receiptUnwritten(_ wire: [UInt8], _ address: Address, _ isRetained: Bool, _ now: Moment) {
+        guard let arrival = try? read(wire, address, isRetained) else { return }
+        let sender = arrival.message.envelope.sender
+        guard refusal(of: sender) == nil, knownMeta(of: sender) != nil,
+            var seen = try? ledger.seen(
+                owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest),
+            seen.receipt != nil
+        else { return }
+        let last = max(seen.answered, unwritten[seen.digest] ?? -.infinity)
+        guard now.lived >= last + 10 else { return }
+        if unwritten.count >= 1024 { unwritten = [:] }
+        unwritten[seen.digest] = now.lived
+        seen.isOwed = true
+        sendReceipt(seen, now)
     }
 
     private func read(_ wire: [UInt8], _ address: Address, _ isRetained: Bool) throws(Rejection) -> Arrival {
@@ -44,7 +63,7 @@ extension Messenger {
     /// From trust to the signature. Used for forwarded messages too.
     mutating func admit(_ arrival: Arrival, _ now: Moment) throws(LedgerError) {
         let sender = arrival.message.envelope.sender
-        if let refusal = refusal(of: sender) { return try reject(refusal, from: sender, now) }
+        if let refusal = refusal(of: sender) { return try turnAway(arrival, refusal, now) }
         let isTrusted = isTrusted(sender)
         // A card of a sender whose meta we do not have costs a public operation of its own.
         if knownMeta(of: sender) == nil, arrival.message.meta != nil, !publicBudget.take(at: now.lived) { return }
@@ -52,10 +71,11 @@ extension Messenger {
         do throws(Rejection) {
             found = try meta(of: arrival)
         } catch {
-            return try reject(error, from: sender, now)
+            return try turnAway(arrival, error, now)
         }
         guard let meta = found else { return try park(arrival, isVerified: false, now) }
         if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
+            try leaveParking(arrival)
             return try receiptAgain(seen, now)
         }
         let isAlone = !busy.keys.contains { $0.sender == sender.address }
@@ -74,7 +94,7 @@ extension Messenger {
         return nil
     }
 
-    private func isTrusted(_ sender: ID) -> Bool {
+    func isTrusted(_ sender: ID) -> Bool {
         book.identity(sender.address) != nil || book.contact(sender.address)?.isTrusted == true
     }
 
@@ -86,17 +106,27 @@ extension Messenger {
         if busy.count >= 4096 { busy = busy.filter { now.lived < $0.value + 60 } }
         guard busy.count < 4096 else { return false }
         busy[passage] = now.lived
+        if let parked = arrival.parked { underway[parked.number] = now.lived }
         return true
     }
 
-    private mutating func finish(_ arrival: Arrival) { busy[passage(of: arrival)] = nil }
+    /// Its checks are over, or were given up.
+    mutating func finish(_ arrival: Arrival) {
+        busy[passage(of: arrival)] = nil
+        if let parked = arrival.parked { underway[parked.number] = nil }
+    }
+
+    private mutating func turnAway(_ arrival: Arrival, _ rejection: Rejection, _ now: Moment) throws(LedgerError) {
+        try leaveParking(arrival)
+        try reject(rejection, from: arrival.message.envelope.sender, now)
+    }
 
     func passage(of arrival: Arrival) -> Passage {
         Passage(
             owner: arrival.owner, sender: arrival.message.envelope.sender.address, digest: arrival.digest)
     }
 
-    private func knownMeta(of sender: ID) -> Meta? {
+    func knownMeta(of sender: ID) -> Meta? {
         if let own = book.identity(sender.address), own.id == sender { return own.meta }
         return book.meta(of: sender)
     }
@@ -117,17 +147,17 @@ extension Messenger {
         let sender = arrival.message.envelope.sender
         guard isGood, let owner = book.identity(arrival.owner) else {
             finish(arrival)
-            return try reject(Rejection(.signature, "the signature does not verify"), from: sender, now)
+            return try turnAway(arrival, Rejection(.signature, "the signature does not verify"), now)
         }
         if let refusal = refusal(of: sender) {
             finish(arrival)
-            return try reject(refusal, from: sender, now)
+            return try turnAway(arrival, refusal, now)
         }
         let isTrusted = isTrusted(sender)
         let isBroadcast = arrival.message.envelope.isBroadcast
         if policy.strangers == .ask, !isTrusted, !isBroadcast {
             finish(arrival)
-            try unpark(sender, isVerified: false, attaching: verifying.meta, now)
+            unpark(sender, isVerified: false, attaching: verifying.meta)
             return try park(arrival, isVerified: true, now)
         }
         if book.identity(sender.address) == nil, isTrusted || (policy.strangers == .open && !isBroadcast) {
@@ -143,7 +173,7 @@ extension Messenger {
         }
         guard !failed.contains(attempt(of: arrival)) else {
             finish(arrival)
-            return try reject(Rejection(.decrypt, "failed before with the same keys"), from: sender, now)
+            return try turnAway(arrival, Rejection(.decrypt, "failed before with the same keys"), now)
         }
         guard takePrivateBudget(sender, isTrusted, now) else { return finish(arrival) }
         effects.append(
@@ -168,12 +198,12 @@ extension Messenger {
         case .success(let unwrapped):
             if let refusal = refusal(of: arrival.message.envelope.sender) {
                 finish(arrival)
-                return try reject(refusal, from: arrival.message.envelope.sender, now)
+                return try turnAway(arrival, refusal, now)
             }
             try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, now)
         case .failure(let rejection):
             finish(arrival)
-            try reject(rejection, from: arrival.message.envelope.sender, now)
+            try turnAway(arrival, rejection, now)
         }
     }
 
@@ -191,12 +221,16 @@ extension Messenger {
                 failed.append(attempt(of: arrival))
                 if failed.count > 1000 { failed.removeFirst() }
             }
-            return try reject(error, from: sender, now)
+            return try turnAway(arrival, error, now)
         }
         // Taken meanwhile, by another way.
         if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
+            try leaveParking(arrival)
             return try receiptAgain(seen, now)
         }
+        // It waits where it is: nobody may repeat it.
+        if arrival.parked != nil, try !ledger.inboxHasRoom() { return }
+        try leaveParking(arrival)
         try accept(opened, now)
     }
 
@@ -254,41 +288,5 @@ extension Messenger {
     private func attempt(of arrival: Arrival) -> [UInt8] {
         let secure = arrival.message.secure
         return Digest.sha256(arrival.digest + (secure.iv ?? []) + secure.keys.flatMap { Digest.sha256($0.bytes) })
-    }
-
-    // MARK: - Parking
-
-    private mutating func park(_ arrival: Arrival, isVerified: Bool, _ now: Moment) throws(LedgerError) {
-        guard arrival.depth == 0 else { return }
-        let sender = arrival.message.envelope.sender
-        let isNew = try ledger.parked(sender: sender.address.text, isVerified: isVerified, limit: 1).isEmpty
-        try ledger.apply(
-            .park(
-                Parked(
-                    isVerified: isVerified, sender: sender.bare.text, receiver: arrival.message.envelope.receiver.text,
-                    wire: arrival.wire, digest: arrival.digest, received: now.isClockSet ? now.wall : 0,
-                    since: now.lived)))
-        if !isVerified { return lookUp(sender, isOurs: book.contact(sender.address) != nil, now) }
-        if isNew { try note(.request, .info, "\(sender) wants to talk to us", did: sender, reason: "stranger", now) }
-    }
-
-    /// Parked messages of a sender take the way in again; `meta` is one that was found meanwhile and belongs to no
-    /// contact, so it travels with the message.
-    mutating func unpark(_ sender: ID, isVerified: Bool, attaching meta: Meta? = nil, _ now: Moment) throws(LedgerError)
-    {
-        for parked in try ledger.parked(sender: sender.address.text, isVerified: isVerified, limit: 64) {
-            try ledger.apply(.unpark(number: parked.number))
-            guard var message = try? ReliableMessage(parsing: parked.wire) else { continue }
-            if let meta { message.meta = .object(meta.json) }
-            let receiver = message.envelope.receiver
-            guard let owner = receiver.isBroadcast ? book.identities.first : book.identity(receiver.address) else {
-                continue
-            }
-            let wire = meta == nil ? parked.wire : message.json.bytes
-            try admit(
-                Arrival(
-                    message: message, wire: wire, digest: Digest.sha256(message.secure.data), owner: owner.id.address,
-                    depth: 0), now)
-        }
     }
 }

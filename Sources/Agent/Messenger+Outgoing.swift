@@ -17,6 +17,11 @@ extension Messenger {
             return refuse(
                 submission, .unknownName, "unknown-group", "\(submission.receiver) is no group of this board")
         }
+        if let twin {
+            return refuse(
+                submission, .notNow, "cloned",
+                "another board has the keys of \(twin.did) and started earlier: this one stands back")
+        }
         let wish: JSON = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         let request = Digest.sha256(wish.bytes)
         if try isKnown(submission, request) { return }
@@ -32,11 +37,14 @@ extension Messenger {
                 submission, .badData, "too-large", "the message is larger than \(policy.messageSize) bytes on the wire")
         }
         let size = try ledger.outboxSize()
-        guard size.count + pooled.count < policy.outboxCount, size.bytes + text.utf8.count <= policy.outboxBytes else {
+        guard size.count + pooled.count < policy.outboxCount,
+            size.bytes + pooled.bytes + text.utf8.count <= policy.outboxBytes
+        else {
             return refuse(submission, .notNow, "outbox-full", "the outbox is full: \(size.count) messages wait")
         }
         let row = Outgoing(
-            id: newID(), sn: content.sn, sender: identity.id.bare.text, receiver: submission.receiver.bare.text,
+            id: newMessageID(now), sn: content.sn, sender: identity.id.bare.text,
+            receiver: submission.receiver.bare.text,
             ref: submission.ref, request: request, content: text, state: .waiting,
             created: now.isClockSet ? now.wall : 0,
             expires: now.lived + min(lifetime, 14 * 86_400))
@@ -85,12 +93,13 @@ extension Messenger {
     private mutating func start(
         _ row: Outgoing, to receiver: ID, _ identity: Identity, answering token: UInt64, _ now: Moment
     ) throws(LedgerError) {
-        if receiver.isBroadcast || isReady(receiver, now) {
+        // Behind those that wait already.
+        if receiver.isBroadcast || (isReady(receiver, now) && releases[receiver.address] == nil) {
             if let key = refKey(of: row) { sealing[key] = Waiting(request: row.request, tokens: []) }
             return try seal(row, to: receiver, identity, tokens: [token], now)
         }
         var row = row
-        lookUp(receiver, now)
+        if releases[receiver.address] == nil { lookUp(receiver, now) }
         row.due = min(row.expires, nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
         effects.insert(
@@ -118,7 +127,7 @@ extension Messenger {
         guard let json = try? JSON(parsing: row.content), var content = try? Content(json) else {
             return try fail(row, tokens, "unreadable-content", "the content cannot be read again", now)
         }
-        pooled.insert(row.id)
+        pooled.insert(row.id, bytes: row.content.utf8.count)
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
         if !receiver.isBroadcast, let key = book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = [(receiver, key)]

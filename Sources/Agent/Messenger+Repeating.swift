@@ -12,9 +12,7 @@ extension Messenger {
         for errand in waiting { dispatch(errand) }
         var left = room
         if left == 0 {
-            for row in try ledger.dueOutgoing(at: now.lived, limit: 100) where now.lived >= row.expires {
-                try end(row, .expired, "expired", now)
-            }
+            for row in try ledger.expiredOutgoing(at: now.lived, limit: 100) { try expire(row, now) }
         }
         while left > 0 {
             let rows = try ledger.dueOutgoing(at: now.lived, limit: left)
@@ -27,11 +25,15 @@ extension Messenger {
     private var room: Int { rooms.values.reduce(0) { $0 + max(0, $1) } }
 
     private mutating func attempt(_ row: Outgoing, _ now: Moment) throws(LedgerError) {
-        if now.lived >= row.expires { return try end(row, .expired, "expired", now) }
+        if now.lived >= row.expires { return try expire(row, now) }
         guard let receiver = ID(row.receiver), let sender = ID(row.sender),
             let identity = book.identity(sender.address)
         else { return try end(row, .failed, "unknown-identity", now) }
         guard row.state != .waiting else { return try resume(row, receiver, identity, now) }
+        if row.state == .published, isOnce(receiver) {
+            lookUp(receiver, now)
+            return try ledger.apply(.outgoing(rested(row, receiver, now)))
+        }
         guard let broker = freeBroker(attempt: row.attempts) else { return }
         if isOnce(receiver), let tried = try ledger.value(key: tryKey(row)).flatMap(Double.init),
             now.lived >= tried + Self.doubt
@@ -57,6 +59,13 @@ extension Messenger {
                 expiry: remaining(row, now), broker: broker))
     }
 
+    private mutating func expire(_ row: Outgoing, _ now: Moment) throws(LedgerError) {
+        if row.state == .published, let receiver = ID(row.receiver), isOnce(receiver) {
+            return try ledger.apply(.outgoing(rested(row, receiver, now)))
+        }
+        try end(row, .expired, "expired", now)
+    }
+
     /// A waiting row whose time has come: sealed if a key is there, looked up again if not.
     private mutating func resume(
         _ row: Outgoing, _ receiver: ID, _ identity: Identity, _ now: Moment
@@ -66,17 +75,60 @@ extension Messenger {
         if !isReady { lookUp(receiver, now) }
         row.due = min(row.expires, isReady ? now.lived + policy.longestPause : nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
-        if isReady, !pooled.contains(row.id) { try seal(row, to: receiver, identity, tokens: [], now) }
+        guard isReady, !pooled.contains(row.id) else { return }
+        guard roomForRelease > 0, releases[receiver.address] == nil else {
+            // The others before it are not sealed yet.
+            if releases[receiver.address] == nil { releases[receiver.address] = Release(id: receiver) }
+            return
+        }
+        released[row.id] = row.content.utf8.count
+        try seal(row, to: receiver, identity, tokens: [], now)
     }
 
-    /// Everything that waited for this receiver's key.
+    /// Everything that waited for this receiver's key, in order, and only so much at a time as the pool has at hand.
     mutating func release(_ receiver: ID, _ now: Moment) throws(LedgerError) {
         guard book.visa(of: receiver) != nil, book.encryptionKey(of: receiver) != nil else { return }
-        for row in try ledger.waitingOutgoing(receiver: receiver.bare.text, limit: 1000) {
-            guard let sender = ID(row.sender), let identity = book.identity(sender.address) else { continue }
-            try resume(row, receiver, identity, now)
+        if releases[receiver.address] == nil { releases[receiver.address] = Release(id: receiver) }
+        try releaseMore(now)
+    }
+
+    mutating func releaseMore(_ now: Moment) throws(LedgerError) {
+        for (address, release) in releases {
+            guard roomForRelease > 0 else { return }
+            let rows = try ledger.waitingOutgoing(
+                receiver: release.id.bare.text, after: release.last, limit: roomForRelease)
+            for row in rows {
+                releases[address]?.last = row.order
+                try start(row, release.id, now)
+            }
+            if rows.isEmpty || !isReady(release.id, now) { releases[address] = nil }
         }
     }
+
+    private mutating func start(_ row: Outgoing, _ receiver: ID, _ now: Moment) throws(LedgerError) {
+        if now.lived >= row.expires { return try end(row, .expired, "expired", now) }
+        guard !pooled.contains(row.id), let sender = ID(row.sender), let identity = book.identity(sender.address),
+            isReady(receiver, now)
+        else { return }
+        var row = row
+        row.due = min(row.expires, now.lived + policy.longestPause)
+        try ledger.apply(.outgoing(row))
+        released[row.id] = row.content.utf8.count
+        try seal(row, to: receiver, identity, tokens: [], now)
+    }
+
+    /// The pool is done with a message; when it was one that had waited, and half of them are, the next begin.
+    mutating func goOn(after row: Outgoing, _ now: Moment) throws(LedgerError) {
+        guard released.removeValue(forKey: row.id) != nil, roomForRelease >= Self.releasedAtOnce / 2 else { return }
+        try releaseMore(now)
+    }
+
+    /// None while what the pool has is long.
+    private var roomForRelease: Int {
+        released.values.reduce(0, +) < 2 << 20 ? Self.releasedAtOnce - released.count : 0
+    }
+
+    private static var releasedAtOnce: Int { 32 }
 
     /// The same ciphertext and signature; keys, meta and visa as they are today.
     private func repeated(_ row: Outgoing, _ receiver: ID, _ identity: Identity) -> [UInt8]? {

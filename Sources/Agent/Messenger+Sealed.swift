@@ -34,6 +34,7 @@ extension Messenger {
     ) throws(LedgerError) {
         var row = row
         pooled.remove(row.id)
+        try goOn(after: row, now)
         // Cancelled or expired while the pool worked. A row is sealed once: two ciphertexts would be two messages.
         if let stored = try ledger.outgoing(id: row.id), stored.state != .waiting { return }
         let secure = packed.message.secure
@@ -72,6 +73,7 @@ extension Messenger {
         if case .receipts(let seen) = sealing.purpose, let last = seen.last { gatherReceipts(after: last, now) }
         guard case .message(let row, let tokens) = sealing.purpose else { return }
         pooled.remove(row.id)
+        try goOn(after: row, now)
         try fail(row, tokens, "cannot-seal", words, now)
     }
 

@@ -11,12 +11,13 @@ extension Messenger {
     mutating func follow(_ opened: Opened, _ now: Moment) throws(LedgerError) {
         guard opened.isSealed, opened.isEncrypted, let seq = opened.content.json["seq"],
             let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count),
-            !stream.utf8.contains(UInt8(ascii: " ")), let number = seq["n"]?.integer, number > 0
+            stream.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let number = seq["n"]?.integer, number > 0
         else { return }
         let key = "window \(opened.arrival.owner) \(opened.sender.address) \(opened.envelope.target.address)"
+        var kept = try keptWindows(key)
         var window = ReplayWindow(first: number)
-        if let kept = try keptWindow(key), kept.stream == stream {
-            window = kept.window
+        if let index = kept.firstIndex(where: { $0.stream == stream }) {
+            window = kept.remove(at: index).window
             if window.take(number, lived: now.lived) == .again {
                 try note(
                     .clone, .warning,
@@ -24,26 +25,24 @@ extension Messenger {
                     did: opened.sender, reason: "same-number", now)
             }
         }
-        try keep(window, stream, key)
-        holes[key] = window.nextHole.map { Missing(sender: opened.sender, due: $0 + Self.patienceForHoles) }
+        try keep([(stream, window)] + kept.prefix(Self.streams - 1), key, of: opened.sender)
     }
 
     /// Holes that nobody filled in time.
     mutating func tellHoles(_ now: Moment) throws(LedgerError) {
         for (key, missing) in holes where now.lived >= missing.due {
-            guard var kept = try keptWindow(key) else {
-                holes[key] = nil
-                continue
+            var kept = try keptWindows(key)
+            let overdue = kept.indices.flatMap {
+                kept[$0].window.overdue(lived: now.lived, patience: Self.patienceForHoles)
             }
-            for hole in kept.window.overdue(lived: now.lived, patience: Self.patienceForHoles) {
+            for hole in overdue {
                 let range =
                     hole.from == hole.through ? "message \(hole.from)" : "messages \(hole.from) to \(hole.through)"
                 try note(
-                    .gap, .warning, "\(range) of \(missing.sender) did not come", did: missing.sender,
+                    .gap, .warning, "\(range) of \(missing.sender) did not come", did: missing.sender.bare,
                     reason: "\(hole.from)-\(hole.through)", now)
             }
-            try keep(kept.window, kept.stream, key)
-            holes[key] = kept.window.nextHole.map { Missing(sender: missing.sender, due: $0 + Self.patienceForHoles) }
+            try keep(kept, key, of: missing.sender)
         }
     }
 
@@ -53,14 +52,25 @@ extension Messenger {
         var due: Double
     }
 
-    private func keptWindow(_ key: String) throws(LedgerError) -> (stream: String, window: ReplayWindow)? {
-        guard let text = try ledger.value(key: key), let space = text.firstIndex(of: " "),
-            let window = ReplayWindow(String(text[text.index(after: space)...]))
-        else { return nil }
-        return (String(text[..<space]), window)
+    /// Streams of one sender that are followed at a time: what was sent before it numbered anew still comes.
+    private static var streams: Int { 4 }
+
+    /// The stream of the last message first.
+    private func keptWindows(_ key: String) throws(LedgerError) -> [(stream: String, window: ReplayWindow)] {
+        (try ledger.value(key: key) ?? "").split(separator: "\n").compactMap { line in
+            guard let space = line.firstIndex(of: " "),
+                let window = ReplayWindow(String(line[space...].dropFirst()))
+            else { return nil }
+            return (String(line[..<space]), window)
+        }
     }
 
-    private func keep(_ window: ReplayWindow, _ stream: String, _ key: String) throws(LedgerError) {
-        try ledger.apply(.value(key: key, "\(stream) \(window.text)"))
+    private mutating func keep(
+        _ windows: [(stream: String, window: ReplayWindow)], _ key: String, of sender: ID
+    ) throws(LedgerError) {
+        let lines = windows.map { "\($0.stream) \($0.window.text)" }
+        try ledger.apply(.value(key: key, lines.isEmpty ? nil : lines.joined(separator: "\n")))
+        let oldest = windows.compactMap(\.window.nextHole).min()
+        holes[key] = oldest.map { Missing(sender: sender, due: $0 + Self.patienceForHoles) }
     }
 }

@@ -34,12 +34,20 @@ package struct Messenger {
     /// failed lately.
     var busy: [Passage: Double] = [:]
     var failed: [[UInt8]] = []
+    /// Whose parked messages are to take the way in, and the numbers of those that do now, with the time of beginning.
+    var unparkings: [Unparking] = []
+    var underway: [Int64: Double] = [:]
     /// Receipts that wait for the one before, by sender and receiver: they go together.
     var receipting: [String: Gathering] = [:]
+    /// When a repeat was receipted that could not be noted in the ledger, by digest.
+    var unwritten: [[UInt8]: Double] = [:]
     /// The last number given to each sender and receiver, by the ledger's key.
     var numbers: [String: Int64] = [:]
-    /// Messages that the pool seals now, by id.
-    var pooled: Set<String> = []
+    var pooled = Pooled()
+    /// Receivers whose key has come while messages waited for it, with the last that was taken up; and the length of
+    /// those that the pool seals now.
+    var releases: [Address: Release] = [:]
+    var released: [String: Int] = [:]
     /// Refs between submission and saving, with who else asked.
     var sealing: [String: Waiting] = [:]
     var publicBudget: Budget
@@ -47,6 +55,11 @@ package struct Messenger {
     var peerBudgets: [Address: Budget] = [:]
     var repairs: [Shelf: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
+
+    /// This run of the daemon, newer ones of other boards with our keys, and the older one for which we stand back.
+    var start: Start?
+    var newcomers: [Newcomer] = []
+    package internal(set) var twin: Twin?
 
     /// Streams of numbers with holes in them, by the ledger's key.
     var holes: [String: Missing] = [:]
@@ -99,6 +112,11 @@ package struct Messenger {
         var owner: Address
         var sender: Address
         var digest: [UInt8]
+    }
+
+    struct Release {
+        var id: ID
+        var last: Int64 = 0
     }
 
     struct Lookup {
@@ -154,22 +172,27 @@ package struct Messenger {
             if rooms[broker] != nil { rooms[broker] = room }
             try pump(now)
         case .befriended(let id): try befriend(id, now)
-        case .refusedStranger(let id): try ledger.apply(.unparkAll(sender: id.address.text))
+        case .refusedStranger(let id): try dropParked(of: id)
         case .forgot(let id): try forget(id, now)
         case .identitiesChanged:
             failed = []
             for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
+        case .started(let boot, let at, let last): start = Start(boot: boot, at: at, last: last)
+        case .restored: try numberAnew(now)
         case .ticked: try tick(now)
         }
+        try unparkMore(now)
         sendGathered(now)
         let all = effects
         effects = []
         return all
     }
 
-    /// What follows when the turn of this input could not be written down and nothing of it happened. The ledger is
-    /// not touched: local programs are told, and nothing waits for what will not come.
-    package mutating func giveUp(_ input: Input, because error: LedgerError) -> [Effect] {
+    /// What follows when the turn of this input could not be written down and nothing of it happened. Nothing is
+    /// written: local programs are told, nothing waits for what will not come, and receipts that are owed still go.
+    package mutating func giveUp(_ input: Input, because error: LedgerError, at now: Moment) -> [Effect] {
+        effects = []
+        defer { effects = [] }
         let refusal = Refusal(
             error.isFull ? .notNow : .inputOutput, error.isFull ? "disk-full" : "not-written", error.description)
         switch input {
@@ -179,24 +202,31 @@ package struct Messenger {
             if case .receipts(let seen) = sealing.purpose { seen.first.map { receipting[lane(of: $0)] = nil } }
             guard case .message(let row, let tokens) = sealing.purpose else { return [] }
             pooled.remove(row.id)
+            released[row.id] = nil
             // The numbers that were given and not saved are given again.
             if pooled.isEmpty { numbers = [:] }
             return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
-        case .verified(let verifying, _): busy[passage(of: verifying.arrival)] = nil
-        case .unwrapped(let unwrapping, _): busy[passage(of: unwrapping.arrival)] = nil
+        case .verified(let verifying, _): finish(verifying.arrival)
+        case .unwrapped(let unwrapping, _): finish(unwrapping.arrival)
+        case .arrived(let wire, let address, let isRetained): receiptUnwritten(wire, address, isRetained, now)
+        case .ticked: sendGathered(now)
         default: break
         }
-        return []
+        return effects
     }
 
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
     package func nextTick(after now: Moment) throws(LedgerError) -> Double {
         var next = min(now.lived, tidied ?? now.lived) + 3600
-        if freeBroker() != nil, let due = try ledger.nextDue() { next = min(next, due) }
+        // Without a broker nothing is sent, but what expires says so. A row is due before it expires.
+        let due = try freeBroker() == nil ? ledger.nextExpiry() : ledger.nextDue()
+        next = min(next, due ?? next)
         if !rooms.isEmpty {
             for lookup in lookups.values { next = min(next, lookup.next) }
             for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
         }
+        if !releases.isEmpty, released.isEmpty { next = now.lived }
+        if let unparking = nextUnparking(now) { next = min(next, unparking) }
         for missing in holes.values { next = min(next, missing.due) }
         for gathering in receipting.values { next = min(next, gathering.due ?? next) }
         for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
@@ -206,33 +236,50 @@ package struct Messenger {
     private mutating func tick(_ now: Moment) throws(LedgerError) {
         try askPeers(now)
         try repairCards(now)
+        try releaseMore(now)
         try pump(now)
         try flushRefusals(now)
         try tellHoles(now)
         try tidy(now)
     }
 
-    /// What is over its age goes, once an hour.
+    /// What is over its age goes, once an hour, in portions.
     private mutating func tidy(_ now: Moment) throws(LedgerError) {
         guard tidied.map({ now.lived >= $0 + 3600 }) ?? true else { return }
-        tidied = now.lived
-        try ledger.apply(.prune(wall: now.isClockSet ? now.wall : 0, lived: now.lived))
+        try unparkAll(now)
+        let isMore = try ledger.prune(wall: now.isClockSet ? tidyTime(now) : 0, lived: now.lived)
+        tidied = isMore ? now.lived - 3600 + 0.2 : now.lived
+    }
+
+    /// Seconds since 1970 by which ages are measured. It runs at most twice as fast as we live: a clock that jumps years
+    /// ahead, and perhaps back again, makes nothing old at once.
+    private func tidyTime(_ now: Moment) throws(LedgerError) -> Double {
+        let last = try ledger.value(key: "tidied")?.split(separator: " ").compactMap { Double($0) } ?? []
+        let wall = last.count == 2 ? min(now.wall, last[0] + 2 * max(0, now.lived - last[1])) : now.wall
+        try ledger.apply(.value(key: "tidied", "\(wall) \(now.lived)"))
+        return wall
     }
 
     // MARK: - Small things that all parts share
 
     /// 16 characters of `[0-9a-z]`.
-    mutating func newID() -> String {
-        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
-        var id = ""
-        for _ in 0..<2 {
-            var value = random()
-            for _ in 0..<8 {
-                id.append(digits[Int(value % 36)])
-                value /= 36
-            }
+    mutating func newID() -> String { characters(of: random()) + characters(of: random()) }
+
+    /// The same, half of it the time, so that one message's place in the ledger is beside the last one's.
+    mutating func newMessageID(_ now: Moment) -> String {
+        characters(of: UInt64(max(0, now.wall) * 1000)) + characters(of: random())
+    }
+
+    /// The last eight digits, to the base of 36.
+    private func characters(of number: UInt64) -> String {
+        var value = number
+        var digits: [UInt8] = []
+        for _ in 0..<8 {
+            let digit = UInt8(value % 36)
+            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            value /= 36
         }
-        return id
+        return String(decoding: digits.reversed(), as: UTF8.self)
     }
 
     /// 1 to 2^31-1, as every era takes it.

@@ -18,6 +18,6 @@ package enum Change: Sendable, Equatable {
     case happening(Happening)
     /// A small named value: counters, sequence streams, the time lived.
     case value(key: String, String?)
-    /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages.
-    case prune(wall: Double, lived: Double)
+    /// Every named value whose key begins so.
+    case forgetValues(prefix: String)
 }

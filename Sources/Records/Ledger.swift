@@ -9,29 +9,48 @@ package protocol Ledger: AnyObject {
     func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing?
     /// Rows of this serial number, newest first, at most 8: for the receipts of stock peers, which name no digest.
     func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing]
-    /// Living rows with `due` at or before this, in order, at most `limit`.
+    /// Living rows that are due at or before this, at most `limit` and a bounded number of bytes: those that have been
+    /// due for longest, equal ones in order.
     func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
-    /// Rows in state `waiting` for this receiver (full ID), in order, at most `limit`.
-    func waitingOutgoing(receiver: String, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// Living rows that have expired at this time, at most `limit` and a bounded number of bytes.
+    func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// Rows in state `waiting` for this receiver (full ID) with a greater `order`, in order, at most `limit` and a
+    /// bounded number of bytes.
+    func waitingOutgoing(receiver: String, after order: Int64, limit: Int) throws(LedgerError) -> [Outgoing]
     /// The receivers (full IDs) that somebody waits for.
     func awaitedReceivers(limit: Int) throws(LedgerError) -> [String]
     /// The earliest `due` of a living row.
     func nextDue() throws(LedgerError) -> Double?
+    /// When the first living row expires.
+    func nextExpiry() throws(LedgerError) -> Double?
     /// Living rows and the bytes of their contents and ciphertexts.
     func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int)
     /// Whether the inbox can take one more (design section 8): it makes room by dropping what every consumer has read.
     func inboxHasRoom() throws(LedgerError) -> Bool
+    /// The consumer that is furthest behind; `nil` when nothing waits for one.
+    func laggard() throws(LedgerError) -> String?
 
     func seen(owner: String, sender: String, digest: [UInt8]) throws(LedgerError) -> Seen?
     func seen(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> Seen?
     func owedReceipts(limit: Int) throws(LedgerError) -> [Seen]
 
-    /// Parked messages of a sender (address), oldest first.
-    func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked]
+    /// Parked messages of a sender (address) with a greater number than `after`, oldest first.
+    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]
     /// Senders (full IDs) with unverified messages: their metas are looked up.
     func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String]
 
     func value(key: String) throws(LedgerError) -> String?
+
+    /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
+    /// each, and says whether there may be more. `wall` is seconds since 1970, 0 while the clock is unset.
+    func prune(wall: Double, lived: Double) throws(LedgerError) -> Bool
+}
+
+extension Ledger {
+    /// The first.
+    package func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked] {
+        try parked(sender: sender, isVerified: isVerified, after: 0, limit: limit)
+    }
 }
 
 /// Ours or the disk's fault: the operation, the thing and the cause in one line.

@@ -10,6 +10,8 @@ final class Database {
     private let handle: OpaquePointer
     private let name: String
     private var statements: [String: Statement] = [:]
+    /// What was asked so far.
+    var prepared: [String] { statements.keys.sorted() }
 
     /// Opens or makes the file; `name` is what errors call it.
     init(path: String, name: String) throws(LedgerError) {
@@ -17,7 +19,7 @@ final class Database {
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &opened, flags, nil)
         guard code == SQLITE_OK, let opened else {
-            let words = String(cString: sqlite3_errstr(code))
+            let words = words(code, sqlite3_system_errno(opened), String(cString: sqlite3_errstr(code)))
             sqlite3_close_v2(opened)
             throw LedgerError("cannot open \(name): \(words)")
         }
@@ -90,7 +92,7 @@ final class Database {
         while true {
             let code = statement.step()
             if code == SQLITE_DONE { return }
-            guard code == SQLITE_ROW else { throw failure(operation, code) }
+            guard code == SQLITE_ROW else { throw failure(operation, code, statement.cause) }
             guard read(statement) else { return }
         }
     }
@@ -106,12 +108,20 @@ final class Database {
     }
 
     /// Before anything else is asked of the handle: the words are those of its last call.
-    private func failure(_ operation: String, _ code: Int32) -> LedgerError {
+    private func failure(_ operation: String, _ code: Int32, _ seen: Int32 = 0) -> LedgerError {
         let primary = code & 0xff
-        let cause = sqlite3_system_errno(handle)
+        let kept = sqlite3_system_errno(handle)
+        let cause = seen != 0 ? seen : kept
         let isDiskFull = primary == SQLITE_FULL || (primary == SQLITE_IOERR && [ENOSPC, EDQUOT].contains(cause))
         isDamaged = isDamaged || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB
-        return LedgerError(
-            "cannot \(operation) \(name): \(String(cString: sqlite3_errmsg(handle)))", isFull: isDiskFull)
+        let words = words(code, cause, String(cString: sqlite3_errmsg(handle)))
+        return LedgerError("cannot \(operation) \(name): \(words)", isFull: isDiskFull)
     }
+}
+
+/// The system's words where SQLite has only "disk I/O error" or "unable to open database file".
+private func words(_ code: Int32, _ cause: Int32, _ plain: String) -> String {
+    let isVague = [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 0xff)
+    let causes = [ENOSPC, EDQUOT, EIO, EROFS, EACCES, EPERM, EFBIG, EMFILE, ENFILE]
+    return isVague && causes.contains(cause) ? Failure(code: cause).words : plain
 }

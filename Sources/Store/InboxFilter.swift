@@ -35,6 +35,13 @@ extension InboxFilter {
         values.filter { if case .null = $0 { false } else { true } }
     }
 
+    /// That every consumer without a filter has seen the inbox row. Follows from `isPending` of none, and bounds the
+    /// rows that have to be looked at for that.
+    static let isPassed = """
+        inbox.seq <= coalesce((SELECT min(cursor) FROM consumers
+            WHERE sender IS NULL AND receiver IS NULL AND grp IS NULL AND type IS NULL), 9223372036854775807)
+        """
+
     /// That a consumer, table `c`, still has to see the inbox row, table `inbox`.
     static let isPending = """
         c.cursor < inbox.seq AND (c.sender IS NULL OR c.sender = inbox.sender)

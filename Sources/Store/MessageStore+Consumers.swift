@@ -12,12 +12,15 @@ extension MessageStore {
         try database.first("\(select)WHERE name = ?", [.text(name)], Consumer.init)
     }
 
-    /// By name, each with the number of messages that it has not acknowledged.
-    package func consumers() throws(LedgerError) -> [(consumer: Consumer, pending: Int)] {
-        let pending = "(SELECT count(*) FROM inbox WHERE \(InboxFilter.isPending))"
-        return try database.rows(
-            "SELECT name, uid, cursor, window, created, sender, receiver, grp, type, \(pending) FROM consumers c ORDER BY name"
-        ) { (Consumer($0), $0.int(9)) }
+    /// By name.
+    package func consumers() throws(LedgerError) -> [Consumer] {
+        try database.rows("\(select)ORDER BY name", [], Consumer.init)
+    }
+
+    /// How many messages it has not acknowledged. Counts them.
+    package func pending(of consumer: Consumer) throws(LedgerError) -> Int {
+        let sql = "SELECT count(*) FROM inbox WHERE \(consumer.filter.condition)seq > ?"
+        return try database.first(sql, consumer.filter.given + [.integer(consumer.cursor)]) { $0.int(0) } ?? 0
     }
 
     /// Inserts, or replaces the one of this name. The cursor is brought into what exists.

@@ -19,6 +19,7 @@ extension MessageStore {
     /// A like one of the last minute takes it in, and stays where it is with its `n` and its time. Without a clock,
     /// likeness ends with the run: else every start would look like the first.
     func add(_ row: Happening) throws(LedgerError) {
+        if row.kind == .gap, let did = row.did { tallies[did, default: Tally()].gaps += row.count }
         if var like = try like(row) {
             like.count += row.count
             like.text = row.text

@@ -9,6 +9,17 @@ extension MessageStore {
         return hasInboxRoom
     }
 
+    package func laggard() throws(LedgerError) -> String? {
+        if let slowest { return slowest }
+        let sql = """
+            SELECT name FROM consumers c WHERE EXISTS (SELECT 1 FROM inbox WHERE \(InboxFilter.isPending))
+            ORDER BY cursor, name LIMIT 1
+            """
+        let found = try database.first(sql) { $0.text(0) }
+        if isStuck { slowest = .some(found) }
+        return found
+    }
+
     /// Rows by `seq`, from `start` on; without it the newest `limit`. Ends with the row whose content makes them
     /// `bytes` or more.
     package func inbox(
@@ -67,13 +78,13 @@ extension MessageStore {
         totals.inboxBytes += size
     }
 
-    /// Rows over their age that nobody waits for.
-    func pruneInbox(wall: Double) throws(LedgerError) {
-        try dropInbox(
+    /// Rows over their age that nobody waits for; how many there were, at most `limit`.
+    func pruneInbox(wall: Double, limit: Int) throws(LedgerError) -> Int {
+        let old = """
+            SELECT seq FROM inbox WHERE received > 0 AND received < ? AND \(InboxFilter.isPassed)
+            AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending)) ORDER BY received LIMIT ?
             """
-            received > 0 AND received < ?
-            AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
-            """, [.real(wall - limits.keep)])
+        return try dropInbox("seq IN (\(old))", [.real(wall - limits.keep), .count(limit)])
     }
 
     var hasInboxRoom: Bool {
@@ -84,7 +95,7 @@ extension MessageStore {
     /// arrival. Where there is no consumer, nobody has read anything.
     private func dropRead() throws(LedgerError) {
         let isRead = """
-            EXISTS (SELECT 1 FROM consumers)
+            EXISTS (SELECT 1 FROM consumers) AND \(InboxFilter.isPassed)
             AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
             """
         while !hasInboxRoom {

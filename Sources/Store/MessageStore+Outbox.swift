@@ -15,27 +15,63 @@ extension MessageStore {
     }
 
     package func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing] {
-        try database.rows(select("WHERE o.sn = ? ORDER BY o.ord DESC LIMIT 8"), [.integer(sn)], Outgoing.init)
+        try database.rows(
+            select("WHERE o.sn = ? AND o.digest IS NOT NULL ORDER BY o.ord DESC LIMIT 8"), [.integer(sn)], Outgoing.init
+        )
     }
 
     package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
-        // The inner part reads the index alone; messages are read only for the rows that are taken.
+        // The inner part reads the index alone, and no further than to the limit.
         let sql = select(
             """
             WHERE o.ord IN (SELECT ord FROM outbox WHERE living = 1 AND due IS NOT NULL AND due <= ?
-                ORDER BY ord LIMIT ?) ORDER BY o.ord
+                ORDER BY due, ord LIMIT ?) ORDER BY o.ord
             """)
-        return try database.rows(sql, [.real(lived), .count(limit)], Outgoing.init)
+        return try portion(sql, [.real(lived), .count(limit)])
     }
 
-    package func waitingOutgoing(receiver: String, limit: Int) throws(LedgerError) -> [Outgoing] {
-        let sql = select("WHERE o.state = 'waiting' AND o.receiver = ? ORDER BY o.ord LIMIT ?")
-        return try database.rows(sql, [.text(receiver), .count(limit)], Outgoing.init)
+    package func waitingOutgoing(
+        receiver: String, after order: Int64, limit: Int
+    ) throws(LedgerError) -> [Outgoing] {
+        let sql = select(
+            """
+            WHERE o.ord IN (SELECT ord FROM outbox INDEXED BY outbox_waiting
+                WHERE state = 'waiting' AND receiver = ? AND ord > ? ORDER BY ord LIMIT ?) ORDER BY o.ord
+            """)
+        return try portion(sql, [.text(receiver), .integer(order), .count(limit)])
     }
 
     package func awaitedReceivers(limit: Int) throws(LedgerError) -> [String] {
-        let sql = "SELECT DISTINCT receiver FROM outbox WHERE state = 'waiting' LIMIT ?"
+        // From one receiver to the next; DISTINCT would read what waits for each.
+        let next = "SELECT min(receiver) FROM outbox INDEXED BY outbox_waiting WHERE state = 'waiting'"
+        let sql = """
+            WITH RECURSIVE awaited (receiver) AS (\(next)
+                UNION ALL SELECT (\(next) AND receiver > a.receiver) FROM awaited a WHERE a.receiver IS NOT NULL)
+            SELECT receiver FROM awaited WHERE receiver IS NOT NULL LIMIT ?
+            """
         return try database.rows(sql, [.count(limit)]) { $0.text(0) }
+    }
+
+    package func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
+        let sql = select(
+            """
+            WHERE o.ord IN (SELECT ord FROM outbox INDEXED BY outbox_expires
+                WHERE living = 1 AND expires <= ? ORDER BY expires LIMIT ?) ORDER BY o.ord
+            """)
+        return try portion(sql, [.real(lived), .count(limit)])
+    }
+
+    /// Whole messages, each of which may have a mebibyte: no more than a few of such.
+    private func portion(_ sql: String, _ values: [SQLValue]) throws(LedgerError) -> [Outgoing] {
+        var left = 4 << 20
+        return try database.rows(sql, values, Outgoing.init) { row in
+            left -= row.size
+            return left > 0
+        }
+    }
+
+    package func nextExpiry() throws(LedgerError) -> Double? {
+        try database.first("SELECT min(expires) FROM outbox WHERE living = 1") { $0.optionalReal(0) } ?? nil
     }
 
     package func nextDue() throws(LedgerError) -> Double? {
@@ -62,18 +98,25 @@ extension MessageStore {
         return try database.rows(sql, states + [.integer(start ?? 0), .count(limit)], Outgoing.init)
     }
 
-    /// How many rows each state has; states without any are absent.
+    /// How many rows each state has of those that have not ended; states without any are absent.
     package func outboxStates() throws(LedgerError) -> [OutgoingState: Int] {
-        let found = try database.rows("SELECT state, count(*) FROM outbox GROUP BY state") { row in
+        let sql = """
+            SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'queued', 'published') GROUP BY state
+            """
+        let found = try database.rows(sql) { row in
             (OutgoingState(rawValue: row.text(0)) ?? .failed, row.int(1))
         }
         return Dictionary(found, uniquingKeysWith: +)
     }
 
     func put(_ row: Outgoing) throws(LedgerError) {
-        let old = try database.first("SELECT ord, living, size FROM outbox WHERE id = ?", [.text(row.id)]) {
-            (order: $0.integer(0), isLiving: $0.flag(1), size: $0.int(2))
+        let old = try database.first("SELECT ord, living, size, state FROM outbox WHERE id = ?", [.text(row.id)]) {
+            (
+                order: $0.integer(0), isLiving: $0.flag(1), size: $0.int(2),
+                isDelivered: $0.text(3) == OutgoingState.delivered.rawValue
+            )
         }
+        count(row, after: old.map { ($0.isLiving, $0.isDelivered) })
         if let old, old.isLiving {
             totals.outboxRows -= 1
             totals.outboxBytes -= old.size

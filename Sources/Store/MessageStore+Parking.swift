@@ -1,12 +1,14 @@
 package import Records
 
 extension MessageStore {
-    package func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked] {
+    package func parked(
+        sender: String, isVerified: Bool, after: Int64, limit: Int
+    ) throws(LedgerError) -> [Parked] {
         try database.rows(
             """
             SELECT number, verified, sender, receiver, wire, digest, received, since FROM parked
-            WHERE verified = ? AND address = ? ORDER BY number LIMIT ?
-            """, [.flag(isVerified), .text(sender), .count(limit)], Parked.init)
+            WHERE verified = ? AND address = ? AND number > ? ORDER BY number LIMIT ?
+            """, [.flag(isVerified), .text(sender), .integer(after), .count(limit)], Parked.init)
     }
 
     package func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String] {

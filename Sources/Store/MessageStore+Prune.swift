@@ -1,24 +1,45 @@
-import Records
+package import Records
 
 extension MessageStore {
-    /// Removes what is over its age. `wall` is seconds since 1970, 0 while the clock is unset: then nothing goes by it.
-    func prune(wall: Double, lived: Double) throws(LedgerError) {
-        try database.run("DELETE FROM parked WHERE since < ?", [.real(lived - limits.parkedAge)])
-        try pruneOutbox(wall: wall, lived: lived)
-        guard wall > 0 else { return }
-        try database.run("DELETE FROM seen WHERE time < ?", [.real(wall - limits.digestAge)])
-        try pruneInbox(wall: wall)
+    /// How many rows of a table go at a time: an hour's worth at once would hold up everybody.
+    private static let portion = 250
+
+    package func prune(wall: Double, lived: Double) throws(LedgerError) -> Bool {
+        try writing { () throws(LedgerError) in
+            try database.run("DELETE FROM parked WHERE since < ?", [.real(lived - limits.parkedAge)])
+            var isMore = try pruneOutbox(wall: wall, lived: lived)
+            guard wall > 0 else { return isMore }
+            let old = "SELECT number FROM seen WHERE time < ? ORDER BY time LIMIT ?"
+            isMore = try portion("DELETE FROM seen WHERE number IN (\(old))", wall - limits.digestAge) || isMore
+            return try pruneInbox(wall: wall, limit: Self.portion) == Self.portion || isMore
+        }
     }
 
     /// The age of an end begins with the first pruning that sees it, by both clocks; either may run out.
-    private func pruneOutbox(wall: Double, lived: Double) throws(LedgerError) {
-        try database.run("UPDATE outbox SET ended_lived = ? WHERE living = 0 AND ended_lived IS NULL", [.real(lived)])
-        let over = "living = 0 AND (ended_lived < ?1 OR (ended_wall < ?2 AND ?2 > 0))"
-        let values: [SQLValue] = [.real(lived - limits.endedAge), .real(wall > 0 ? wall - limits.endedAge : 0)]
-        if wall > 0 {
-            try database.run("UPDATE outbox SET ended_wall = ? WHERE living = 0 AND ended_wall IS NULL", [.real(wall)])
-        }
-        try database.run("DELETE FROM outbox_body WHERE ord IN (SELECT ord FROM outbox WHERE \(over))", values)
-        try database.run("DELETE FROM outbox WHERE \(over)", values)
+    private func pruneOutbox(wall: Double, lived: Double) throws(LedgerError) -> Bool {
+        var isMore = try begin("ended_lived", at: lived)
+        isMore = try dropEnded("ended_lived", before: lived - limits.endedAge) || isMore
+        guard wall > 0 else { return isMore }
+        isMore = try begin("ended_wall", at: wall) || isMore
+        return try dropEnded("ended_wall", before: wall - limits.endedAge) || isMore
+    }
+
+    private func begin(_ clock: String, at time: Double) throws(LedgerError) -> Bool {
+        try portion(
+            """
+            UPDATE outbox SET \(clock) = ? WHERE ord IN
+                (SELECT ord FROM outbox WHERE living = 0 AND \(clock) IS NULL LIMIT ?)
+            """, time)
+    }
+
+    private func dropEnded(_ clock: String, before time: Double) throws(LedgerError) -> Bool {
+        let old = "SELECT ord FROM outbox WHERE living = 0 AND \(clock) < ? ORDER BY \(clock), ord LIMIT ?"
+        _ = try portion("DELETE FROM outbox_body WHERE ord IN (\(old))", time)
+        return try portion("DELETE FROM outbox WHERE ord IN (\(old))", time)
+    }
+
+    private func portion(_ sql: String, _ time: Double) throws(LedgerError) -> Bool {
+        try database.run(sql, [.real(time), .count(Self.portion)])
+        return database.changes == Self.portion
     }
 }

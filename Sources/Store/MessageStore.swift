@@ -19,10 +19,16 @@ package final class MessageStore: Ledger, @unchecked Sendable {
 
     let database: Database
     var totals: Totals
+    /// What the open transaction adds to the table of peers.
+    var tallies: [String: Tally] = [:]
     /// Happenings with a greater `n` are of this run.
     let firstHappening: Int64
     /// The inbox was found full of unread rows, and nobody has read since.
-    var isStuck = false
+    var isStuck = false {
+        didSet { if !isStuck { slowest = nil } }
+    }
+    /// Who is furthest behind, while the inbox is stuck: every message that is refused asks for it.
+    var slowest: String??
     private var before = Snapshot()
 
     /// Running sums, so that neither a send nor an arrival has to count.
@@ -59,10 +65,14 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .forgetSeen(let owner, let sender): try forgetSeen(owner: owner, sender: sender)
             case .park(let row): try park(row)
             case .unpark(let number): try database.run("DELETE FROM parked WHERE number = ?", [.integer(number)])
-            case .unparkAll(let sender): try database.run("DELETE FROM parked WHERE address = ?", [.text(sender)])
+            case .unparkAll(let sender):
+                try database.run(
+                    "DELETE FROM parked WHERE verified IN (0, 1) AND address = ?", [.text(sender)])
             case .happening(let row): try add(row)
             case .value(let key, let value): try put(value, key: key)
-            case .prune(let wall, let lived): try prune(wall: wall, lived: lived)
+            case .forgetValues(let prefix):
+                try database.run(
+                    "DELETE FROM named WHERE key >= ? AND key < ?", [.text(prefix), .text(prefix + "\u{10FFFF}")])
             }
         }
     }
@@ -71,6 +81,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     package func commit() throws(LedgerError) {
         guard hasChanges else { return }
         do throws(LedgerError) {
+            try writeTallies()
             try database.run("COMMIT")
             hasChanges = false
         } catch {
@@ -86,6 +97,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         if database.isInTransaction { try? database.run("ROLLBACK") }
         hasChanges = false
         totals = before.totals
+        tallies = [:]
         arrived.removeLast(max(0, arrived.count - before.arrived))
         written = before.written
         isStuck = false
@@ -162,7 +174,7 @@ private func attempt(_ path: String) throws(LedgerError) -> Database? {
     let database = try Database(path: path, name: "messages.sqlite")
     do throws(LedgerError) {
         try prepare(database)
-        return try isSound(database) ? database : nil
+        return try isSound(database, path) ? database : nil
     } catch {
         guard database.isDamaged else { throw error }
         return nil
@@ -181,11 +193,28 @@ private func prepare(_ database: Database) throws(LedgerError) {
 }
 
 /// Looks through a small file, which takes a moment; a large one would hold up the start for seconds, and its damage
-/// shows when it is met.
-private func isSound(_ database: Database) throws(LedgerError) -> Bool {
+/// shows when it is met. SQLite's check reports a page that cannot be read as damage, too: so the files are read, which
+/// says why they cannot be, and what is readable is looked through once more.
+private func isSound(_ database: Database, _ path: String) throws(LedgerError) -> Bool {
     let pages = try database.first("PRAGMA page_count") { $0.int(0) } ?? 0
     guard pages <= 2_048 else { return true }
-    return try database.first("PRAGMA quick_check(1)") { $0.text(0) } == "ok"
+    if try passesCheck(database) { return true }
+    for ending in ["", "-wal"] { try readThrough(path + ending) }
+    return try passesCheck(database)
+}
+
+private func passesCheck(_ database: Database) throws(LedgerError) -> Bool {
+    try database.first("PRAGMA quick_check(1)") { $0.text(0) } == "ok"
+}
+
+private func readThrough(_ path: String) throws(LedgerError) {
+    do throws(Failure) {
+        let file = try Descriptor(path, O_RDONLY)
+        while try !file.read(limit: 1 << 16).isEmpty {}
+    } catch {
+        guard !error.isAbsent else { return }
+        throw LedgerError(error.error("read", last(of: path)).description)
+    }
 }
 
 /// The database and its log go together: without the log the last messages are not in it.

@@ -2,7 +2,7 @@ import Records
 
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
 enum Schema {
-    static let steps: [[String]] = [first]
+    static let steps: [[String]] = [first, second, third]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -86,5 +86,38 @@ enum Schema {
         """,
         "CREATE INDEX happenings_kind ON happenings (kind, time)",
         "CREATE TABLE named (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    ]
+
+    /// Every index that a message adds to grows at its end, but for those by id and digest: a place in the middle is
+    /// another page to write for each message. Nothing that is asked regularly walks through all rows.
+    private static let second = [
+        "DROP INDEX outbox_sn",
+        "CREATE INDEX outbox_sn ON outbox (sn, ord) WHERE digest IS NOT NULL",
+        "DROP INDEX outbox_living",
+        "CREATE INDEX outbox_living ON outbox (ord, size) WHERE living = 1",
+        "CREATE INDEX outbox_expires ON outbox (expires) WHERE living = 1",
+        "CREATE INDEX outbox_ended_wall ON outbox (ended_wall) WHERE living = 0",
+        "DROP INDEX inbox_size",
+        "CREATE INDEX inbox_size ON inbox (seq, size)",
+        "CREATE INDEX inbox_receiver ON inbox (receiver, seq)",
+        "CREATE INDEX inbox_group ON inbox (grp, seq) WHERE grp IS NOT NULL",
+        "CREATE INDEX inbox_type ON inbox (type, seq)",
+        "DROP INDEX happenings_kind",
+        "CREATE INDEX happenings_kind ON happenings (kind, id, did, time)",
+    ]
+
+    /// What `status` says of each peer, counted as it happens. `outbox_peer` has what `outbox_living` had, and the
+    /// oldest living message to a peer.
+    private static let third = [
+        "CREATE TABLE peers (did TEXT PRIMARY KEY, sent INTEGER, receipted INTEGER, pending INTEGER, gaps INTEGER)",
+        """
+        INSERT INTO peers SELECT receiver, count(*), sum(state = 'delivered'), sum(living), 0 FROM outbox GROUP BY receiver
+        """,
+        """
+        INSERT INTO peers SELECT did, 0, 0, 0, sum(count) FROM happenings WHERE kind = 'gap' AND did IS NOT NULL GROUP BY did
+            ON CONFLICT (did) DO UPDATE SET gaps = excluded.gaps
+        """,
+        "DROP INDEX outbox_living",
+        "CREATE INDEX outbox_peer ON outbox (receiver, ord, size) WHERE living = 1",
     ]
 }

@@ -1,8 +1,11 @@
 import CSQLite
+import Glibc
 
 /// A prepared statement. Bind, step, reset: `Database` does all three, in this order.
 final class Statement {
     private let handle: OpaquePointer
+    /// What the system said during the last step. SQLite does not keep it when a commit fails.
+    private(set) var cause: Int32 = 0
 
     /// Takes over `handle`, which is finalized with the statement.
     init(owning handle: OpaquePointer) {
@@ -24,7 +27,10 @@ final class Statement {
 
     /// `SQLITE_ROW`, `SQLITE_DONE`, or the failure.
     func step() -> Int32 {
-        sqlite3_step(handle)
+        errno = 0
+        let code = sqlite3_step(handle)
+        cause = errno
+        return code
     }
 
     func reset() {

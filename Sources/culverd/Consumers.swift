@@ -30,7 +30,7 @@ import Store
     init(store: MessageStore) throws(LedgerError) {
         self.store = store
         let newest = try store.newestSequence()
-        for (consumer, _) in try store.consumers() { handedOut[consumer.name] = newest }
+        for consumer in try store.consumers() { handedOut[consumer.name] = newest }
     }
 
     func isConnected(_ consumer: String) -> Bool { subscriptions[consumer] != nil }

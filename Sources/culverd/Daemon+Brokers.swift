@@ -1,3 +1,4 @@
+import Agent
 import Crypto
 import DIMP
 import Format
@@ -12,14 +13,16 @@ extension Daemon {
     ///
     /// The start's number is written down before it is used, as far as the disk works: without one we dial all the same.
     func dialBrokers() {
-        let at = max(loop.clock.now.wall, lastPresence + 1)
-        lastPresence = at
+        let at = began
         let boot = boot
-        loop.add(
-            .chore { turn in
-                try turn.ledger.apply(.value(key: "presence boot", boot))
-                try turn.ledger.apply(.value(key: "presence at", String(at)))
-            })
+        if !hasDialled {
+            loop.take(.started(boot: boot, at: at, last: lastPresence))
+            loop.add(
+                .chore { turn in
+                    try turn.ledger.apply(.value(key: "presence boot", boot))
+                    try turn.ledger.apply(.value(key: "presence at", String(at)))
+                })
+        }
         loop.add(
             .chore { [weak self] turn in
                 guard let self else { return }
@@ -46,6 +49,18 @@ extension Daemon {
                     .chore { turn in try turn.note(.broker, .warning, text, broker: name, reason: "clean-session") })
             }
             self.brokers.start(settings, presence: presence, starts: starts)
+        }
+    }
+
+    /// The will is what it was signed as before the connection; what is stated while connected may say more.
+    func state(under address: Address, on broker: String, answering other: String?) {
+        guard let other, let identity = facebook.identity(address) else {
+            return brokers.state(nil, of: address, on: broker)
+        }
+        let others = facebook.identities.filter { $0.id.address != address }
+        let statement = Statement(isOnline: true, at: began, boot: boot, answers: other)
+        pool.run(lane: "presence", { try? statement.signed(by: identity, with: others) }) { [weak self] online in
+            self?.brokers.state(online, of: address, on: broker)
         }
     }
 

@@ -36,13 +36,16 @@ import Transport
     private var lastToken: UInt64 = 0
     /// Who waits for an outgoing message to reach a state, and who sent it.
     var waiters: [Waiter] = []
-    var senders: [String: ConnectionID] = [:]
+    /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
+    var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
-    /// When our presence was stated last, in seconds since 1970.
-    var lastPresence: Double
+    /// When this start began and the one before it, as both are stated to others, in seconds since 1970. A thousandth
+    /// after the last at least: by a whole second two copies that are started soon would begin at the same time.
+    private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 0.001)
+    let lastPresence: Double
     var hasDialled = false
     private(set) var isStopping = false
 
@@ -89,7 +92,9 @@ import Transport
         }
         consumers.name = { [weak self] id in self?.desk.name(of: id) }
         loop.perform = { [weak self] in self?.perform($0) }
-        loop.work = { [weak self] job, finish in self?.pool.run(lane: job.lane, { job.done() }, then: finish) }
+        loop.work = { [weak self] job, finish in
+            self?.pool.run(lane: job.lane, weight: job.weight, { job.done() }, then: finish)
+        }
         loop.onNews = { [weak self] happenings, hasArrived in self?.tell(happenings, hasArrived) }
         loop.onTurn = { [weak self] in
             self?.brokers.relieve()
@@ -155,6 +160,12 @@ import Transport
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .keep(let addresses, let broker): brokers.keep(addresses, on: broker)
+        case .state(let address, let broker, let other): state(under: address, on: broker, answering: other)
+        case .standBack:
+            log(
+                .error, "another board has our keys and started earlier: this one stands back until it is started again"
+            )
+            brokers.standBack()
         case .rejected(let rejection, let sender):
             log(.debug, "refused a message of \(sender ?? "somebody"): \(rejection)")
         }
@@ -176,7 +187,7 @@ import Transport
         watchers[connection] = nil
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
-        senders = senders.filter { $0.value != connection }
+        senders[connection] = nil
     }
 
     // MARK: - Beginning
@@ -184,6 +195,13 @@ import Transport
     private func noteStart() {
         let damages = loop.directory.takeDamages() + (store.damage.map { [$0] } ?? [])
         let isForeign = installation.isForeign
+        let mark = Hex.encode(installation.mark)
+        loop.add(
+            .duty { turn in
+                guard try turn.ledger.value(key: "place") != mark else { return }
+                if try turn.ledger.value(key: "place") != nil { try turn.handle(.restored) }
+                try turn.ledger.apply(.value(key: "place", mark))
+            })
         loop.add(
             .chore { turn in
                 try turn.note(.start, .info, "culverd \(Version.text) started")
@@ -291,9 +309,18 @@ import Transport
             .disk, .error, (damages.prefix(16) + rest).joined(separator: "; "), reason: "damaged-file")
     }
 
+    /// The event can be written only when the disk works again; trying finds out, without anybody asking for something.
     private func noteDisk(_ fault: String?) {
-        if let fault { return log(.error, "nothing is accepted: \(fault)") }
-        log(.info, "the disk works again")
-        loop.add(.chore { turn in try turn.note(.disk, .warning, "the disk works again", reason: "recovered") })
+        guard let fault else { return log(.info, "the disk works again") }
+        log(.error, "nothing is accepted: \(fault)")
+        let began = loop.clock.now
+        loop.add(
+            .duty { turn in
+                let time = began.isClockSet ? began.wall : 0
+                let text = "nothing was accepted: \(fault)"
+                try turn.ledger.apply(
+                    .happening(Happening(time: time, kind: .disk, level: .error, reason: "failed", text: text)))
+                try turn.note(.disk, .warning, "the disk works again", reason: "recovered")
+            })
     }
 }

@@ -85,4 +85,9 @@ extension Host {
         var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
         setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
     }
+
+    /// What a busy time has taken and left free goes back to the system.
+    static func giveBackMemory() {
+        malloc_trim(0)
+    }
 }

@@ -133,6 +133,31 @@ struct DeliveryTests {
         #expect(pair.b.texts == words)
     }
 
+    @Test("many that waited are sealed a few at a time, in order, and what is sent meanwhile comes behind them")
+    func releasedInPortions() throws {
+        let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
+        pair.b.policy.strangers = .open
+        pair.link(0)
+        for number in 0..<100 { pair.send("\(number)") }
+        pair.settle()
+        pair.put(JSON.object(People.hulk.meta.json).bytes, at: .meta(pair.b.id.address))
+        let visa = JSON.object(People.hulk.visa.json).bytes
+        let place = Place.visa(pair.b.id.address)
+        let effects = pair.a.handle(.found(place, visa, broker: "home"), at: pair.now)
+        let jobs = effects.compactMap { effect -> Job? in if case .work(let job) = effect { job } else { nil } }
+        #expect((1...64).contains(jobs.count))
+        // Their results are lost with the power, and nothing with them.
+        pair.restart(0)
+        let last = pair.send("100")
+        #expect(pair.row(last)?.state == .waiting)
+        #expect((1...64).contains(pair.jobCount))
+        pair.link(1)
+        pair.settle()
+        pair.advance(60)
+        #expect(pair.b.texts == (0...100).map { "\($0)" })
+        #expect(pair.a.ledger.state.outgoing.allSatisfy { $0.state == .delivered })
+    }
+
     @Test("our card rides along until the peer shows that it knows us")
     func card() throws {
         let pair = Pair.friends()
@@ -347,6 +372,24 @@ struct DeliveryTests {
         #expect(pair.row(fifth)?.state == .delivered)
     }
 
+    @Test("the outbox counts bytes, of what is being sealed too; what has ended makes room")
+    func outboxBytes() throws {
+        let pair = Pair.friends()
+        pair.a.policy.outboxBytes = 10_000
+        pair.trouble.lost = 1
+        let text = String(repeating: "x", count: 4_000)
+        let tokens = (0..<3).map { _ in pair.send(text) }
+        guard case .refused(let refusal)? = pair.a.answers[tokens[2]] else { Issue.record("not full"); return }
+        #expect(refusal.reason == "outbox-full")
+        pair.settle()
+        #expect(tokens.prefix(2).allSatisfy { pair.row($0) != nil })
+        pair.trouble.lost = 0
+        pair.advance(60)
+        let later = pair.send(text)
+        pair.settle()
+        #expect(pair.row(later)?.state == .delivered)
+    }
+
     @Test("a submission whose turn cannot be written is refused, and nothing of it stays")
     func diskFull() throws {
         let pair = Pair.friends()
@@ -373,6 +416,29 @@ struct DeliveryTests {
         pair.advance(60)
         #expect(pair.row(token)?.state == .delivered)
         #expect(pair.b.texts == ["hold on"])
+    }
+}
+
+extension DeliveryTests {
+    @Test("what is in the inbox already is receipted again though nothing can be written, at most once in 10 s")
+    func receiptOnFullDisk() throws {
+        let pair = Pair.friends()
+        pair.send("once")
+        pair.settle()
+        let message = try #require(pair.messages(from: 0, to: pair.b.id.address).first)
+        pair.advance(11)
+        pair.forgetPublished()
+        pair.b.ledger.isFull = true
+        for _ in 0..<2 {
+            pair.lay(message)
+            pair.settle()
+        }
+        #expect(pair.messages(from: 1, to: pair.a.id.address).count == 1)
+        pair.advance(11)
+        pair.lay(message)
+        pair.settle()
+        #expect(pair.messages(from: 1, to: pair.a.id.address).count == 2)
+        #expect(pair.b.texts == ["once"])
     }
 }
 

@@ -184,6 +184,16 @@ struct DirectoryTests {
         #expect(pair.a.ticks - before < 20)
     }
 
+    @Test("with no broker a message expires in time")
+    func expiresOffline() throws {
+        let pair = Pair([Board([People.moki])])
+        let token = pair.send("waiting", to: People.carol.id, expiry: 500)
+        pair.advance(499)
+        #expect(pair.row(token)?.state == .waiting)
+        pair.advance(2)
+        #expect(pair.row(token)?.state == .expired)
+    }
+
     @Test("a broker without room makes no ticks either")
     func idleWithoutRoom() throws {
         let pair = Pair.friends()

@@ -237,15 +237,17 @@ struct IncomingTests {
         #expect(pair.b.texts == ["sealed", "mine"])
     }
 
-    @Test("a full inbox gives no receipt and says so; the sender repeats until there is room")
+    @Test("a full inbox gives no receipt and names the consumer that is behind; the sender repeats until there is room")
     func inboxFull() throws {
         let pair = Pair.friends()
         pair.b.ledger.inboxLimit = 0
+        pair.b.ledger.slowest = "lamp"
         let token = pair.send("wait")
         pair.settle()
         #expect(pair.row(token)?.state == .published)
         #expect(pair.messages(from: 1, to: moki.id.address).isEmpty)
-        #expect(pair.b.ledger.state.happenings.contains { $0.kind == .inbox && $0.reason == "inbox-full" })
+        let said = pair.b.ledger.state.happenings.filter { $0.kind == .inbox && $0.reason == "inbox-full" }
+        #expect(said.first?.text.contains("consumer lamp is behind") == true)
         pair.b.ledger.inboxLimit = 10
         pair.advance(30)
         #expect(pair.row(token)?.state == .delivered)

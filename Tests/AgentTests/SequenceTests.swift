@@ -63,6 +63,34 @@ struct SequenceTests {
         #expect(events(pair, .clone).map(\.did) == [People.moki.id.text])
     }
 
+    @Test("what comes late of an earlier stream leaves the holes of the present one as they are")
+    func lateStream() throws {
+        let pair = Pair.friends()
+        pair.send("old 1")
+        pair.settle()
+        pair.trouble.lost = 1
+        pair.send("old 2")
+        pair.settle()
+        pair.trouble.lost = 0
+        pair.feed(0, .restored)
+        pair.send("new 1")
+        pair.settle()
+        pair.trouble.lost = 1
+        let token = pair.send("new 2")
+        pair.settle()
+        let lost = try #require(pair.row(token))
+        pair.feed(0, .cancelled(id: lost.id, token: 99))
+        pair.trouble.lost = 0
+        pair.send("new 3")
+        pair.settle()
+        #expect(pair.b.texts == ["old 1", "new 1", "new 3"])
+        pair.advance(60)
+        #expect(pair.b.texts == ["old 1", "new 1", "new 3", "old 2"])
+        pair.advance(1000)
+        #expect(events(pair, .gap).count == 1)
+        #expect(events(pair, .clone).isEmpty)
+    }
+
     @Test("the window keeps holes apart, joins nothing, and survives being written down")
     func window() throws {
         var window = ReplayWindow(first: 10)

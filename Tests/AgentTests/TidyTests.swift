@@ -15,6 +15,19 @@ struct TidyTests {
         #expect(board.ledger.state.prunes == [[1_800_000_000, 100], [0, 3701]])
     }
 
+    @Test("what does not go at once goes soon after, and then the hour begins")
+    func inPortions() throws {
+        let board = Board([People.moki])
+        board.ledger.morePrunes = 3
+        var now = Moment(wall: 1_800_000_000, lived: 100)
+        for count in 1...3 {
+            _ = board.handle(.ticked, at: now)
+            #expect(board.ledger.state.prunes.count == count)
+            now.lived = board.nextTick(now)
+        }
+        #expect(now.lived > 3600)
+    }
+
     @Test("the hour comes however often something else happens in between")
     func busy() throws {
         let board = Board([People.moki])

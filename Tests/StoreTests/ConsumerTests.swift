@@ -83,7 +83,7 @@ import Testing
         try store.put(Consumer(name: "c", uid: 1, cursor: 0, filter: filter, created: 0))
         #expect(try store.next(for: "c", after: 0, limit: 10).messages.map(\.id) == expected)
         #expect(rows.filter(filter.takes).map(\.id) == expected)
-        #expect(try store.consumers().map(\.pending) == [expected.count])
+        #expect(try store.consumers().map(store.pending) == [expected.count])
     }
 
     @Test("the cursor passes what the filter leaves out, and stops before what is not acknowledged")
@@ -125,7 +125,7 @@ import Testing
     @Test("rows that are gone are passed over")
     func holes() throws {
         try fill(3)
-        try store.apply(.prune(wall: 1e9, lived: 0))
+        _ = try store.prune(wall: 1e9, lived: 0)
         try store.apply(.incoming(incoming("new")))
         try store.put(Consumer(name: "c", uid: 1, cursor: 0, created: 0))
         #expect(try store.next(for: "c", after: 0, limit: 5).messages.map(\.seq) == [4])

@@ -32,7 +32,7 @@ import Testing
         do {
             let store = try store(rows: 3)
             #expect(try store.newestSequence() == 3)
-            try store.apply(.prune(wall: 1e9, lived: 0))
+            _ = try store.prune(wall: 1e9, lived: 0)
             try store.commit()
             #expect(try store.inbox(limit: 10).isEmpty)
         }
@@ -70,6 +70,21 @@ import Testing
         #expect(try store.inboxSize().count == 4)
     }
 
+    @Test("the consumer that is behind in a full inbox is named, until it is another one")
+    func laggard() throws {
+        let store = try store(rows: 3, .with { $0.inboxRows = 3 })
+        #expect(try !store.inboxHasRoom())
+        #expect(try store.laggard() == nil)
+        try store.put(
+            Consumer(name: "away", uid: 1, cursor: 0, filter: InboxFilter(sender: "nobody@N"), created: 0))
+        try store.put(Consumer(name: "fast", uid: 1, cursor: 2, created: 0))
+        try store.put(Consumer(name: "slow", uid: 1, cursor: 0, created: 0))
+        #expect(try !store.inboxHasRoom())
+        for _ in 0..<2 { #expect(try store.laggard() == "slow") }
+        _ = try store.acknowledge(consumer: "slow", seq: 3)
+        #expect(try store.laggard() == "fast")
+    }
+
     @Test("a full inbox counts bytes too")
     func bytes() throws {
         let store = try store(rows: 4, .with { $0.inboxBytes = 4 * 13 })
@@ -84,7 +99,7 @@ import Testing
         let store = try store(rows: 3, .with { $0.inboxRows = 3 })
         #expect(try !store.inboxHasRoom())
         #expect(try store.inboxSize().count == 3)
-        try store.apply(.prune(wall: 1e9, lived: 0))
+        _ = try store.prune(wall: 1e9, lived: 0)
         #expect(try store.inboxHasRoom())
     }
 
@@ -121,12 +136,12 @@ import Testing
             .incoming(incoming("3", received: 1_000 + day)), .incoming(incoming("4", received: 0)),
         ])
         _ = try store.acknowledge(consumer: "c", seq: 1)
-        try store.apply(.prune(wall: 0, lived: 1e9))
+        _ = try store.prune(wall: 0, lived: 1e9)
         #expect(try store.inboxSize().count == 4)
-        try store.apply(.prune(wall: 1_001 + 30 * day, lived: 0))
+        _ = try store.prune(wall: 1_001 + 30 * day, lived: 0)
         #expect(try store.inbox(limit: 9).map(\.id) == ["2", "3", "4"])
         _ = try store.acknowledge(consumer: "c", seq: 4)
-        try store.apply(.prune(wall: 1_001 + 30 * day, lived: 0))
+        _ = try store.prune(wall: 1_001 + 30 * day, lived: 0)
         #expect(try store.inbox(limit: 9).map(\.id) == ["3", "4"])
         #expect(try store.inboxSize() == (2, 26))
     }

@@ -133,6 +133,17 @@ import Testing
         }
     }
 
+    @Test("values are forgotten by the beginning of their key, and no others")
+    func forgotten() throws {
+        let store = try scratch.open()
+        for key in ["stream ", "stream a", "stream é", "streaming", "strea", "stream"] {
+            try store.apply(.value(key: key, "x"))
+        }
+        try store.apply(.forgetValues(prefix: "stream "))
+        for key in ["stream ", "stream a", "stream é"] { #expect(try store.value(key: key) == nil) }
+        for key in ["streaming", "strea", "stream"] { #expect(try store.value(key: key) == "x") }
+    }
+
     @Test("an empty file and one of an older schema are brought up to date")
     func migrated() throws {
         do {

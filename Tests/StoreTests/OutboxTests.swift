@@ -59,7 +59,7 @@ import Testing
         #expect(try store.outgoing(id: "a")?.sealed == nil)
     }
 
-    @Test("due rows come in the order of acceptance, only living ones, only to the limit")
+    @Test("those that have been due for longest come, in the order of acceptance, only living ones, only to the limit")
     func due() throws {
         try store.apply([
             .outgoing(outgoing("late", due: 50)), .outgoing(outgoing("a", due: 9)), .outgoing(outgoing("b", due: 1)),
@@ -68,6 +68,7 @@ import Testing
         ])
         #expect(try store.dueOutgoing(at: 10, limit: 10).map(\.id) == ["a", "b", "c"])
         #expect(try store.dueOutgoing(at: 10, limit: 2).map(\.id) == ["a", "b"])
+        #expect(try store.dueOutgoing(at: 10, limit: 1).map(\.id) == ["b"])
         #expect(try store.nextDue() == 1)
         try store.apply([.outgoing(outgoing("b", state: .cancelled, due: 1)), .outgoing(outgoing("a"))])
         #expect(try store.nextDue() == 10)
@@ -85,8 +86,52 @@ import Testing
             .outgoing(outgoing("b", receiver: "y@Y", state: .waiting)),
             .outgoing(outgoing("c", receiver: "x@X", state: .waiting)), .outgoing(outgoing("d", receiver: "z@Z")),
         ])
-        #expect(try store.waitingOutgoing(receiver: "x@X", limit: 10).map(\.id) == ["a", "c"])
+        #expect(try store.waitingOutgoing(receiver: "x@X", after: 0, limit: 10).map(\.id) == ["a", "c"])
+        #expect(try store.waitingOutgoing(receiver: "x@X", after: 1, limit: 10).map(\.id) == ["c"])
         #expect(try Set(store.awaitedReceivers(limit: 10)) == ["x@X", "y@Y"])
+        #expect(try store.awaitedReceivers(limit: 1).count == 1)
+    }
+
+    @Test("whole messages are read only as far as they fit into memory")
+    func portions() throws {
+        let content = String(repeating: "x", count: 1 << 20)
+        for number in 1...9 {
+            try store.apply(
+                .outgoing(outgoing("\(number)", receiver: "x@X", content: content, state: .waiting, due: 1)))
+        }
+        #expect(try store.waitingOutgoing(receiver: "x@X", after: 0, limit: 9).map(\.id) == ["1", "2", "3", "4"])
+        #expect(try store.waitingOutgoing(receiver: "x@X", after: 8, limit: 9).map(\.id) == ["9"])
+        #expect(try store.dueOutgoing(at: 1, limit: 9).count == 4)
+        #expect(try store.expiredOutgoing(at: 9_000, limit: 9).count == 4)
+    }
+
+    @Test("what has expired is found by its time, and only while it lives")
+    func expired() throws {
+        try store.apply([.outgoing(outgoing("a")), .outgoing(outgoing("b", state: .expired))])
+        #expect(try store.nextExpiry() == 9_000)
+        #expect(try store.expiredOutgoing(at: 8_999, limit: 9).isEmpty)
+        #expect(try store.expiredOutgoing(at: 9_000, limit: 9).map(\.id) == ["a"])
+        try store.apply(.outgoing(outgoing("a", state: .delivered)))
+        #expect(try store.nextExpiry() == nil)
+    }
+
+    @Test("pruning takes a portion at a time, and says when it is done")
+    func prunedInPortions() throws {
+        for number in 0..<600 {
+            try store.apply(.outgoing(outgoing("\(number)", state: .delivered)))
+            try store.apply(.incoming(incoming("\(number)", received: 1)))
+            try store.apply(.seen(seen([UInt8(number / 256), UInt8(number % 256)], time: 1)))
+        }
+        let day = 86_400.0
+        while try store.prune(wall: 1e9, lived: 0) {}
+        #expect(try store.inboxSize().count == 0)
+        #expect(try store.database.first("SELECT count(*) FROM seen") { $0.int(0) } == 0)
+        #expect(try store.prune(wall: 1e9 + 31 * day, lived: 0))
+        let left = try store.outbox(limit: 1000).count
+        #expect(left > 0 && left < 600)
+        #expect(try store.prune(wall: 1e9 + 31 * day, lived: 0))
+        #expect(try !store.prune(wall: 1e9 + 31 * day, lived: 0))
+        #expect(try store.outbox(limit: 1000).isEmpty)
     }
 
     @Test("the size counts living rows, their contents and ciphertexts, through every change")
@@ -129,18 +174,18 @@ import Testing
     func pruned() throws {
         let day = 86_400.0
         try store.apply([.outgoing(outgoing("old", ref: "r", state: .delivered)), .outgoing(outgoing("lives"))])
-        try store.apply(.prune(wall: 0, lived: 100))
-        try store.apply(.prune(wall: 0, lived: 100 + 30 * day))
+        _ = try store.prune(wall: 0, lived: 100)
+        _ = try store.prune(wall: 0, lived: 100 + 30 * day)
         #expect(try store.outgoing(sender: "moki@B", receiver: "hulk@A", ref: "r") != nil)
-        try store.apply(.prune(wall: 0, lived: 101 + 30 * day))
+        _ = try store.prune(wall: 0, lived: 101 + 30 * day)
         #expect(try store.outgoing(id: "old") == nil)
         #expect(try store.database.first("SELECT count(*) FROM outbox_body") { $0.int(0) } == 1)
 
         try store.apply(.outgoing(outgoing("wall", state: .delivered)))
-        try store.apply(.prune(wall: 1e9, lived: 200 + 30 * day))
-        try store.apply(.prune(wall: 0, lived: 300 + 30 * day))
+        _ = try store.prune(wall: 1e9, lived: 200 + 30 * day)
+        _ = try store.prune(wall: 0, lived: 300 + 30 * day)
         #expect(try store.outgoing(id: "wall") != nil)
-        try store.apply(.prune(wall: 1e9 + 31 * day, lived: 300 + 30 * day))
+        _ = try store.prune(wall: 1e9 + 31 * day, lived: 300 + 30 * day)
         #expect(try store.outgoing(id: "wall") == nil)
         #expect(try store.outgoing(id: "lives") != nil)
         #expect(try store.outboxSize() == (1, 2))

@@ -77,7 +77,7 @@ import Testing
         let store = try scratch.open()
         let week = 7 * 86_400.0
         try store.apply([.park(parked(1, since: 100)), .park(parked(2, since: 200))])
-        try store.apply(.prune(wall: 0, lived: 101 + week))
+        _ = try store.prune(wall: 0, lived: 101 + week)
         #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2])
     }
 }

@@ -54,9 +54,9 @@ import Testing
         try store.apply([
             .seen(seen([1], time: 1_000)), .seen(seen([2], time: 1_000 + day)), .seen(seen([3], time: nil)),
         ])
-        try store.apply(.prune(wall: 0, lived: 1e9))
+        _ = try store.prune(wall: 0, lived: 1e9)
         #expect(try store.seen(owner: "B", sender: "A", digest: [1]) != nil)
-        try store.apply(.prune(wall: 1_001 + 32 * day, lived: 0))
+        _ = try store.prune(wall: 1_001 + 32 * day, lived: 0)
         #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == nil)
         #expect(try store.seen(owner: "B", sender: "A", digest: [2]) != nil)
         #expect(try store.seen(owner: "B", sender: "A", digest: [3]) != nil)

@@ -29,6 +29,32 @@ import Testing
         #expect(json.lines.count == 1)
     }
 
+    @Test("the status tells of each peer, of how many more there are, and of the other board with our keys")
+    func peers() async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        let day = Date().timeIntervalSince1970 - 86_430
+        let result: JSON = [
+            "peers": [
+                [
+                    "did": "hub@4WDf", "name": "hub", "sent": 9, "receipted": 6, "pending": 2, "oldest": .number(day),
+                    "gaps": 1,
+                ], ["did": "porch@1HHH", "sent": 1, "receipted": 0, "pending": 1, "oldest": 0, "gaps": 0],
+            ], "further_peers": 12, "standing_back": ["did": "me@4XYZ", "since": 1_795_000_000],
+        ]
+        daemon.answers["status"] = { _ in .success(result) }
+        let session = try await daemon.culver("status")
+        #expect(
+            session.lines.suffix(4).map {
+                $0.replacingOccurrences(of: #" 1d( \d+.)?, "#, with: " 1d, ", options: .regularExpression)
+            } == [
+                "peer      hub@4WDf (hub): 9 sent, 6 receipted, 2 pending for 1d, 1 gap",
+                "peer      porch@1HHH: 1 sent, 0 receipted, 1 pending", "          and 12 more",
+                "clone     another board has the keys of me@4XYZ: this one sends and takes nothing",
+            ])
+        #expect(session.err.hasPrefix("hint: "))
+    }
+
     @Test(
         "verbs ask with the daemon's names",
         arguments: [

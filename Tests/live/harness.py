@@ -109,10 +109,12 @@ def _end_all() -> None:
 class Mosquitto:
     """Debian's broker on a free loopback port, with a configuration of its own."""
 
-    def __init__(self, directory: pathlib.Path, persistence: bool = False, lines: list[str] = (), listener: str = ""):
+    def __init__(
+        self, directory: pathlib.Path, persistence: bool = False, lines: list[str] = (), listener: str = "", port: int = 0
+    ):
         self.directory = directory / "broker"
         self.directory.mkdir()
-        self.port = free_port()
+        self.port = port or free_port()
         self.listener = listener
         self.lines = [
             f"user {getpass.getuser()}",  # else it changes to a user who cannot write here
@@ -347,6 +349,7 @@ class Daemon:
             f"[agent]\nstate = {self.state}\nsocket = {self.socket}\nstrangers = {strangers}\nlog = debug\n"
             f"[identity]\nname = {name}\n{broker}\n{sections}\n"
         )
+        self.environment: dict[str, str] = {}  # added to the daemon's
         self.process = None
         self._did = None
         if begin:
@@ -360,6 +363,7 @@ class Daemon:
         """Starts it and does not wait until it answers."""
         log = open(self.home / "log", "ab")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CULVER")}
+        environment.update(self.environment)
         self.process = start(
             [program("culverd"), "--config", str(self.configuration)], stdout=log, stderr=log, env=environment
         )
@@ -420,9 +424,9 @@ class Daemon:
 
     def inbox(self) -> list[dict]:
         """All that arrived, oldest first."""
-        found, start = [], None
+        found, start = [], 0
         while True:
-            page = self.call("inbox.list", limit=1000, **({} if start is None else {"start": start}))
+            page = self.call("inbox.list", limit=1000, start=start)
             found += rows(page)
             start = page.get("next")
             if start is None:

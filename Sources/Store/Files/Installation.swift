@@ -9,6 +9,9 @@ package struct Installation: Sendable, Equatable {
     package var serial: [UInt8]
     /// The directory was made on another board.
     package var isForeign: Bool
+    /// Of this board and this very file: another one after the directory was copied or came back from a backup, for no
+    /// copy keeps the number of a file and the time of its last change. An image of the whole card does.
+    package var mark: [UInt8] = []
 }
 
 extension StateDirectory {
@@ -17,18 +20,31 @@ extension StateDirectory {
         let here = serial.map { Digest.sha256($0) } ?? []
         if let kept = try readInstallation() {
             let isForeign = !here.isEmpty && !kept.serial.isEmpty && here != kept.serial
-            return Installation(nonce: kept.nonce, serial: kept.serial, isForeign: isForeign)
+            return try marked(Installation(nonce: kept.nonce, serial: kept.serial, isForeign: isForeign), here)
         }
         let made = Installation(nonce: try newNonce(), serial: here, isForeign: false)
         try write(made)
-        return made
+        return try marked(made, here)
     }
 
     /// Takes this board for the directory's own, under a new nonce: it is another installation from here on.
     package func adoptBoard(serial: [UInt8]? = boardSerial()) throws(FileError) -> Installation {
         let made = Installation(nonce: try newNonce(), serial: serial.map { Digest.sha256($0) } ?? [], isForeign: false)
         try write(made)
-        return made
+        return try marked(made, made.serial)
+    }
+
+    private func marked(_ installation: Installation, _ here: [UInt8]) throws(FileError) -> Installation {
+        let path = try full(Place.install)
+        var marked = installation
+        do throws(Failure) {
+            let file = try status(of: path)
+            let words = "\(file.st_ino) \(file.st_ctim.tv_sec) \(file.st_ctim.tv_nsec) \(Hex.encode(here))"
+            marked.mark = Array(Digest.sha256(Array(words.utf8)).prefix(8))
+        } catch {
+            throw error.error("read", Place.install)
+        }
+        return marked
     }
 
     private func readInstallation() throws(FileError) -> (nonce: [UInt8], serial: [UInt8])? {

@@ -20,7 +20,27 @@ struct Status: ParsableCommand {
         rows.append(["outbox", out])
         rows.append(["inbox", "\(inbox.count("count")) messages, \(inbox.count("unacknowledged")) unacknowledged"])
         rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
+        rows += status.list("peers").map { ["peer", words(forPeer: $0)] }
+        if status.count("further_peers") > 0 { rows.append(["", "and \(status.count("further_peers")) more"]) }
+        if let other = status["standing_back"] {
+            rows.append([
+                "clone", "another board has the keys of \(other.who("did")): this one sends and takes nothing",
+            ])
+        }
         Screen.table(rows)
+        if status["standing_back"] != nil {
+            Screen.hint("retire one of the two boards; to go on with this one, end the other and start culverd again")
+        }
+    }
+
+    private static func words(forPeer peer: JSON) -> String {
+        var words = "\(peer.who("did")): \(peer.count("sent")) sent, \(peer.count("receipted")) receipted"
+        words += ", \(peer.count("pending")) pending"
+        if let oldest = peer["oldest"]?.double, oldest > 0 {
+            words += " for \(Span.words(for: Moment.now - oldest))"
+        }
+        if peer.count("gaps") > 0 { words += ", \(peer.count("gaps")) gap\(peer.count("gaps") == 1 ? "" : "s")" }
+        return words
     }
 
     private static func words(forBroker broker: JSON) -> String {

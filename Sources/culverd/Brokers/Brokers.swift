@@ -32,23 +32,31 @@ import Transport
     /// Whose topics were asked for, by broker.
     private var kept: [String: [Address]] = [:]
     private var presence: Presence?
-    /// When our state was put on a broker, and where it has to be put again.
-    private var lastState: [String: Double] = [:]
-    private var repairs: Set<String> = []
+    /// The connections on which our presence was stated.
+    private var stated: Set<String> = []
+    /// Another board goes on with our keys: nothing is dialled any more.
+    private(set) var isStandingBack = false
     /// Links that are ended in order to begin anew, with other options.
     private var renewed: Set<String> = []
     /// Brokers where somebody else has our client id.
     private var usurped: Set<String> = []
+    /// Since when brokers are connected, in seconds of the board, and how many connections in a row were soon lost.
+    private var since: [String: Double] = [:]
+    private var losses: [String: Int] = [:]
     /// Brokers whose last connections ended with the daemon, before they were a minute old.
     private var starts: [String: Int] = [:]
     private var connections = 0
     private var measured: [String: Int] = [:]
     private var isSuspended = false
+    /// Bytes that brokers gave us and that no turn has dealt with.
+    private var gathered = 0
     private(set) var conditions: [String: Condition] = [:]
     private var ending: (@MainActor () -> Void)?
 
     /// Beyond this many errands the brokers are held back.
     private static let backlog = 512
+    /// Or this many bytes of messages: each of them is in memory in several forms.
+    private static let weight = 4 << 20
 
     init(loop: Loop, pool: Pool) {
         self.loop = loop
@@ -63,7 +71,7 @@ import Transport
     /// Dials every broker; one that is connected already is dialled anew when its options or our presence changed.
     /// `starts`: how often in a row a start ended soon after connecting, by broker.
     func start(_ all: [Setting], presence: Presence?, starts: [String: Int] = [:]) {
-        guard ending == nil else { return }
+        guard ending == nil, !isStandingBack else { return }
         let last = self.presence.flatMap { $0.address == presence?.address ? nil : $0 }
         self.presence = presence
         self.starts.merge(starts) { $1 }
@@ -90,6 +98,16 @@ import Transport
     private func renew(_ name: String, saying last: Presence? = nil) {
         renewed.insert(name)
         links[name]?.stop(publishing: farewell(of: last, on: name))
+    }
+
+    /// Hangs up for good. Nothing is said on the topics: what stands there is another board's.
+    func standBack() {
+        isStandingBack = true
+        for (name, link) in links {
+            conditions[name] = Condition(state: "away", reason: "another board has our keys")
+            link.stop(publishing: [])
+        }
+        for name in settings.keys { endStart(of: name) }
     }
 
     /// Says that we are gone and hangs up; calls back when every link has ended.
@@ -132,7 +150,17 @@ import Transport
         let left = (kept[broker] ?? []).filter { !addresses.contains($0) }
         kept[broker] = addresses
         link.subscribe(addresses.flatMap(topics.own))
+        // After the question: so a broker first shows what stood there.
+        if stated.insert(broker).inserted, let presence { state(presence.online, of: presence.address, on: broker) }
         if !left.isEmpty { link.unsubscribe(left.flatMap(topics.own)) }
+    }
+
+    /// Our presence again; `online`: with more in it than is stated on every connection.
+    func state(_ online: [UInt8]?, of address: Address, on broker: String) {
+        guard ending == nil, !isStandingBack, !renewed.contains(broker), let topics = settings[broker]?.topics,
+            let payload = online ?? (presence?.address == address ? presence?.online : nil)
+        else { return }
+        _ = try? links[broker]?.publish(topic: topics.text(.state(address)), payload: payload, retain: true)
     }
 
     func watch(_ address: Address) {
@@ -145,12 +173,13 @@ import Transport
 
     /// Called after every turn: brokers are read from again when the backlog is gone.
     func relieve() {
+        gathered = loop.weight + pool.weight
         guard isSuspended, !isCrowded else { return }
         isSuspended = false
         for link in links.values { link.resumeReading() }
     }
 
-    private var isCrowded: Bool { loop.backlog + pool.load > Self.backlog }
+    private var isCrowded: Bool { loop.backlog + pool.load > Self.backlog || gathered > Self.weight }
 
     // MARK: - Inwards
 
@@ -161,10 +190,10 @@ import Transport
         case .connected(let version, _):
             conditions[name] = Condition(state: "connected", reason: nil, version: version.number)
             forgetParcels(of: name)
+            since[name] = Clock.read(CLOCK_BOOTTIME)
             settings[name]?.options.startsClean = false
             measureStart(of: name)
             note(name, .info, "connected to broker \(name) by \(version)", reason: "connected")
-            showPresence(on: name)
             loop.take(.linked(broker: name, room: links[name]?.room ?? 0))
         case .failed(let reason, _):
             // Said once, not at each of a day's thousand attempts.
@@ -177,7 +206,7 @@ import Transport
             forgetParcels(of: name)
             note(name, .warning, "lost broker \(name): \(reason)", reason: "lost")
             loop.take(.unlinked(broker: name))
-            if usurped.remove(name) != nil { changeClientID(on: name) }
+            if usurped.remove(name) != nil || isShaken(name) { changeClientID(on: name) }
         case .takenOver:
             usurped.insert(name)
             note(name, .warning, "another client took our client id at broker \(name)", reason: "taken-over")
@@ -209,7 +238,7 @@ import Transport
             for name in settings.keys { endStart(of: name) }
             return action()
         }
-        guard renewed.remove(name) != nil else { return }
+        guard renewed.remove(name) != nil, !isStandingBack else { return }
         loop.take(.unlinked(broker: name))
         dial(name)
     }
@@ -218,11 +247,25 @@ import Transport
         tokens[name] = [:]
         held[name] = []
         kept[name] = []
+        stated.remove(name)
+    }
+
+    /// MQTT 3.1.1 does not say that somebody took our client id: connections are lost soon, one after the other. Such
+    /// a guess counts once.
+    private func isShaken(_ name: String) -> Bool {
+        let lasted = Clock.read(CLOCK_BOOTTIME) - (since[name] ?? 0)
+        losses[name] = lasted < 60 ? (losses[name] ?? 0) + 1 : 0
+        let hasSuffix = settings[name]?.options.clientID.utf8.contains(UInt8(ascii: ".")) == true
+        guard losses[name] == 3, !hasSuffix else { return false }
+        note(
+            name, .warning, "three connections to broker \(name) were soon lost: perhaps another has our client id",
+            reason: "client-id-changed")
+        return true
     }
 
     /// Else the two would take it from each other for ever.
     private func changeClientID(on name: String) {
-        guard let id = settings[name]?.options.clientID else { return }
+        guard !isStandingBack, let id = settings[name]?.options.clientID else { return }
         let suffix = String(UInt16.random(in: 0...UInt16.max), radix: 36)
         settings[name]?.options.clientID = "\(id.split(separator: ".").first ?? "culver").\(suffix)"
         renew(name)
@@ -255,10 +298,10 @@ import Transport
     static func startKey(_ broker: String) -> String { "unsteady \(broker)" }
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
+        gathered += payload.count
         guard let place = settings[name]?.topics.place(topic) else { return }
         switch place {
         case .inbox(let address): loop.take(.arrived(payload, at: address, isRetained: retained))
-        case .state(let address) where address == presence?.address: repairPresence(payload, on: name)
         default: loop.take(.found(place, payload, broker: name))
         }
         if !isSuspended, isCrowded {
@@ -274,27 +317,6 @@ import Transport
             guard (links[name]?.room ?? 0) > 0, let parcel = held[name]?.first else { return }
             held[name]?.removeFirst()
             publish(parcel)
-        }
-    }
-
-    private func showPresence(on name: String) {
-        guard let presence, let topics = settings[name]?.topics else { return }
-        lastState[name] = Clock.read(CLOCK_BOOTTIME)
-        _ = try? links[name]?.publish(
-            topic: topics.text(.state(presence.address)), payload: presence.online, retain: true)
-    }
-
-    /// Our own retained state as the broker shows it: put back when it is another's or our own will, once a minute.
-    private func repairPresence(_ payload: [UInt8], on name: String) {
-        guard let presence, payload != presence.online, ending == nil, !renewed.contains(name),
-            repairs.insert(name).inserted
-        else { return }
-        let wait = max(0, (lastState[name] ?? 0) + 60 - Clock.read(CLOCK_BOOTTIME))
-        DispatchQueue.main.asyncAfter(deadline: .now() + wait) { [weak self] in
-            MainActor.assumeIsolated {
-                guard let self, self.repairs.remove(name) != nil, self.ending == nil else { return }
-                self.showPresence(on: name)
-            }
         }
     }
 

@@ -70,6 +70,10 @@ import Store
 
     /// Errands that wait for a turn.
     var backlog: Int { pending.count }
+    /// Bytes of what came in and waits for a turn.
+    var weight: Int {
+        pending.reduce(0) { sum, errand in if case .input(let input) = errand { sum + input.weight } else { sum } }
+    }
 
     func take(_ input: Input) { add(.input(input)) }
 
@@ -252,7 +256,8 @@ import Store
             owed.append(errand)
             if owed.count == 1 { later(1) { $0.takeOwed() } }
         case .input(let input):
-            for effect in messenger.giveUp(input, because: LedgerError(disk: error)) { perform?(effect) }
+            let effects = messenger.giveUp(input, because: LedgerError(disk: error), at: clock.now)
+            for effect in effects { perform?(effect) }
         }
     }
 
@@ -284,6 +289,7 @@ import Store
         let store = store
         queue.async {
             let result = Result { try store.checkpoint() }
+            Host.giveBackMemory()
             DispatchQueue.main.async {
                 MainActor.assumeIsolated {
                     if case .failure(let error) = result { self.log(.warning, "\(error)") }

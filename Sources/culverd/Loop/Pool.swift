@@ -20,6 +20,8 @@ import Dispatch
 
     /// Work given and not finished.
     private(set) var load = 0
+    /// The same in bytes, as far as they matter.
+    private(set) var weight = 0
 
     init(width: Int) {
         threads = (0..<max(1, width)).map { DispatchQueue(label: "culver.pool.\($0)") }
@@ -27,15 +29,20 @@ import Dispatch
     }
 
     func run<Value: Sendable>(
-        lane: String, _ work: @escaping @Sendable () -> Value, then finish: @escaping @MainActor (Value) -> Void
+        lane: String, weight: Int = 0, _ work: @escaping @Sendable () -> Value,
+        then finish: @escaping @MainActor (Value) -> Void
     ) {
         next += 1
         load += 1
+        self.weight += weight
         let number = next
         lanes[lane, default: []].append(Slot(number: number))
         let thread = bench.give {
             let value = work()
-            return { self.finished(number, lane) { finish(value) } }
+            return {
+                self.weight -= weight
+                self.finished(number, lane) { finish(value) }
+            }
         }
         guard let thread else { return }
         let bench = bench

@@ -1,6 +1,8 @@
+import DIMP
 import Format
 import Glibc
 import Records
+import Store
 
 extension Method {
     static let general: [Method] = [
@@ -34,12 +36,11 @@ extension Daemon {
     func status() throws -> JSON {
         let states = try store.outboxStates()
         func count(_ state: OutgoingState) -> JSON { .integer(Int64(states[state] ?? 0)) }
-        let readers = try store.consumers()
         let inbox = try store.inboxSize()
         let identities = facebook.identities.map { identity -> JSON in
             ["did": .string(identity.id.bare.text), "name": .string(identity.id.name ?? "")]
         }
-        return [
+        var status: JSONObject = [
             "version": .string(Version.text), "state": .string(configuration.agent.state),
             "uptime": .number((Clock.read(CLOCK_BOOTTIME) - started).rounded()),
             "strangers": .string(configuration.agent.strangers.rawValue),
@@ -47,11 +48,27 @@ extension Daemon {
             "outbox": ["waiting": count(.waiting), "queued": count(.queued), "published": count(.published)],
             "inbox": [
                 "count": .integer(Int64(inbox.count)),
-                "unacknowledged": .integer(Int64(readers.map(\.pending).max() ?? inbox.count)),
+                "unacknowledged": .integer(Int64(try unacknowledged() ?? inbox.count)),
             ],
             "contacts": .integer(Int64(facebook.contacts.count)),
             "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
         ]
+        let peers = try store.peers(limit: 100)
+        status["peers"] = .array(peers.rows.map { Rows.peer($0, name: ID($0.did).flatMap { desk.name(of: $0) }) })
+        if peers.rest > 0 { status["further_peers"] = .integer(Int64(peers.rest)) }
+        if let twin = loop.messenger.twin {
+            status["standing_back"] = ["did": .string(twin.did.bare.text), "since": .number(twin.at)]
+        }
+        return .object(status)
+    }
+
+    /// What the consumer that is most behind has before it; `nil` when there is none. Among those without a filter it is
+    /// the one with the lowest cursor.
+    private func unacknowledged() throws -> Int? {
+        let readers = try store.consumers()
+        let plain = readers.filter { $0.filter == InboxFilter() }.min { $0.cursor < $1.cursor }
+        let behind = readers.filter { $0.filter != InboxFilter() } + (plain.map { [$0] } ?? [])
+        return try behind.map { try store.pending(of: $0) }.max()
     }
 
     private func url(_ broker: String) -> String {

@@ -45,10 +45,11 @@ extension Method {
             return ["consumer": .string(consumer.name)]
         },
         .plain("inbox.consumers", .reader) { daemon, _, _ in
-            let rows = try daemon.store.consumers().map { consumer, pending -> JSON in
+            let rows = try daemon.store.consumers().map { consumer -> JSON in
                 [
                     "name": .string(consumer.name), "cursor": .integer(consumer.cursor),
-                    "pending": .integer(Int64(pending)), "window": .integer(Int64(consumer.window)),
+                    "pending": .integer(Int64(try daemon.store.pending(of: consumer))),
+                    "window": .integer(Int64(consumer.window)),
                     "connected": .bool(daemon.consumers.isConnected(consumer.name)),
                 ]
             }

@@ -95,7 +95,7 @@ extension Daemon {
                 var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
                 if isRepeat { result["repeat"] = true }
                 let isOver = OutgoingState(rawValue: state)?.isEnd ?? true
-                if !isOver { self?.senders[id] = call.connection }
+                if !isOver { self?.senders[call.connection, default: []].insert(id.hashValue) }
                 call.answer(.object(result))
             case .refused(let refusal): call.fail(RPCError(refusal))
             }
@@ -117,12 +117,15 @@ extension Daemon {
     /// An outgoing row changed: tell who waits for it, who sent it, and who watches.
     func tell(_ row: Outgoing) {
         var listeners = Set(watchers.filter { $0.value.takes(.message) }.keys)
-        if let sender = senders[row.id] { listeners.insert(sender) }
+        let hash = row.id.hashValue
+        for (connection, sent) in senders where sent.contains(hash) { listeners.insert(connection) }
         for waiter in waiters where waiter.id == row.id {
             listeners.insert(waiter.call.connection)
             if waiter.isMet(by: row) { finish(waiter, row) }
         }
-        if row.state.isEnd { senders[row.id] = nil }
+        if row.state.isEnd {
+            for connection in listeners { senders[connection]?.remove(hash) }
+        }
         guard !listeners.isEmpty else { return }
         var params: JSONObject = ["id": .string(row.id), "state": .string(row.state.rawValue)]
         if let reason = row.reason { params["reason"] = .string(reason) }

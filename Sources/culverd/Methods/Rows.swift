@@ -1,6 +1,7 @@
 import DIMP
 import Format
 import Records
+import Store
 
 /// Rows of the store in the vocabulary of the socket (design section 6).
 enum Rows {
@@ -34,6 +35,17 @@ enum Rows {
         if let reason = row.reason { object["reason"] = .string(reason) }
         if let ref = row.ref { object["ref"] = .string(ref) }
         return object
+    }
+
+    static func peer(_ peer: PeerCount, name: String?) -> JSON {
+        var object: JSONObject = ["did": .string(peer.did)]
+        if let name { object["name"] = .string(name) }
+        object["sent"] = .integer(peer.sent)
+        object["receipted"] = .integer(peer.receipted)
+        object["pending"] = .integer(peer.pending)
+        if let oldest = peer.oldest { object["oldest"] = .number(oldest) }
+        object["gaps"] = .integer(peer.gaps)
+        return .object(object)
     }
 
     static func event(_ row: Happening) -> JSONObject {

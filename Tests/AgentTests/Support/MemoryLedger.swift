@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 
 /// A ledger that is forgotten with the test. `state` is a value, so that a turn can be rolled back.
 final class MemoryLedger: Ledger {
@@ -16,11 +17,20 @@ final class MemoryLedger: Ledger {
 
     var state = State()
     var inboxLimit = Int.max
+    /// The consumer that is behind.
+    var slowest: String?
     var parkedPerSender = 64
+    /// Pruning says that there is more, so many times.
+    var morePrunes = 0
     /// The disk takes nothing more.
     var isFull = false
+    /// The disk fails once in so many writes.
+    var failures: (dice: Dice, times: Int)?
 
     func apply(_ change: Change) throws(LedgerError) {
+        if let failures, failures.dice.once(in: failures.times) {
+            throw LedgerError("cannot write: input/output error")
+        }
         if isFull { throw LedgerError("cannot write: no space left on device", isFull: true) }
         state.last += 1
         switch change {
@@ -50,7 +60,7 @@ final class MemoryLedger: Ledger {
         case .unparkAll(let sender): state.parked.removeAll { address(of: $0.sender) == sender }
         case .happening(let happening): state.happenings.append(happening)
         case .value(let key, let value): state.values[key] = value
-        case .prune(let wall, let lived): state.prunes.append([wall, lived])
+        case .forgetValues(let prefix): state.values = state.values.filter { !$0.key.hasPrefix(prefix) }
         }
     }
 
@@ -84,12 +94,21 @@ final class MemoryLedger: Ledger {
     func outgoing(sn: Int64) -> [Outgoing] { Array(state.outgoing.reversed().filter { $0.sn == sn }.prefix(8)) }
 
     func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
-        Array(living.filter { row in row.due.map { $0 <= lived } ?? false }.prefix(limit))
+        let due = living.filter { row in row.due.map { $0 <= lived } ?? false }
+        let longest = due.sorted { ($0.due ?? 0, $0.order) < ($1.due ?? 0, $1.order) }.prefix(limit)
+        return longest.sorted { $0.order < $1.order }
     }
 
-    func waitingOutgoing(receiver: String, limit: Int) -> [Outgoing] {
-        Array(state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver }.prefix(limit))
+    func waitingOutgoing(receiver: String, after order: Int64, limit: Int) -> [Outgoing] {
+        Array(
+            state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver && $0.order > order }.prefix(limit))
     }
+
+    func expiredOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
+        Array(living.filter { $0.expires <= lived }.prefix(limit))
+    }
+
+    func nextExpiry() -> Double? { living.map(\.expires).min() }
 
     func awaitedReceivers(limit: Int) -> [String] {
         Array(Set(state.outgoing.filter { $0.state == .waiting }.map(\.receiver)).sorted().prefix(limit))
@@ -107,6 +126,8 @@ final class MemoryLedger: Ledger {
 
     func inboxHasRoom() -> Bool { state.incoming.count < inboxLimit }
 
+    func laggard() -> String? { slowest }
+
     func seen(owner: String, sender: String, digest: [UInt8]) -> Seen? {
         state.seen.first { $0.owner == owner && $0.sender == sender && $0.digest == digest }
     }
@@ -117,8 +138,11 @@ final class MemoryLedger: Ledger {
 
     func owedReceipts(limit: Int) -> [Seen] { Array(state.seen.filter(\.isOwed).prefix(limit)) }
 
-    func parked(sender: String, isVerified: Bool, limit: Int) -> [Parked] {
-        Array(state.parked.filter { $0.isVerified == isVerified && address(of: $0.sender) == sender }.prefix(limit))
+    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) -> [Parked] {
+        Array(
+            state.parked.filter {
+                $0.isVerified == isVerified && address(of: $0.sender) == sender && $0.number > after
+            }.prefix(limit))
     }
 
     func parkedSenders(isVerified: Bool, limit: Int) -> [String] {
@@ -130,6 +154,11 @@ final class MemoryLedger: Ledger {
     }
 
     func value(key: String) -> String? { state.values[key] }
+
+    func prune(wall: Double, lived: Double) -> Bool {
+        state.prunes.append([wall, lived])
+        return state.prunes.count < morePrunes
+    }
 }
 
 private func address(of id: String) -> String {

@@ -15,6 +15,8 @@ final class Pair {
     var trouble = Trouble()
     /// Parcels as they were published, with the number of the board: what a test may look at, change and send again.
     private(set) var published: [(board: Int, parcel: Parcel)] = []
+    /// What brokers acknowledged, as `board` heard it, and how much was published until then.
+    private(set) var taken: [(board: Int, parcel: UInt64, published: Int)] = []
     /// What a broker says to messages for an inbox; nil says what is true.
     var outcome: Outcome?
     var isAcknowledging = true
@@ -31,6 +33,7 @@ final class Pair {
     }
 
     private var shelves: [String: [Place: [UInt8]]] = [:]
+    /// The next one is the last.
     private var events: [Event] = []
     private var jobs: [(board: Int, job: Job)] = []
     private var lastEvent = 0
@@ -44,7 +47,11 @@ final class Pair {
             case input(board: Int, Input, needs: String?)
             case cut(board: Int, broker: String)
             case link(board: Int, broker: String)
+            /// The disk may work again.
+            case retry(board: Int)
         }
+
+        var turn: (Double, Int) { (time, number) }
     }
 
     static let start = 1_760_000_000.0
@@ -82,21 +89,32 @@ final class Pair {
 
     func unlink(_ board: Int, _ broker: String = "home") {
         guard boards[board].linked.remove(broker) != nil else { return }
+        events.removeAll { event in
+            if case .input(board, .acknowledged, needs: broker) = event.what { true } else { false }
+        }
         feed(board, .unlinked(broker: broker))
     }
 
     /// Feeds an input and carries out what follows, but not what follows from that.
     func feed(_ board: Int, _ input: Input) {
-        var moment = now
-        moment.isClockSet = boards[board].isClockSet
         if boards[board].isSilent { return }
-        for effect in boards[board].handle(input, at: moment) {
+        if case .acknowledged(let number, .taken) = input { taken.append((board, number, published.count)) }
+        let wasOwing = !boards[board].owed.isEmpty
+        carryOut(boards[board].handle(input, at: boards[board].moment(now)), of: board)
+        if !wasOwing, !boards[board].owed.isEmpty { later(.retry(board: board), 1, isExact: true) }
+    }
+
+    private func carryOut(_ effects: [Effect], of board: Int) {
+        for effect in effects {
             switch effect {
             case .work(let job): jobs.append((board, job))
             case .publish(let parcel): publish(parcel, from: board)
             case .watch(let address): show(address, to: board)
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
+                if boards[board].start != nil { state(boards[board].id.address, board, broker, nil) }
+            case .state(let address, let broker, let other): state(address, board, broker, other)
+            case .standBack: boards[board].linked = []
             case .answer, .changed, .leave, .rejected: break
             }
         }
@@ -108,8 +126,9 @@ final class Pair {
             if !jobs.isEmpty {
                 let (board, job) = jobs.removeFirst()
                 feed(board, done(job))
-            } else if let index = nextEvent(), events[index].time <= now.lived {
-                carryOut(events.remove(at: index).what)
+            } else if let event = events.last, event.time <= now.lived {
+                events.removeLast()
+                carryOut(event.what)
             } else {
                 return
             }
@@ -120,25 +139,23 @@ final class Pair {
     func advance(_ seconds: Double) {
         let end = now.lived + seconds
         settle()
-        for (number, board) in boards.enumerated() { wanted[number] = board.nextTick(now) }
+        var wanted = boards.map { $0.nextTick(now) }
         while true {
             var next = end
-            if let index = nextEvent() { next = min(next, events[index].time) }
-            for board in boards { next = min(next, board.nextTick(now)) }
+            if let event = events.last { next = min(next, event.time) }
+            for time in wanted { next = min(next, time) }
             next = max(next, now.lived)
             now.wall += next - now.lived
             now.lived = next
-            for (number, board) in boards.enumerated() where wanted[number, default: .infinity] <= next {
+            for (number, board) in boards.enumerated() where wanted[number] <= next {
                 board.ticks += 1
                 feed(number, .ticked)
             }
             settle()
-            for (number, board) in boards.enumerated() { wanted[number] = board.nextTick(now) }
+            wanted = boards.map { $0.nextTick(now) }
             if now.lived >= end { return }
         }
     }
-
-    private var wanted: [Int: Double] = [:]
 
     /// The power of a board is cut: its jobs are gone too.
     func restart(_ board: Int) {
@@ -146,7 +163,10 @@ final class Pair {
         boards[board].restart()
         jobs.removeAll { $0.board == board }
         events.removeAll { event in
-            if case .input(let to, .acknowledged, _) = event.what { to == board } else { false }
+            switch event.what {
+            case .input(let to, .acknowledged, _), .retry(let to): to == board
+            default: false
+            }
         }
         for broker in brokers.sorted() { link(board, broker) }
     }
@@ -162,9 +182,9 @@ final class Pair {
 
     /// The next thing that waits to happen now, jobs apart.
     func nextStep() -> (() -> Void)? {
-        guard let index = nextEvent(), events[index].time <= now.lived else { return nil }
-        let what = events.remove(at: index).what
-        return { self.carryOut(what) }
+        guard let event = events.last, event.time <= now.lived else { return nil }
+        events.removeLast()
+        return { self.carryOut(event.what) }
     }
 
     /// What follows from the next job alone, not carried out.
@@ -234,7 +254,37 @@ final class Pair {
             .compactMap { try? ReliableMessage(parsing: $0.parcel.payload) }
     }
 
+    /// How often presence was stated.
+    private(set) var statements = 0
+    /// Messages that a board sent again though it knew that a broker had taken them.
+    func sentAgain(by board: Int) -> Int {
+        let digests = published.map { sent -> [UInt8]? in
+            guard sent.board == board, case .inbox = sent.parcel.place else { return nil }
+            return (try? ReliableMessage(parsing: sent.parcel.payload))?.secure.data
+        }
+        return taken.count { word in
+            guard word.board == board,
+                let index = published[..<word.published].lastIndex(where: {
+                    $0.board == board && $0.parcel.number == word.parcel
+                }), let digest = digests[index]
+            else { return false }
+            return digests[word.published...].contains(digest)
+        }
+    }
+
     func forgetPublished() { published = [] }
+
+    /// A broker dies and comes back with an empty disk: no queue, no session, no retained topic.
+    func wipe(_ broker: String) {
+        for board in boards.indices { unlink(board, broker) }
+        events.removeAll { event in
+            if case .input(_, _, needs: broker) = event.what { true } else { false }
+        }
+        sessions = sessions.filter { !$0.hasSuffix(" \(broker)") }
+        shelves[broker] = [:]
+    }
+
+    var brokers: [String] { shelves.keys.sorted() }
 
     /// What a broker shows; a test may put something there itself.
     func shelf(_ place: Place, on broker: String = "home") -> [UInt8]? { shelves[broker]?[place] }
@@ -284,19 +334,34 @@ final class Pair {
         }
     }
 
+    private func state(_ address: Address, _ board: Int, _ broker: String, _ other: String?) {
+        guard let (boot, at) = boards[board].start, let identity = boards[board].book.identity(address),
+            boards[board].linked.contains(broker)
+        else { return }
+        let statement = Statement(isOnline: true, at: at, boot: boot, answers: other)
+        guard let bytes = try? statement.signed(by: identity, with: []) else { return }
+        statements += 1
+        shelves[broker]?[.state(address)] = bytes
+        for other in boards.indices where sees(other, .state(address), broker) {
+            later(.input(board: other, .found(.state(address), bytes, broker: broker), needs: broker))
+        }
+    }
+
     private func acknowledge(_ parcel: Parcel, _ outcome: Outcome, _ board: Int) {
         guard isAcknowledging || parcel.isRetained else { return }
         later(.input(board: board, .acknowledged(parcel.number, outcome), needs: parcel.broker), trouble.delay)
     }
 
-    private func later(_ what: Event.What, _ delay: Double = 0) {
+    private func later(_ what: Event.What, _ delay: Double = 0, isExact: Bool = false) {
         lastEvent += 1
-        let wait = delay > 0 ? dice.seconds(upTo: delay) : 0
-        events.append(Event(time: now.lived + wait, number: lastEvent, what: what))
-    }
-
-    private func nextEvent() -> Int? {
-        events.indices.min { (events[$0].time, events[$0].number) < (events[$1].time, events[$1].number) }
+        let wait = delay > 0 && !isExact ? dice.seconds(upTo: delay) : delay
+        let event = Event(time: now.lived + wait, number: lastEvent, what: what)
+        var (low, high) = (0, events.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if events[middle].turn > event.turn { low = middle + 1 } else { high = middle }
+        }
+        events.insert(event, at: low)
     }
 
     private func carryOut(_ what: Event.What) {
@@ -312,11 +377,18 @@ final class Pair {
             unlink(board, broker)
             later(.link(board: board, broker: broker), 1)
         case .link(let board, let broker): link(board, broker)
+        case .retry(let board): retry(board)
         }
     }
 
+    private func retry(_ board: Int) {
+        for input in boards[board].takeOwed() { feed(board, input) }
+    }
+
     /// Whether the broker has a session of this board.
-    private func isKnown(_ board: Int, _ broker: String) -> Bool { sessions.contains("\(board) \(broker)") }
+    private func isKnown(_ board: Int, _ broker: String) -> Bool {
+        boards[board].isSilent ? boards[board].linked.contains(broker) : sessions.contains("\(board) \(broker)")
+    }
     private var sessions: Set<String> = []
 
     private func show(_ address: Address, to board: Int) {
@@ -325,7 +397,7 @@ final class Pair {
 
     private func show(_ address: Address, to board: Int, on broker: String) {
         if boards[board].book.identity(address) != nil { sessions.insert("\(board) \(broker)") }
-        for place in [Place.visa(address), .meta(address)] {
+        for place in [Place.visa(address), .meta(address), .state(address)] {
             guard let bytes = shelves[broker]?[place] else { continue }
             later(.input(board: board, .found(place, bytes, broker: broker), needs: broker))
         }

@@ -8,6 +8,10 @@ enum People {
     static let hulk = make("hulk")
     static let carol = make("carol")
     static let dave = make("dave")
+    /// What `hulk` would show if it were no culver agent.
+    static let stockHulk = stockVisa(of: hulk)
+    /// For new visas.
+    static let spareKeys = [makeKey(), makeKey()]
     /// Before every moment of the tests, so that their visas are not from the future.
     static let time = 1_750_000_000.0
 
@@ -16,6 +20,16 @@ enum People {
             let identity = try? Identity.register(name: name, network: 0, algorithm: .rsa, bits: 1024, time: time)
         else { fatalError("no identity for the tests") }
         return identity
+    }
+
+    private static func makeKey() -> PrivateKey {
+        guard let key = try? RSAPrivateKey.generate(bits: 1024) else { fatalError("no key for the tests") }
+        return .rsa(key)
+    }
+
+    private static func stockVisa(of identity: Identity) -> Document {
+        guard let visa = try? identity.visa(time: time, isStock: true) else { fatalError("no visa for the tests") }
+        return visa
     }
 }
 

@@ -1,0 +1,143 @@
+import Records
+import Testing
+
+@testable import Store
+
+/// The first schema, as the first version wrote it: never to be changed here, whatever becomes of `Schema`.
+@Suite struct SchemaTests {
+    static let first = [
+        """
+        CREATE TABLE outbox (
+            ord INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, sn INTEGER, sender TEXT, receiver TEXT,
+            ref TEXT, request BLOB, state TEXT, living INTEGER, reason TEXT, created REAL, published REAL,
+            delivered REAL, attempts INTEGER, due REAL, expires REAL, digest BLOB, size INTEGER,
+            ended_lived REAL, ended_wall REAL)
+        """,
+        "CREATE INDEX outbox_ref ON outbox (sender, receiver, ref) WHERE ref IS NOT NULL",
+        "CREATE INDEX outbox_digest ON outbox (digest) WHERE digest IS NOT NULL",
+        "CREATE INDEX outbox_sn ON outbox (sn, ord)",
+        "CREATE INDEX outbox_due ON outbox (due, ord) WHERE living = 1 AND due IS NOT NULL",
+        "CREATE INDEX outbox_waiting ON outbox (receiver, ord) WHERE state = 'waiting'",
+        "CREATE INDEX outbox_state ON outbox (state, ord)",
+        "CREATE INDEX outbox_living ON outbox (size) WHERE living = 1",
+        "CREATE INDEX outbox_ended ON outbox (ended_lived) WHERE living = 0",
+        """
+        CREATE TABLE outbox_body (
+            ord INTEGER PRIMARY KEY, content TEXT, data BLOB, signature BLOB, iv BLOB, key TEXT)
+        """,
+        """
+        CREATE TABLE inbox (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, sn INTEGER, sender TEXT, receiver TEXT, grp TEXT,
+            time REAL, received REAL, type INTEGER, sealed INTEGER, encrypted INTEGER, trust TEXT, size INTEGER,
+            content TEXT)
+        """,
+        "CREATE INDEX inbox_size ON inbox (size)",
+        "CREATE INDEX inbox_sender ON inbox (sender, seq)",
+        "CREATE INDEX inbox_id ON inbox (id)",
+        "CREATE INDEX inbox_received ON inbox (received) WHERE received > 0",
+        """
+        CREATE TABLE consumers (
+            name TEXT PRIMARY KEY, uid INTEGER, cursor INTEGER, window INTEGER, created REAL,
+            sender TEXT, receiver TEXT, grp TEXT, type INTEGER) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE seen (
+            number INTEGER PRIMARY KEY, owner TEXT, sender TEXT, digest BLOB, content_digest BLOB, time REAL,
+            receipt TEXT, receipt_to TEXT, receipt_from TEXT, owed INTEGER, answered REAL,
+            UNIQUE (owner, sender, digest))
+        """,
+        "CREATE INDEX seen_content ON seen (owner, sender, content_digest) WHERE content_digest IS NOT NULL",
+        "CREATE INDEX seen_owed ON seen (number) WHERE owed = 1",
+        "CREATE INDEX seen_time ON seen (time) WHERE time IS NOT NULL",
+        "CREATE INDEX seen_timeless ON seen (owner, sender, number) WHERE time IS NULL",
+        """
+        CREATE TABLE parked (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, verified INTEGER, address TEXT, sender TEXT, receiver TEXT,
+            digest BLOB, received REAL, since REAL, size INTEGER, wire BLOB,
+            UNIQUE (verified, address, digest, receiver))
+        """,
+        "CREATE INDEX parked_sender ON parked (verified, address, number, size)",
+        "CREATE INDEX parked_since ON parked (since)",
+        """
+        CREATE TABLE happenings (
+            n INTEGER PRIMARY KEY AUTOINCREMENT, time REAL, kind TEXT, level TEXT, did TEXT, broker TEXT, id TEXT,
+            reason TEXT, count INTEGER, text TEXT)
+        """,
+        "CREATE INDEX happenings_kind ON happenings (kind, time)",
+        "CREATE TABLE named (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+        "PRAGMA user_version = 1",
+    ]
+
+    static let rows = [
+        """
+        INSERT INTO outbox VALUES (3, 'a', 11, 'moki@B', 'hulk@A', 'r', x'0102', 'queued', 1, NULL, 1000.0, NULL, NULL,
+            2, 5.0, 9000.0, x'0909', 4, NULL, NULL)
+        """,
+        "INSERT INTO outbox_body VALUES (3, '{}', x'0607', x'07', x'08', '{\"k\":1}')",
+        """
+        INSERT INTO outbox VALUES (4, 'b', 12, 'moki@B', 'hulk@A', NULL, x'01', 'delivered', 0, 'not-understood', 1000.0,
+            1001.0, 1002.0, 1, NULL, 9000.0, x'0a', 0, 7.0, 1003.0)
+        """,
+        "INSERT INTO outbox_body VALUES (4, '', NULL, NULL, NULL, NULL)",
+        """
+        INSERT INTO inbox VALUES (5, 'c', 5, 'hulk@A', 'moki@B', 'g@G', 900.0, 1000.0, 1, 1, 1, 'contact', 13,
+            '{"text":"hi"}')
+        """,
+        "INSERT INTO consumers VALUES ('lamp', 7, 4, 32, 3.0, 'hulk@A', NULL, NULL, NULL)",
+        "INSERT INTO seen VALUES (1, 'B', 'A', x'01', NULL, 1000.0, '{}', 'hulk@A', 'moki@B', 1, 5.0)",
+        "INSERT INTO parked VALUES (2, 0, 'A', 'hulk@A', 'moki@B', x'02', 1.0, 0.0, 3, x'000102')",
+        "INSERT INTO happenings VALUES (6, 1000.0, 'broker', 'info', 'hulk@A', NULL, NULL, NULL, 2, 'words')",
+        "INSERT INTO named VALUES ('lived', '17')",
+    ]
+
+    @Test("a file of the first version is opened with all that is in it, and goes on where it was")
+    func firstVersion() throws {
+        let scratch = try Scratch()
+        do {
+            let old = try Database(path: scratch.path, name: "old")
+            for statement in Self.first + Self.rows { try old.run(statement) }
+        }
+        let store = try scratch.open()
+        #expect(store.damage == nil)
+        var sent = outgoing("a", sn: 11, ref: "r", due: 5)
+        sent.order = 3
+        sent.attempts = 2
+        sent.sealed = .init(digest: [9, 9], data: [6, 7], signature: [7], iv: [8], key: "{\"k\":1}")
+        #expect(try store.outgoing(id: "a") == sent)
+        #expect(try store.outgoing(sender: "moki@B", receiver: "hulk@A", ref: "r")?.id == "a")
+        #expect(try store.outgoing(digest: [10])?.reason == "not-understood")
+        #expect(try store.dueOutgoing(at: 5, limit: 9).map(\.id) == ["a"])
+        #expect(try store.outboxSize() == (1, 4))
+        var received = incoming("c", group: "g@G")
+        received.seq = 5
+        #expect(try store.inbox(limit: 9) == [received])
+        #expect(try store.inboxSize() == (1, 13))
+        let lamp = Consumer(name: "lamp", uid: 7, cursor: 4, filter: InboxFilter(sender: "hulk@A"), created: 3)
+        #expect(try store.consumers() == [lamp])
+        #expect(try store.next(for: "lamp", after: 4, limit: 9).messages == [received])
+        var waits = seen([1])
+        waits.time = 1_000
+        #expect(try store.owedReceipts(limit: 9) == [waits])
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.wire) == [[0, 1, 2]])
+        #expect(try store.happenings(limit: 9).map(\.count) == [2])
+        #expect(try store.value(key: "lived") == "17")
+        // Numbers are never used again.
+        try store.apply([
+            .outgoing(outgoing("d")), .incoming(incoming("d")), .park(parked(9)), .happening(happening(9_000)),
+        ])
+        try store.commit()
+        #expect(try store.outgoing(id: "d")?.order == 5)
+        #expect(try store.newestSequence() == 6)
+        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2, 3])
+        #expect(try store.happenings(limit: 9).map(\.n) == [6, 7])
+    }
+
+    @Test("what is kept, and for how long, is as the design says")
+    func limits() {
+        let limits = StoreLimits()
+        let day = 86_400.0
+        #expect((limits.inboxRows, limits.inboxBytes, limits.keep) == (100_000, 256 << 20, 30 * day))
+        #expect((limits.parkedPerSender, limits.parkedRows, limits.parkedAge) == (64, 1_000, 7 * day))
+        #expect((limits.digestAge, limits.endedAge, limits.happenings) == (32 * day, 30 * day, 20_000))
+    }
+}
