@@ -6,7 +6,7 @@ package struct LinkTiming: Sendable {
     /// No wait is shorter, whatever the dice say.
     package var shortestWait = 0.1
     /// A connection that lasted so long starts the waits anew.
-    package var steadyAfter = 60.0
+    package var steadyAfter = 10.0
     /// How long the broker may take over the TLS handshake and the CONNACK.
     package var answerWithin = 30.0
     /// After how long a broker that refused MQTT 5 is offered it again (at the next connection).

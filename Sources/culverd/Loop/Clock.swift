@@ -4,18 +4,27 @@ import Records
 
 /// The board's clocks, and what the store remembers of them (design section 5.5).
 struct Clock {
+    /// What the machine says: seconds since 1970, seconds since its boot, and which boot that was.
+    struct Machine {
+        var wall = { Clock.read(CLOCK_REALTIME) }
+        var boottime = { Clock.read(CLOCK_BOOTTIME) }
+        var boot = Clock.bootID()
+    }
+
+    private let machine: Machine
     private let wallAtStart: Double
     private let livedAtStart: Double
     private let boottimeAtStart: Double
-    private let boot: String
 
     /// Goes on where the last run ended; within one boot of the board the time between two runs counts as lived.
-    init(_ ledger: some Ledger) throws(LedgerError) {
-        boot = Self.bootID()
-        boottimeAtStart = Self.read(CLOCK_BOOTTIME)
+    init(_ ledger: some Ledger, _ machine: Machine = Machine()) throws(LedgerError) {
+        self.machine = machine
+        boottimeAtStart = machine.boottime()
         let lived = try ledger.value(key: "lived").flatMap(Double.init) ?? 0
         wallAtStart = try ledger.value(key: "wall").flatMap(Double.init) ?? 0
-        if try ledger.value(key: "boot") == boot, let last = try ledger.value(key: "boottime").flatMap(Double.init) {
+        if try ledger.value(key: "boot") == machine.boot,
+            let last = try ledger.value(key: "boottime").flatMap(Double.init)
+        {
             livedAtStart = lived + max(0, boottimeAtStart - last)
         } else {
             livedAtStart = lived
@@ -23,8 +32,8 @@ struct Clock {
     }
 
     var now: Moment {
-        let elapsed = Self.read(CLOCK_BOOTTIME) - boottimeAtStart
-        let wall = Self.read(CLOCK_REALTIME)
+        let elapsed = machine.boottime() - boottimeAtStart
+        let wall = machine.wall()
         let isSet = wall >= Version.built
         return Moment(
             wall: isSet ? wall : max(wallAtStart, 0) + elapsed, isClockSet: isSet, lived: livedAtStart + elapsed)
@@ -34,8 +43,8 @@ struct Clock {
     func save(_ now: Moment, in ledger: some Ledger) throws(LedgerError) {
         try ledger.apply(.value(key: "lived", String(now.lived)))
         try ledger.apply(.value(key: "wall", String(now.wall)))
-        try ledger.apply(.value(key: "boot", boot))
-        try ledger.apply(.value(key: "boottime", String(Self.read(CLOCK_BOOTTIME))))
+        try ledger.apply(.value(key: "boot", machine.boot))
+        try ledger.apply(.value(key: "boottime", String(machine.boottime())))
     }
 
     static func read(_ clock: clockid_t) -> Double {
