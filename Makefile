@@ -8,6 +8,7 @@ DESTDIR ?=
 ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
+BOARD   ?= trixie
 
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
@@ -21,10 +22,13 @@ RELEASE = -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=s
 	-Xlinker --no-export-dynamic \
 	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker -s
 
+# For a board: another compiler and linker, see cross/README.md.
+CROSS = -c release --static-swift-stdlib --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
+
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
+.PHONY: cross build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -50,6 +54,13 @@ bench: deps-bench build               ## print the figures: speed, memory, size,
 	@.build/release/Bench
 	@$(PYTHON) Tests/live/bench.py
 	@$(PYTHON) Tests/live/scale.py
+
+cross:                                ## for a 64-bit board, BOARD=trixie or bookworm: .build/cross-BOARD/release/culverd and culver
+	$(call need,python3 binutils)
+	@sdks=$$($(PYTHON) cross/setup $(BOARD)) && \
+	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culverd && \
+	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver
+	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
 
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
