@@ -5,85 +5,105 @@ import Testing
 
 @testable import culverd
 
-/// The board's clocks over restarts (design section 5.5), with the real store between them.
-@Suite struct ClockTests {
-    /// A machine whose clocks a test sets.
-    private final class Board {
-        let place: TemporaryDirectory
-        var wall = 1_800_000_000.0
-        var boottime = 100.0
-        var boot = "first"
+@Suite("The board's clocks, over restarts")
+final class ClockTests {
+    private static let right = Version.built + 86_400
+    private static let year = 365.0 * 86_400
 
-        init() throws { place = try TemporaryDirectory() }
+    private var boot = "first"
+    private var boottime = 1000.0
+    private var realtime = ClockTests.right
+    private let directory: TemporaryDirectory
 
-        /// A run of the daemon: its time when it begins, and when it ended `seconds` later.
-        func run(_ seconds: Double) throws -> (begun: Moment, ended: Moment) {
-            let store = try MessageStore(path: place.file("messages.sqlite"))
-            let machine = culverd.Clock.Machine(wall: { self.wall }, boottime: { self.boottime }, boot: boot)
-            let clock = try culverd.Clock(store, machine)
-            let begun = clock.now
-            boottime += seconds
-            wall += seconds
-            let ended = clock.now
-            try clock.save(ended, in: store)
-            try store.commit()
-            return (begun, ended)
+    init() throws {
+        directory = try TemporaryDirectory()
+    }
+
+    private func store() throws -> MessageStore { try MessageStore(path: directory.path + "/messages.db") }
+
+    private func begin(_ store: MessageStore) throws -> culverd.Clock {
+        try culverd.Clock(store, Readings(boot: boot, boottime: { self.boottime }, realtime: { self.realtime }))
+    }
+
+    /// One run of the daemon: begins, lives, writes the clock down and ends.
+    private func run(seconds: Double) throws -> Moment {
+        let store = try store()
+        var clock = try begin(store)
+        boottime += seconds
+        realtime += seconds
+        let now = clock.now
+        try clock.save(now, in: store)
+        try store.commit()
+        return now
+    }
+
+    private func pass(_ seconds: Double) {
+        boottime += seconds
+        realtime += seconds
+    }
+
+    @Test("within one boot the time between two runs is lived")
+    func restart() throws {
+        #expect(try run(seconds: 50).lived == 50)
+        pass(30)
+        #expect(try begin(store()).now.lived == 80)
+    }
+
+    @Test("over a boot the time lived goes on where it was, whatever the new boot has counted", arguments: [2, 5000])
+    func overBoot(counted: Double) throws {
+        #expect(try run(seconds: 50).lived == 50)
+        boot = "second"
+        boottime = counted
+        #expect(try run(seconds: 7).lived == 57)
+    }
+
+    @Test("the time lived takes no notice of a clock that jumps", arguments: [-right, -year, year, 10 * year])
+    func jump(by seconds: Double) throws {
+        let before = try run(seconds: 50)
+        realtime += seconds
+        #expect(try begin(store()).now.lived == before.lived)
+        #expect(try run(seconds: 10).lived == before.lived + 10)
+    }
+
+    @Test("a clock that is not set goes on from our last time on disk, over any number of boots")
+    func unset() throws {
+        let last = try run(seconds: 50)
+        #expect(last.isClockSet)
+        for number in 1...3 {
+            boot = "later \(number)"
+            boottime = 3
+            realtime = 3
+            let now = try run(seconds: 10)
+            #expect(!now.isClockSet)
+            #expect(now.wall == last.wall + 10 * Double(number))
         }
     }
 
-    @Test("within one boot the time between two runs counts as lived")
-    func restart() throws {
-        let board = try Board()
-        #expect(try board.run(50).ended.lived == 50)
-        board.boottime += 30
-        board.wall += 30
-        #expect(try board.run(0).begun.lived == 80)
+    @Test("a clock that is lost in the first run goes on from what was written down in it")
+    func lost() throws {
+        let store = try store()
+        var clock = try begin(store)
+        pass(50)
+        let last = clock.now
+        try clock.save(last, in: store)
+        boottime += 10
+        realtime = 10
+        #expect(!clock.now.isClockSet)
+        #expect(clock.now.wall == last.wall + 10)
+        try clock.save(clock.now, in: store)
+        boottime += 5
+        #expect(clock.now.wall == last.wall + 15)
     }
 
-    @Test("after a boot the time lived goes on where it ended")
-    func boot() throws {
-        let board = try Board()
-        _ = try board.run(50)
-        (board.boot, board.boottime) = ("second", 3)
-        let run = try board.run(10)
-        #expect(run.begun.lived == 50)
-        #expect(run.ended.lived == 60)
-    }
-
-    @Test("a clock that jumps either way changes nothing of the time lived")
-    func jumps() throws {
-        let board = try Board()
-        _ = try board.run(50)
-        board.wall += 400 * 86_400
-        #expect(try board.run(10).ended.lived == 60)
-        board.wall -= 300 * 86_400
-        let run = try board.run(10)
-        #expect(run.ended.lived == 70)
-        #expect(run.ended.wall == board.wall)
-    }
-
-    @Test("without a clock it is the time of the last run, and goes on from there")
-    func unset() throws {
-        let board = try Board()
-        let last = try board.run(50).ended.wall
-        (board.boot, board.boottime, board.wall) = ("second", 3, 7)
-        let run = try board.run(20)
-        #expect(!run.begun.isClockSet)
-        #expect(run.begun.wall == last)
-        #expect(run.ended.wall == last + 20)
-        // And once more, still without: it never goes back.
-        (board.boot, board.boottime, board.wall) = ("third", 3, 7)
-        #expect(try board.run(0).begun.wall == last + 20)
-    }
-
-    @Test("a clock that is set while we run is the time from then on")
-    func set() throws {
-        let board = try Board()
-        board.wall = 7
-        #expect(try !board.run(20).ended.isClockSet)
-        board.wall = 1_800_000_000
-        let run = try board.run(5)
-        #expect(run.begun.isClockSet)
-        #expect(run.begun.wall == 1_800_000_000)
+    @Test("a clock that was years ahead in the last run and is right now is believed")
+    func ahead() throws {
+        realtime += 5 * Self.year
+        let wrong = try run(seconds: 50)
+        realtime -= 5 * Self.year
+        pass(10)
+        let now = try begin(store()).now
+        #expect(now.isClockSet)
+        #expect(now.wall == wrong.wall - 5 * Self.year + 10)
+        #expect(now.lived == wrong.lived + 10)
     }
 }

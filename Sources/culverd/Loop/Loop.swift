@@ -20,7 +20,7 @@ import Store
     let store: MessageStore
     let book: Book
     let directory: StateDirectory
-    let clock: Clock
+    private(set) var clock: Clock
     var messenger: Messenger
     var log: Log
     /// Carries out an effect, but for key work.
