@@ -44,7 +44,7 @@ class HostileBrokers(Story):
         broker = Mosquitto(self.directory / "sound", port=hostile.port)
         self.addCleanup(broker.stop)
         other = self.daemon("other", broker)
-        self.succeeds(other.tool("send", board.did, "all well?", "--wait", "delivered", timeout=200))
+        self.succeeds(other.tool("send", board.did, "all well?", "--wait", "delivered", "--timeout", "180s", timeout=200))
         self.assertEqual(board.texts(), ["all well?"])
         self.assertTrue(board.alive)
         self.assertEqual(board.process.pid, self.number)
