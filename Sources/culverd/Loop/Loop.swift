@@ -39,6 +39,8 @@ import Store
     private var isScheduled = false
     private var isBusy = false
     private var timer: (any DispatchSourceTimer)?
+    /// When it rings, in seconds lived.
+    private var armed: Double?
     /// The turn that the store's queue is making durable, and what is to be tried after it.
     private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool, work: Advance)?
     /// What brokers said and could not be written down, in order.
@@ -300,16 +302,22 @@ import Store
         }
     }
 
-    /// The next tick, one timer for all of the messenger's waiting. A disk that fails is not asked all the time.
+    /// The next tick, one timer for all of the messenger's waiting. One that rings too early does no harm, and setting it
+    /// anew after each turn would cost more than a turn. A disk that fails is not asked all the time.
     private func arm() {
         let now = clock.now
         let next = (try? messenger.nextTick(after: now)) ?? now.lived + 60
+        let due = max(next, now.lived + (diskFault == nil ? 0.01 : 5))
+        if let armed, armed > now.lived, armed <= due, diskFault == nil { return }
+        armed = due
         timer?.cancel()
         let timer = DispatchSource.makeTimerSource(queue: .main)
-        let wait = max(next - now.lived, diskFault == nil ? 0.01 : 5)
-        timer.schedule(deadline: .now() + wait, leeway: .milliseconds(10))
+        timer.schedule(deadline: .now() + (due - now.lived), leeway: .milliseconds(10))
         timer.setEventHandler { [weak self] in
-            MainActor.assumeIsolated { self?.take(.ticked) }
+            MainActor.assumeIsolated {
+                self?.armed = nil
+                self?.take(.ticked)
+            }
         }
         timer.activate()
         self.timer = timer
