@@ -13,7 +13,7 @@ BOARD   ?= trixie
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
 
 # The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like

@@ -37,7 +37,7 @@ class SmallDisk:
         mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "none", str(self.path)]
         tried = subprocess.run(mount, capture_output=True, text=True) if shutil.which("mount") else None
         if tried is None or tried.returncode != 0:
-            raise unittest.SkipTest(f"nothing may be mounted here: {tried.stderr if tried else 'no mount'}")
+            raise RuntimeError(f"nothing may be mounted here: {tried.stderr if tried else 'no mount'}")
         story.addCleanup(self._unmount)
         self.environment: dict[str, str] = {}
 
