@@ -122,6 +122,7 @@ import Transport
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
         reportToSupervisor()
+        later(5) { _ in Host.giveBackMemory() }
     }
 
     /// On the socket that systemd listens on for us, or on one of our own.
