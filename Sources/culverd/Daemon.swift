@@ -246,6 +246,7 @@ import Transport
                 }
             })
         for damage in damages { log(.error, damage) }
+        if isForeign { log(.warning, "the state directory was made on another board") }
     }
 
     /// `[contact NAME]` sections are contacts while they stand in the configuration.
