@@ -521,7 +521,7 @@ class Running(Installing):
     def test_the_service_alone(self):
         broker = self.broker()
         credential = "LoadCredential=broker.password:/etc/culver/secret"
-        system = System(self, credential, f"[broker]\nurl = {broker.url}\nusername = {{hostname}}\npassword_file = broker.password\n")
+        system = System(self, credential, f"[broker]\nurl = mqtt://localhost:{broker.port}\nusername = {{hostname}}\npassword_file = broker.password\n")
         # Type=notify: who is back from this has seen READY.
         (system.root / "etc/culver/secret").write_text("sesame")
         system.control("start", "culver.service")
@@ -553,7 +553,13 @@ class Running(Installing):
         (system.root / "etc/culver/culver.conf.d/test.conf").write_text("[broker]\nurl = mqtt://127.0.0.1:9\n")
         system.control("reload", "culver.service")
         eventually(lambda: system.shows("StatusText") == "0 of 1 broker connected", what=system.words)
+        with self.assertRaises(AssertionError):
+            (system.root / "etc/culver/culver.conf.d/more.conf").write_text("[nonsense]\n")
+            system.control("reload", "culver.service")
+        self.assertIn("there is no such section", system.words)
+        self.assertIn("version", system.call("hello"))
         self.assertEqual(int(system.shows("MainPID")), pid)
+        (system.root / "etc/culver/culver.conf.d/more.conf").unlink()
 
         system.control("stop", "culver.service")
         self.assertEqual(system.shows("Result"), "success")
