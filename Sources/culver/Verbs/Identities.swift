@@ -29,12 +29,19 @@ extension Identities {
             params["bits"] = bits.map { .integer(Int64($0)) }
             params.set("era", era)
             if ensure { params["ensure"] = true }
-            let result = try place.backend().call("identity.create", params)
+            let backend = try place.backend()
+            let result = try Progress.during("making \(words)", quiet: place.globals.json) {
+                try backend.call("identity.create", params)
+            }
             place.globals.show(result) { Screen.line($0.text("did")) }
             if let type, [.bot, .device, .station].contains(type) {
                 Screen.complain(
                     "stock software takes a \(type.rawValue) for a broadcast address and does not encrypt to it")
             }
+        }
+
+        private var words: String {
+            key == .ecc ? "a secp256k1 key" : "a \(bits ?? 2048)-bit RSA key"
         }
     }
 

@@ -19,8 +19,12 @@ struct Trial: ParsableCommand {
     @OptionGroup var globals: Globals
 
     func run() throws {
-        let tallies = try Kind.allCases.map { $0.judge(try Embedded.cases(of: $0)) }
-        let faults = MachineCheck.allCases.map { ($0, $0.fault()) }
+        let (tallies, faults) = try Progress.during("trying", quiet: globals.json) {
+            (
+                try Kind.allCases.map { $0.judge(try Embedded.cases(of: $0)) },
+                MachineCheck.allCases.map { ($0, $0.fault()) }
+            )
+        }
         if globals.json {
             Screen.line(Trial.json(tallies, faults))
         } else {
