@@ -9,7 +9,7 @@ import unittest
 
 from harness import TOP, program
 
-BITS = "3072"  # long enough to be seen, even by a machine that is fast
+BITS = "2048"
 
 
 def run(*arguments: str, terminal: bool = True, term: str = "xterm") -> tuple[int, str, str]:
