@@ -8,6 +8,7 @@ all have their state in /var/lib/culver.
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -197,10 +198,13 @@ class Fleet(Story):
             target.unlink(missing_ok=True)
             shutil.copy(source, target)
         board.process.send_signal(signal.SIGHUP)
-        self.explains(board, "certificate")
+        self.explains(board, "certificate|unknown ca")
 
     def explains(self, board: Board, words: str) -> None:
-        eventually(lambda: words in self.succeeds(board.tool("status")).out, what=f"{words} in the status")
+        try:
+            eventually(lambda: re.search(words, self.succeeds(board.tool("status")).out), what=f"{words} in the status")
+        except AssertionError as error:
+            raise AssertionError(board.tool("status").out + board.log) from error
 
     def test_a_card_in_another_board_is_reported(self):
         board = self.board(0)

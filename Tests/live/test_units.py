@@ -605,19 +605,13 @@ class Running(Installing):
         self.assertEqual((system.root / "run/culver/culver.sock").stat().st_ino, file.st_ino)
         self.assertIn("version", system.call("hello"))
         # Users of the board who are not in the group are kept out; those who are may ask and send.
-        ask = """if True:
-            import socket
-            client = socket.socket(socket.AF_UNIX)
-            client.connect("/run/culver/culver.sock")
-            client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"METHOD"}' + bytes([10]))
-            print(client.recv(65536).decode())
-        """
+        ask = """echo '{"jsonrpc":"2.0","id":1,"method":"METHOD"}' | socat -t 5 - UNIX-CONNECT:/run/culver/culver.sock"""
 
         def answer(group: str, method: str) -> str:
             user = ["setpriv", "--reuid=1234", f"--regid={group}", "--clear-groups"]
-            return system.inside(*user, "python3", "-c", ask.replace("METHOD", method))
+            return system.inside(*user, "sh", "-c", ask.replace("METHOD", method))
 
-        with self.assertRaisesRegex(AssertionError, "PermissionError"):
+        with self.assertRaisesRegex(AssertionError, "Permission denied"):
             answer("1234", "status")
         self.assertIn("uptime", answer("culver", "status"))
         self.assertIn("admin", answer("culver", "identity.default"))
