@@ -1,8 +1,8 @@
 """Many boards from one image: one configuration, what differs comes from the host's name, the identity and credentials.
 
 From issue 4: one configuration for 500 boards, idempotent provisioning without prompts, `id new --ensure`, client
-certificates; a card moved to another board is reported. A board here is a process with mounts and a host name of its own:
-all have their state in /var/lib/culver.
+certificates; a card moved to another board is reported. Configuration and script are those of docs/fleet.md. A board here is
+a process with mounts and a host name of its own: all have their state in /var/lib/culver.
 """
 
 import json
@@ -15,31 +15,16 @@ import subprocess
 import unittest
 
 from certificates import Authority
-from harness import Daemon, Story, address_of, eventually, program, rows, start
+from harness import TOP, Daemon, Story, address_of, eventually, program, rows, start
 from test_broker_samples import SampleBroker
 
-CONFIGURATION = """
-[agent]
-strangers = closed
-[identity]
-name = {hostname}
-[broker]
-url = URL
-username = {address}
-password_file = broker.password
-ca_file = broker.ca
-cert_file = board.crt
-key_file = board.key
-[broker site]
-url = SITE
-username = {hostname}
-password_file = broker.password
-ca_file = broker.ca
-[contact hub]
-id = HUB
-[delivery]
-receipt_timeout = 2s
-"""
+GUIDE = (TOP / "docs/fleet.md").read_text()
+
+
+def block(language: str) -> str:
+    """The first block in this language of the guide."""
+    return re.search(rf"^```{language}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)[1]
+
 
 MACHINE = """
 hostname "$1"
@@ -83,6 +68,10 @@ class Board(Daemon):
         self.environment = {}
         self.process = self._did = None
 
+    @property
+    def programs(self) -> pathlib.Path:
+        return pathlib.Path(program("culver")).parent
+
     def command(self, *command: str) -> list[str]:
         return [
             *apart(), "sh", "-euc", MACHINE, "machine", self.name, str(self.home), str(self.machine.directory), *command]
@@ -101,7 +90,7 @@ class Board(Daemon):
     def provision(self) -> dict:
         """As a script of the first boot does it: nobody is there to answer a question."""
         done = subprocess.run(
-            self.command(program("culver"), "--state", "/var/lib/culver", "id", "new", self.name, "--ensure", "--json"),
+            self.command("sh", "-euc", block("sh")), env={**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, start_new_session=True,
         )
         if done.returncode != 0 or len(done.stdout.splitlines()) != 1:
@@ -125,8 +114,10 @@ class Fleet(Story):
         (self.directory / "hub.password").write_text("hub\n")
         self.site.admit("hub", "hub")
         self.hub.start()
-        text = CONFIGURATION.replace("URL", self.broker.url).replace("SITE", self.site.url)
-        self.image.write_text(text.replace("HUB", self.hub.did))
+        text = block("ini").replace("mqtts://broker.example:8883", self.broker.url)
+        text = text.replace("mqtts://site.example:8883", self.site.url)
+        text = re.sub(r"id = hub@\w+", f"id = {self.hub.did}", text) + "[delivery]\nreceipt_timeout = 2s\n"
+        self.image.write_text(text)
         self.machines = [Machine(self.directory, number) for number in range(4)]
 
     def board(self, number: int) -> Board:
