@@ -225,7 +225,7 @@ extension Messenger {
                 effects.append(.leave(address))
                 continue
             }
-            lookups[address]?.next = now.lived + 600
+            lookups[address]?.next = now.lived + policy.queryInterval
             guard !hasVisa, let identity = book.identities.first else { continue }
             guard queries.take(at: now.lived) else {
                 lookups[address]?.next = now.lived + 2

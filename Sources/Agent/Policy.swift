@@ -15,6 +15,8 @@ package struct Policy: Sendable, Equatable {
     /// When an empty directory makes us ask the peer itself.
     package var queryPatience = 3.0
     package var directorySubscriptions = 256
+    /// Seconds between two questions for one ID.
+    package var queryInterval = 600.0
     package var queriesPerMinute = 30
     package var strangersPrivateOperations = 30.0
     package var peerPrivateOperations = 5.0

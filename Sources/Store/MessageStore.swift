@@ -10,7 +10,8 @@ package import Records
 package final class MessageStore: Ledger, @unchecked Sendable {
     /// What was wrong with the file found at start, and where it was moved; `nil` when it was sound or new.
     package let damage: String?
-    package let limits: StoreLimits
+    /// To be changed by the loop alone, in a turn.
+    package var limits: StoreLimits
     /// A transaction is open and waits for `commit()`.
     package private(set) var hasChanges = false
     /// The inbox rows and happenings written since `takeNews()`. Tell nobody before they are committed.

@@ -28,14 +28,16 @@ extension Daemon {
         access = Access(new.access)
         loop.log = Log(level: Log.Level(new.agent.log))
         let policy = configuration.policy
+        let keep = configuration.storeLimits.keep
         let needsStart =
             new.agent.state != old.agent.state || new.limits != old.limits
             || (new.agent.socket != old.agent.socket && supervisor.listeners.isEmpty)
         let text =
             needsStart ? "read the configuration; paths and limits wait for a restart" : "read the configuration"
         loop.add(
-            .chore { turn in
+            .chore { [store] turn in
                 turn.messenger.policy = policy
+                store.limits.keep = keep
                 try turn.note(.config, .info, text, reason: "reloaded")
             })
         declareContacts()

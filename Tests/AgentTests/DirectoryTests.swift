@@ -170,6 +170,17 @@ struct DirectoryTests {
         #expect(pair.a.watched == [People.carol.id.address])
     }
 
+    @Test("how often it is asked for is configured")
+    func interval() throws {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        pair.a.policy.queryInterval = 60
+        pair.link(0)
+        pair.settle()
+        pair.send("x", to: People.carol.id)
+        pair.advance(590)
+        #expect(pair.messages(from: 0, to: People.carol.id.address).count >= 9)
+    }
+
     @Test("with no broker there is no hurry: waiting rows, lookups and repeats make no ticks")
     func idleOffline() throws {
         let pair = Pair.friends()

@@ -93,6 +93,9 @@ private final class Directory {
     func parts() throws {
         #expect(Configuration().policy == Policy())
         #expect(Configuration().storeLimits == .init())
+        var other = Configuration()
+        other.limits.metaQueryInterval = 60
+        #expect(other.policy.queryInterval == 60)
         #expect(Configuration().jsonLimits.depth == 32)
         #expect(Configuration().jsonLimits.values == 16_384)
     }

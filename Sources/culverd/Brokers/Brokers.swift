@@ -300,18 +300,19 @@ import Transport
     }
 
     private func stopped(_ name: String) {
+        let isRetired = retired.remove(name) != nil
+        if isRetired {
+            endStart(of: name)
+            settings[name] = nil
+            conditions[name] = nil
+        }
         if let action = ending {
             guard links.isEmpty else { return }
             ending = nil
             for name in settings.keys { endStart(of: name) }
             return action()
         }
-        if retired.remove(name) != nil {
-            endStart(of: name)
-            settings[name] = nil
-            conditions[name] = nil
-            return loop.take(.unlinked(broker: name))
-        }
+        if isRetired { return loop.take(.unlinked(broker: name)) }
         guard renewed.remove(name) != nil, !isStandingBack else { return }
         loop.take(.unlinked(broker: name))
         dial(name)

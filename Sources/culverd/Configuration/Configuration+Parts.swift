@@ -13,6 +13,7 @@ extension Configuration {
         policy.outboxCount = limits.outboxMessages
         policy.outboxBytes = limits.outboxSize
         policy.directorySubscriptions = limits.directorySubscriptions
+        policy.queryInterval = Double(limits.metaQueryInterval)
         policy.queriesPerMinute = limits.metaQueries
         policy.strangersPrivateOperations = Double(limits.strangerKeyOperations)
         policy.peerPrivateOperations = Double(limits.peerKeyOperations)
