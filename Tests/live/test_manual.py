@@ -131,6 +131,7 @@ OTHERS = {"stopped", "by-name", "x-role", "id-or-file", "no-delay", "r-xp"}
 def reasons() -> set[str]:
     """Every stable word: what stands where a reason does, and any literal that is hyphenated words."""
     text = sources("culver", "culverd", "Agent", "Control", "Desk", "Store", "Transport", "Records")
+    text = text.replace((TOP / "Sources/culverd/Metrics/Daemon+Metrics.swift").read_text(), "")  # those are labels
     patterns = (
         rf"\breason: {WORD}", rf"\breason = {WORD}", rf"(?:reason:|isFull) [^\n]*\? {WORD}", rf"(?:reason:|isFull)[^\n]* : {WORD}",
         rf"\.(?:{KINDS}),\s*{WORD}", rf"\bend\([^\n\"]*{WORD}", r'"([a-z0-9]+(?:-[a-z0-9]+)+)(?=[":])')
