@@ -42,6 +42,12 @@ class Form(unittest.TestCase):
                     words = result.stdout if command[0] == "mandoc" else result.stderr
                     self.assertEqual((result.returncode, words), (0, ""))
 
+    def test_examples_fit_on_a_terminal(self):
+        for path in PAGES:
+            for text in re.findall(r"^\.Bd .*\n((?:.*\n)+?)\.Ed", path.read_text(), re.MULTILINE):
+                for line in text.replace("\\", "").splitlines():
+                    self.assertLessEqual(len(line), 77, line)
+
     def test_they_refer_to_each_other_rightly(self):
         names = {path.name for path in PAGES}
         for path in PAGES:
