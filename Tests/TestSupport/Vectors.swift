@@ -25,7 +25,10 @@ package enum Vectors {
 
     /// The names of the directories.
     package static var kinds: [String] {
-        get throws { try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() }
+        get throws {
+            try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: [.isDirectoryKey])
+                .filter(\.hasDirectoryPath).map(\.lastPathComponent).sorted()
+        }
     }
 
     /// Whether the cases are the project's own.
