@@ -58,6 +58,11 @@ struct ArrangementTests {
         #expect(Distance.between(left, right) == distance && Distance.between(right, left) == distance)
     }
 
+    @Test("a group of verbs alone shows its help, whatever options stand there")
+    func group() {
+        #expect(Arrangement.arranged(["--socket", "/s", "contact", "--json"]) == ["contact"])
+    }
+
     @Test("what looks like a verb or an option behind the verb is left where it is")
     func rest() {
         #expect(Arrangement.arranged(["send", "status", "--", "--json"]) == ["send", "status", "--", "--json"])
