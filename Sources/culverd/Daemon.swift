@@ -39,6 +39,8 @@ import Transport
     /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
     var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
+    /// The doctor at work, one at a time.
+    var consultation: Consultation?
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
@@ -185,6 +187,7 @@ import Transport
     private func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
         watchers[connection] = nil
+        if let consultation, consultation.call.connection == connection { consultation.abandon() }
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
         senders[connection] = nil

@@ -51,6 +51,8 @@ import Transport
     /// Bytes that brokers gave us and that no turn has dealt with.
     private var gathered = 0
     private(set) var conditions: [String: Condition] = [:]
+    /// How the messages begin that a doctor publishes to our own inboxes: nobody else sees them.
+    var probes: [[UInt8]] = []
     private var ending: (@MainActor () -> Void)?
 
     /// Beyond this many errands the brokers are held back.
@@ -65,6 +67,14 @@ import Transport
 
     var names: [String] { settings.keys.sorted() }
     func url(_ name: String) -> String? { settings[name]?.url }
+
+    /// Why a broker is not connected; `nil` when it is.
+    func trouble(_ name: String) -> String? {
+        guard links[name]?.isConnected != true else { return nil }
+        return conditions[name].map { $0.reason ?? $0.state } ?? "not dialled yet"
+    }
+
+    static func probe(_ nonce: String) -> [UInt8] { Array("{\"probe\":\"\(nonce)\"".utf8) }
 
     // MARK: - Beginning and end
 
@@ -298,6 +308,7 @@ import Transport
     static func startKey(_ broker: String) -> String { "unsteady \(broker)" }
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
+        guard !probes.contains(where: { payload.starts(with: $0) }) else { return }
         gathered += payload.count
         guard let place = settings[name]?.topics.place(topic) else { return }
         switch place {
