@@ -85,7 +85,7 @@ final class Handle: @unchecked Sendable {
     var isSecured: Bool { !options.address.isEncrypted || TLSFault.isSettled(mosquitto_ssl_get(mosquitto)) }
 
     /// `nil` without TLS.
-    var certificates: Certificates? { mosquitto_ssl_get(mosquitto).map(Certificates.init) }
+    var validity: Validity? { mosquitto_ssl_get(mosquitto).map(Validity.init) }
 
     /// Reads what has arrived.
     ///

@@ -97,7 +97,9 @@ extension Checkup {
         case .sound: return Check("database", .ok, "\(Place.messages) is sound")
         case .absent: return Check("database", .ok, "there are no messages yet")
         case .unfinished: return Check("database", .ok, "\(Place.messages) is too large to be looked through in 2 s")
-        case .unknown(let words): return Check("database", .warn, "\(Place.messages) cannot be looked at: \(words)")
+        case .unknown(let words):
+            return Check(
+                "database", .warn, "\(Place.messages) cannot be looked at: \(words)", hint: "sudo culver doctor")
         case .damaged(let words):
             return Check(
                 "database", .fail, "\(Place.messages) is damaged: \(words)",

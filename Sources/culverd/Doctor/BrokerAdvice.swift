@@ -32,10 +32,13 @@ import Transport
                     hint: "use a broker with MQTT 5: mosquitto 1.6 or newer"))
         }
         if let trouble = subject.trouble {
+            // Our presence is a will that is to be retained: such a broker refuses the whole connection.
+            let isAboutRetaining = trouble.utf8.has("retain")
             checks.append(
                 Check(
-                    "broker", .warn, "\(name): it answers, but the daemon's own link is away: \(trouble)",
-                    hint: "culver log --kind broker"))
+                    "broker", isAboutRetaining ? .fail : .warn,
+                    "\(name): it answers, but the daemon's own link is away: \(trouble)",
+                    hint: isAboutRetaining ? "in mosquitto.conf: retain_available true" : "culver log --kind broker"))
         }
         return checks
     }
@@ -72,12 +75,16 @@ import Transport
             return isLocal(options)
                 ? "systemctl start mosquitto" : "on the broker's machine: systemctl start mosquitto; listener \(port)"
         }
+        if words.has("before it answered") || words.has("no answer") || words.has("rules of MQTT") {
+            return
+                "\(section) url = mqtts://\(host(options) ?? ""):\(port) if the broker wants TLS there, else another port"
+        }
         return "culver log --kind broker; ping \(host(options) ?? "")"
     }
 
     // MARK: - Encryption
 
-    static func encryption(_ subject: Subject, _ certificates: Certificates?) -> [Check] {
+    static func encryption(_ subject: Subject, _ validity: Validity?) -> [Check] {
         let (name, options) = (subject.setting.options.name, subject.setting.options)
         guard options.address.isEncrypted else {
             guard !isLocal(options) else {
@@ -90,8 +97,8 @@ import Transport
                     hint: "url = mqtts://\(host(options) ?? ""):8883, and ca_file = FILE if the authority is your own")
             ]
         }
-        guard let certificates else { return [] }
-        let both = [("the broker's certificate", certificates.broker), ("our own certificate", certificates.own)]
+        guard let validity else { return [] }
+        let both = [("the broker's certificate", validity.broker), ("our own certificate", validity.own)]
         let checks = both.compactMap { what, days -> Check? in
             guard let days else { return nil }
             let isShort = days < 14

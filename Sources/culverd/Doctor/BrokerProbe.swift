@@ -79,7 +79,7 @@ import Transport
 
     private func reached(_ version: MQTTVersion) {
         checks += BrokerAdvice.reached(subject, version)
-        checks += BrokerAdvice.encryption(subject, front.link.certificates)
+        checks += BrokerAdvice.encryption(subject, front.link.validity)
         guard !subject.identities.isEmpty else { return finish() }
         read()
     }
@@ -150,11 +150,8 @@ import Transport
         let access = BrokerAdvice.access(subject, finding)
         checks.append(access)
         checks.append(BrokerAdvice.directory(subject, finding))
-        guard access.result == .ok, subject.trouble == nil, finding.lost == nil else {
-            let reason = access.result == .ok ? "our own link to it is away" : "our own topics cannot be used"
-            checks.append(Check("queue", .warn, "\(name): not tried, because \(reason)"))
-            return finish()
-        }
+        // While our own link is away the probes would fill our queue.
+        guard access.result == .ok, subject.trouble == nil, finding.lost == nil else { return finish() }
         front.link.unsubscribe(inboxes)
         leave()
     }
@@ -237,7 +234,10 @@ import Transport
     }
 
     private func untried(_ reason: String) {
-        checks.append(Check("queue", .warn, "\(name): could not be tried: \(reason)"))
+        checks.append(
+            Check(
+                "queue", .warn, "\(name): whether it keeps messages could not be tried: \(reason)",
+                hint: "culver doctor    # again; in mosquitto.conf: max_connections -1"))
         clear()
     }
 

@@ -3,7 +3,7 @@ import Glibc
 
 /// How long the certificates of an established TLS hold, in days; negative when over. OpenSSL is asked, which
 /// libmosquitto has loaded: its functions are looked up rather than linked.
-package struct Certificates: Sendable, Equatable {
+package struct Validity: Sendable, Equatable {
     /// The broker's; `nil` when it cannot be told.
     package var broker: Int?
     /// Our own; `nil` when we have none.
