@@ -127,6 +127,7 @@ import Transport
         log(.info, "ending")
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
+        consultation?.abandon()
         later(8) { _ in action() }
         brokers.stop { [self] in drain(action) }
     }

@@ -16,11 +16,13 @@ import test_brokers
 from harness import Story, address_of, eventually, free_port, tool
 
 
-class ForgetfulProxy:
-    """Before a broker: asks it to end each session with its connection, whatever the client asked for."""
+class Proxy:
+    """Before a broker. Forgetful: asks it to end each session with its connection, whatever the client asked for. Old:
+    knows nothing of MQTT 5."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, old: bool = False):
         self.target = port
+        self.old = old
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -38,7 +40,11 @@ class ForgetfulProxy:
     def _carry(self, source: socket.socket, target: socket.socket, is_client: bool) -> None:
         try:
             while piece := source.recv(65536):
-                if is_client and piece[0] == 0x10:  # CONNECT, which comes in one piece; its properties begin with 0x11
+                # CONNECT comes in one piece; with MQTT 5 its properties begin with the session's expiry, 0x11.
+                if is_client and piece[0] == 0x10 and b"MQTT\x05" in piece:
+                    if self.old:
+                        source.sendall(b"\x20\x02\x00\x01")
+                        break
                     place = piece.index(b"MQTT\x05") + 9
                     assert piece[place] == 0x11, piece
                     piece = piece[: place + 1] + struct.pack(">I", 0) + piece[place + 5 :]
@@ -183,11 +189,22 @@ class Doctor(Story):
 
     def test_a_broker_that_forgets_sessions(self):
         broker = self.broker()
-        proxy = ForgetfulProxy(broker.port)
+        proxy = Proxy(broker.port)
         self.addCleanup(proxy.close)
         board = self.daemon("board", None, url=f"mqtt://127.0.0.1:{proxy.port}")
         self.connected(board)
         self.says(board, "queue", "warn", "keeps nothing", "persistent_client_expiration")
+
+    def test_a_broker_of_mqtt_3(self):
+        broker = self.broker()
+        proxy = Proxy(broker.port, old=True)
+        self.addCleanup(proxy.close)
+        board = self.daemon("board", None, url=f"mqtt://127.0.0.1:{proxy.port}")
+        self.connected(board)
+        self.says(board, "broker", "warn", "3.1.1.*prove nothing", "mosquitto")
+        self.says(board, "queue", "ok", "100 of 100")
+        last = [line for line in broker.log.splitlines() if "-doctor" in line][-2:]
+        self.assertRegex(last[0], r"as culver-\w+-doctor \(p2, c1")
 
     def test_no_broker_and_no_such_host(self):
         board = self.daemon(

@@ -43,7 +43,11 @@ extension Checkup {
     }
 
     private func sudo(_ flaw: Flaw) -> String {
-        flaw.kind == .foreign && flaw.outcome != .mended ? "sudo \(flaw.cure)" : flaw.cure
+        switch flaw.kind {
+        case .foreign: "sudo \(flaw.cure)"
+        case .closed: "sudo culver doctor --state \(path)"
+        case .exposed, .writable: flaw.cure
+        }
     }
 
     private static func words(_ kind: Flaw.Kind) -> String {

@@ -15,7 +15,7 @@ package struct Flaw: Sendable, Equatable {
     /// The whole path.
     package var path: String
     package var isDirectory: Bool
-    /// A command.
+    /// A command; none for a directory that is closed to us.
     package var cure: String
     /// What came of carrying the cure out; `nil` when nobody asked for it.
     package var outcome: Outcome?

@@ -50,7 +50,7 @@ private struct Round {
                 try visit(Descriptor(name, in: directory, flags | O_DIRECTORY), path, place)
             } catch {
                 guard !error.isAbsent else { continue }
-                add(Flaw(kind: .closed, path: path, isDirectory: true, cure: "sudo culver doctor --state \(path)"))
+                add(Flaw(kind: .closed, path: path, isDirectory: true, cure: ""))
             }
         }
     }

@@ -44,8 +44,9 @@ import Dispatch
         probe.begin()
     }
 
-    /// The client is gone.
+    /// The client is gone, or the daemon ends.
     func abandon() {
+        call.fail(.stopping)
         probes.forEach { $0.abandon() }
     }
 
