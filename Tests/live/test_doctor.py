@@ -13,7 +13,7 @@ import threading
 import unittest
 
 import test_brokers
-from harness import Story, address_of, eventually, free_port, tool
+from harness import TOP, Story, address_of, eventually, free_port, tool
 
 
 class Proxy:
@@ -169,6 +169,24 @@ class Doctor(Story):
         acl.write_text(acl.read_text() + "pattern readwrite dim/v1/+/in\n")
         broker.restart()
         self.connected(board)
+        self.says(board, "queue", "ok", "100 of 100")
+
+    def test_the_sample_rights_are_enough(self):
+        state, passwords, word = (self.directory / name for name in ("made", "passwords", "word"))
+        made = self.succeeds(tool("--state", str(state), "id", "new", "board"))
+        word.write_text("sesame\n")
+        word.chmod(0o600)
+        address = address_of(made.out.strip())
+        subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), address, "sesame"], check=True, capture_output=True)
+        acl = TOP / "config/mosquitto/culver.acl"
+        broker = self.broker(lines=["allow_anonymous false", f"password_file {passwords}", f"acl_file {acl}"])
+        board = self.daemon(
+            "board", broker, broker_lines=["username = {address}", f"password_file = {word}"], begin=False
+        )
+        state.rename(board.state)
+        board.start()
+        self.connected(board)
+        self.says(board, "access", "ok")
         self.says(board, "queue", "ok", "100 of 100")
 
     def test_a_broker_that_keeps_no_retained_messages(self):

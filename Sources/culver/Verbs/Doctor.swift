@@ -52,7 +52,9 @@ struct Doctor: ParsableCommand {
 
     private func asked(_ daemon: Daemon) throws -> [Check] {
         do {
-            let result = try daemon.call("doctor", fix ? ["fix": true] : [:])
+            let result = try Progress.during("looking, and trying the brokers", quiet: place.globals.json) {
+                try daemon.call("doctor", fix ? ["fix": true] : [:])
+            }
             return result.list("checks").compactMap(Check.init)
         } catch let error as RPCError where error.exit == .notPermitted {
             return [

@@ -38,6 +38,7 @@ import Transport
     private var quiet = 0
     private var isOver = false
     private var hasSession = false
+    private var isClearing = false
 
     var name: String { subject.setting.options.name }
     var options: BrokerOptions { subject.setting.options }
@@ -64,7 +65,7 @@ import Transport
 
     /// Nobody waits for the result any more.
     func abandon() {
-        guard !isOver else { return }
+        guard !isOver, !isClearing else { return }
         checks = []
         hasSession ? clear() : finish()
     }
@@ -217,10 +218,11 @@ import Transport
         within(10) { self.counted(found.count, of: sent) }
         absent.connect { _, _ in
             self.absent.ear = { event in
+                if case .disconnected(let reason, _) = event { return self.untried(reason) }
                 guard case .message(_, let payload, _) = event, self.isProbe(payload) else { return }
                 found.insert(payload)
-                found.count == sent
-                    ? self.counted(sent, of: sent) : self.whenQuiet { self.counted(found.count, of: sent) }
+                guard found.count < sent else { return self.counted(sent, of: sent) }
+                self.whenQuiet { self.counted(found.count, of: sent) }
             }
             self.whenQuiet { self.counted(found.count, of: sent) }
         } otherwise: {
@@ -245,6 +247,8 @@ import Transport
 
     /// Whatever the broker holds for the second client is forgotten.
     private func clear() {
+        guard !isOver, !isClearing else { return }
+        isClearing = true
         within(10) { self.finish() }
         absent.leave {
             let last = Visitor(self.options, suffix: "-doctor", session: 0)
