@@ -141,6 +141,23 @@ class Doctor(Story):
         self.assertEqual(json.loads(out[1])["error"]["code"], -32077)
         self.assertNotIn("-probe", broker.log)
 
+    def test_full_queues_and_who_is_behind(self):
+        broker = self.broker()
+        board = self.daemon("board", broker, sections="[limits]\ninbox_messages = 2\noutbox_messages = 1")
+        peer = self.daemon("peer", broker)
+        self.succeeds(peer.tool("send", board.did, "one", "--wait", "delivered", timeout=120))
+        self.says(board, "inbox", "ok")
+        with board.control() as lamp:
+            lamp.call("inbox.subscribe", consumer="lamp")
+            self.succeeds(peer.tool("send", board.did, "two", "--wait", "delivered", timeout=120))
+            self.says(board, "inbox", "fail", "consumer lamp is behind; it is full", "--consumer lamp --ack")
+            lamp.call("inbox.ack", consumer="lamp", seq=board.inbox()[-1]["seq"])
+            self.says(board, "inbox", "ok", "all of it read")
+        other = peer.did
+        peer.stop()
+        self.succeeds(board.tool("send", other, "hello"))
+        self.says(board, "outbox", "fail", "1 of 1 messages.*full", "outbox_messages")
+
     def test_two_doctors_at_once(self):
         listener = socket.create_server(("127.0.0.1", 0))  # accepts and says nothing
         self.addCleanup(listener.close)
