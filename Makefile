@@ -15,6 +15,7 @@ BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev l
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
+DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
 
 # The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like
 # code, and packs the relocations (glibc 2.36 or newer reads them).
@@ -28,7 +29,7 @@ CROSS = -c release --static-swift-stdlib --swift-sdk aarch64-$(BOARD) --scratch-
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
+.PHONY: cross deb build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -61,6 +62,10 @@ cross:                                ## for a 64-bit board, BOARD=trixie or boo
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culverd && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver
 	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
+
+deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm (both arm64), or native: this machine's own release
+	$(call need,$(DEB_PACKAGES))
+	@$(PYTHON) cross/package $(BOARD)
 
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
