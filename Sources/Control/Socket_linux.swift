@@ -47,6 +47,33 @@ enum Socket {
         return socket
     }
 
+    /// A listening socket that we were started with, and its path.
+    static func inherit(_ number: Int32) throws(ControlError) -> (socket: Descriptor, path: String) {
+        let name = "descriptor \(number)"
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let found = withUnsafeMutableBytes(of: &address) { raw in
+            raw.baseAddress.map { getsockname(number, $0.assumingMemoryBound(to: sockaddr.self), &length) } ?? -1
+        }
+        guard found == 0 else { throw failed("listen on", name) }
+        guard address.sun_family == sa_family_t(AF_UNIX), option(SO_TYPE, of: number) == Int32(SOCK_STREAM.rawValue),
+            option(SO_ACCEPTCONN, of: number) == 1
+        else {
+            throw .badPath(path: name, why: "it is no listening Unix stream socket")
+        }
+        guard fcntl(number, F_SETFD, FD_CLOEXEC) == 0, fcntl(number, F_SETFL, O_NONBLOCK) == 0 else {
+            throw failed("listen on", name)
+        }
+        let path = withUnsafeBytes(of: &address.sun_path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        return (Descriptor(number), path)
+    }
+
+    private static func option(_ name: Int32, of number: Int32) -> Int32? {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(number, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+    }
+
     /// A connected socket that blocks.
     static func connect(to path: String) throws(ControlError) -> Descriptor {
         let socket = try stream(path)
