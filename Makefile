@@ -15,6 +15,7 @@ BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev l
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
+BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
 
 # The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like
@@ -29,7 +30,7 @@ CROSS = -c release --static-swift-stdlib --swift-sdk aarch64-$(BOARD) --scratch-
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
+.PHONY: cross deb build demo test test-boards faults soak bench format install clean help deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -43,6 +44,9 @@ demo: deps-demo                       ## two agents and a private broker: one me
 
 test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a real broker and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
+
+test-boards: deps-boards .build/python-2.4/made  ## packages for the boards and for this machine, and the tests of both, under qemu and as root
+	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run --boards
 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
@@ -87,6 +91,9 @@ deps-build:
 deps-bench:
 	$(call need,$(BENCH_PACKAGES))
 
+deps-boards:
+	$(call need,$(BOARD_PACKAGES))
+
 deps-demo:
 	$(call need,$(DEMO_PACKAGES))
 
@@ -94,7 +101,7 @@ clean:                                ## remove everything built, the Python env
 	rm -rf .build
 
 help:                                 ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' Makefile | expand -t 18
 
 # The stock DIMP stacks live in environments of their own, made again whenever their requirements change.
 .build/python-%/made: Tests/live/peers/requirements-%.txt | deps
