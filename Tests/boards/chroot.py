@@ -81,8 +81,9 @@ class Chroot:
         self.packages = [*extra, "ca-certificates"]
         self.downloads = CACHE / f"{release}-{architecture}-packages"
         (self.downloads / "partial").mkdir(parents=True, exist_ok=True)
+        tarball = self.tarball()
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="culver-root-"))
-        done(run("tar", "-x", "--numeric-owner", "-C", self.root, "-f", self.tarball()))
+        done(run("tar", "-x", "--numeric-owner", "-C", self.root, "-f", tarball))
         done(run("cp", "/etc/resolv.conf", self.path("etc/resolv.conf")))
 
     def remove(self) -> None:

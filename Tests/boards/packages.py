@@ -23,6 +23,11 @@ def sysroot(board: str) -> pathlib.Path:
     return cross() / board / "sdks" / f"aarch64-{board}.artifactbundle/aarch64/sysroot"
 
 
-def package(board: str, *options: str) -> pathlib.Path:
-    """The package of a board's programs, which are built; made again, which takes half a minute."""
-    return pathlib.Path(output(sys.executable, TOP / "cross/package", board, *options).splitlines()[-1])
+def package(board: str) -> pathlib.Path:
+    """The package that `make deb` made."""
+    return pathlib.Path(output(sys.executable, TOP / "cross/package", board, "--name").strip())
+
+
+def package_of_version(board: str, version: str) -> pathlib.Path:
+    """The same programs in a package of another version."""
+    return pathlib.Path(output(sys.executable, TOP / "cross/package", board, "--version", version).splitlines()[-1])

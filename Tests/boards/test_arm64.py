@@ -55,8 +55,9 @@ class Talks(Board):
     def test_it_goes_on_after_kill(self):
         broker = self.broker()
         board, desk = self.board(broker), self.daemon("desk", broker)
+        did = desk.did
         desk.stop()
-        message = self.succeeds(board.tool("send", desk.did, "kept")).out.strip()
+        message = self.succeeds(board.tool("send", did, "kept")).out.strip()
         board.kill()
         board.start()
         desk.start()

@@ -7,10 +7,11 @@ outlive an upgrade. One system has all of systemd, the other only what makes use
 import os
 import re
 import unittest
+from pathlib import Path
 
 from chroot import SUDO, Chroot, done, run
 from harness import Daemon, Story, eventually, end, start
-from packages import package
+from packages import package, package_of_version
 
 SETTINGS = """
 [agent]
@@ -145,8 +146,8 @@ class Upgrade(Installed):
     """On this machine's own release, where nothing is emulated."""
 
     def test_the_queue_and_the_inbox_outlive_an_upgrade(self):
-        release = re.search(r"^VERSION_CODENAME=(\w+)", open("/etc/os-release").read(), re.MULTILINE)[1]
-        before, now = package("native", "--version", "0.0.1"), package("native")
+        release = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE)[1]
+        before, now = package_of_version("native", "0.0.1"), package("native")
         self.system(release, re.search(r"_(\w+)\.deb", now.name)[1], systemd=True)
         done(self.chroot.install(before))
         broker = self.broker()
