@@ -5,27 +5,34 @@ PYTHON  ?= python3
 PREFIX  ?= /usr/local
 SYSCONF ?= /etc
 DESTDIR ?=
+BUILT   ?= .build/release
 ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
 BOARD   ?= trixie
 
 # Debian packages: to build, to try, to test.
-BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
+BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
 
-# The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like
-# code, and packs the relocations (glibc 2.36 or newer reads them).
-RELEASE = -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=safe -Xlinker --exclude-libs=ALL \
-	-Xlinker --no-export-dynamic \
-	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker -s
+# A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
+# relocations are packed: glibc 2.36 or newer reads them.
+SMALL = -c release --static-swift-stdlib -Xlinker --no-eh-frame-hdr -Xlinker -T -Xlinker "$(CURDIR)/cross/program.ld" \
+	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker -s
+
+# The release build's linker is the one of the Swift toolchain: it folds like code.
+RELEASE = $(SMALL) -Xswiftc -use-ld=lld -Xlinker --icf=safe
 
 # For a board: another compiler and linker, see cross/README.md.
-CROSS = -c release --static-swift-stdlib --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
+CROSS = $(SMALL) --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
+
+# Where systemd looks for units, and for users and directories, which it does not below /usr/local.
+UNITS  = $(PREFIX)/lib/systemd/system
+SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
@@ -74,13 +81,15 @@ deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-install: build                        ## install the programs and what config/ has, below DESTDIR
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SYSCONF)/culver"
-	install -m 0755 .build/release/culverd .build/release/culver "$(DESTDIR)$(PREFIX)/bin"
-	@if [ -e config/culver.conf ] && [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
+install: build                        ## install programs, configuration and systemd units, below DESTDIR
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver"
+	install -m 0755 $(BUILT)/culverd $(BUILT)/culver "$(DESTDIR)$(PREFIX)/bin"
+	@if [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
 	    install -m 0644 config/culver.conf "$(DESTDIR)$(SYSCONF)/culver/culver.conf"; fi
-	@if [ -e config/culverd.service ]; then \
-	    install -D -m 0644 config/culverd.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/culverd.service"; fi
+	sed 's|/usr/bin/culverd|$(PREFIX)/bin/culverd|' config/culver.service > "$(DESTDIR)$(UNITS)/culver.service"
+	install -m 0644 config/culver.socket "$(DESTDIR)$(UNITS)/culver.socket"
+	install -D -m 0644 config/culver.sysusers "$(DESTDIR)$(SYSTEM)/sysusers.d/culver.conf"
+	install -D -m 0644 config/culver.tmpfiles "$(DESTDIR)$(SYSTEM)/tmpfiles.d/culver.conf"
 
 deps:                                 ## install the Debian packages that building and testing need
 	$(call need,$(TEST_PACKAGES))

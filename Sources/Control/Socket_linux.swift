@@ -40,7 +40,7 @@ enum Socket {
         guard bound == 0 else {
             throw cause == EADDRINUSE ? .inUse(path: path) : .system(operation: "bind", path: path, errno: cause)
         }
-        if let group, chown(path, uid_t.max, group) != 0 { throw failed("give to the group", path) }
+        if let group { try give(path, to: group) }
         guard chmod(path, mode) == 0 else { throw failed("set the mode of", path) }
         guard Glibc.listen(socket.number, 128) == 0 else { throw failed("listen on", path) }
         guard fcntl(socket.number, F_SETFL, O_NONBLOCK) == 0 else { throw failed("listen on", path) }
@@ -183,6 +183,13 @@ enum Socket {
             return
         }
         throw .inUse(path: path)
+    }
+
+    /// Asks for nothing where it is so already: a unit of systemd may forbid the call as a whole.
+    private static func give(_ path: String, to group: gid_t) throws(ControlError) {
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_gid == group { return }
+        guard chown(path, uid_t.max, group) == 0 else { throw failed("give to the group", path) }
     }
 
     private static func stream(_ path: String) throws(ControlError) -> Descriptor {

@@ -39,6 +39,7 @@ extension Daemon {
                 try turn.note(.config, .info, text, reason: "reloaded")
             })
         declareContacts()
+        keepTextfile()
         changeBrokers()
         log(.info, text)
     }

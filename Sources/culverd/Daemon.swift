@@ -53,6 +53,13 @@ import Transport
     /// after the last at least: by a whole second two copies that are started soon would begin at the same time.
     private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 0.001)
     let lastPresence: Double
+    /// Damaged files that were set aside since the start.
+    private(set) var damagedFiles = 0
+    var textfileTimer: (any DispatchSourceTimer)? {
+        willSet { textfileTimer?.cancel() }
+    }
+    var isWritingTextfile = false
+    var isTextfileFailing = false
     var hasDialled = false
     private(set) var isStopping = false
 
@@ -120,8 +127,10 @@ import Transport
         noteStart()
         declareContacts()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
+        keepTextfile()
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
         reportToSupervisor()
+        later(5) { _ in Host.giveBackMemory() }
     }
 
     /// On the socket that systemd listens on for us, or on one of our own.
@@ -155,7 +164,10 @@ import Transport
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
         later(8) { _ in action() }
-        brokers.stop { [self] in drain(action) }
+        brokers.stop { [self] in
+            writeTextfile()
+            drain(action)
+        }
     }
 
     private func drain(_ action: @escaping @MainActor () -> Void) {
@@ -224,6 +236,7 @@ import Transport
 
     private func noteStart() {
         let damages = loop.directory.takeDamages() + (store.damage.map { [$0] } ?? [])
+        damagedFiles += damages.count
         let isForeign = installation.isForeign
         let mark = Hex.encode(installation.mark)
         loop.add(
@@ -327,6 +340,7 @@ import Transport
     private func noteDamages() {
         let damages = loop.directory.takeDamages()
         guard !damages.isEmpty else { return }
+        damagedFiles += damages.count
         for damage in damages { log(.error, damage) }
         loop.add(.chore { turn in try Self.note(damages, &turn) })
     }

@@ -381,5 +381,235 @@ class Reloading(Supervised):
         self.assertIn("limits wait for a restart", board.log)
 
 
+class Installing(Supervised):
+    def installed(self, prefix: str = "/usr") -> pathlib.Path:
+        tree = self.directory / "tree"
+        built = pathlib.Path(program("culverd")).parent
+        command = ["make", "-s", "-o", "build", "install", f"BUILT={built}", f"PREFIX={prefix}", f"DESTDIR={tree}"]
+        subprocess.run(command, cwd=TOP, check=True, capture_output=True, timeout=60)
+        return tree
+
+
+class Units(Installing):
+    """The files as `make install` leaves them."""
+
+    def test_the_score(self):
+        unit = str(self.installed() / "usr/lib/systemd/system/culver.service")
+        said = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", "--no-pager", unit],
+            capture_output=True, text=True, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
+        score = re.search(r"Overall exposure level for culver.service: ([0-9.]+)", said.stdout)
+        self.assertIsNotNone(score, said)
+        self.assertLessEqual(float(score[1]), 1.2, said.stdout)
+
+    def test_systemd_finds_nothing_to_say_about_them(self):
+        for prefix in ("/usr", "/usr/local"):
+            tree = self.installed(prefix)
+            units = tree / prefix[1:] / "lib/systemd/system"
+            # What every system has.
+            for name in ("sysinit", "basic", "sockets", "shutdown", "network", "nss-lookup", "multi-user"):
+                shutil.copy(f"/lib/systemd/system/{name}.target", units)
+            (tree / "bin").mkdir(exist_ok=True)
+            shutil.copy("/bin/kill", tree / "bin/kill")
+            names = [f"{prefix}/lib/systemd/system/{name}" for name in ("culver.service", "culver.socket")]
+            command = ["systemd-analyze", "verify", "--man=no", f"--root={tree}", *names]
+            said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            self.assertEqual((said.returncode, said.stdout, said.stderr), (0, "", ""))
+            (units / "culver.service").write_text((units / "culver.service").read_text() + "Nonsense=1\n")
+            said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            self.assertIn("Nonsense", said.stderr)
+
+    def test_the_sample_of_every_credential_is_named_in_the_configuration_as_the_unit_says(self):
+        service = (CONFIG / "culver.service").read_text()
+        names = re.findall(r"^#LoadCredential=([^:]+):(/etc/culver/\S+)$", service, re.MULTILINE)
+        self.assertGreaterEqual(len(names), 3)
+        self.assertIn(f"password_file = {names[0][0]}", service)
+
+
+class System:
+    """A systemd of our own, with the units as installed; see own_systemd."""
+
+    def __init__(self, story: Installing, unit: str = "", configuration: str = ""):
+        self.story = story
+        self.directory = story.directory / "system"
+        self.directory.mkdir()
+        story.installed().rename(self.directory / "tree")
+        units = self.directory / "units"
+        units.mkdir()
+        for name in ("sysinit", "basic", "sockets", "shutdown", "network", "nss-lookup", "multi-user"):
+            shutil.copy(f"/lib/systemd/system/{name}.target", units)
+        for name in ("culver.service", "culver.socket"):
+            shutil.copy(self.directory / "tree/usr/lib/systemd/system" / name, units)
+        # Who keeps a journal is not there, and a debug build's libraries may be where the unit sees nothing.
+        libraries = self.directory / "tree/usr/lib/culver-test"
+        libraries.mkdir()
+        needed = subprocess.run(["ldd", program("culverd")], check=True, capture_output=True, text=True).stdout
+        for path in re.findall(r"=> (/\S+)", needed):
+            if not path.startswith(("/lib", "/usr/lib")):
+                shutil.copy(path, libraries)
+        (units / "culver.service.d").mkdir()
+        (units / "culver.service.d/test.conf").write_text(
+            f"[Service]\nStandardError=append:/run/culver.log\nEnvironment=LD_LIBRARY_PATH=/usr/lib/culver-test\n{unit}\n")
+        (self.directory / "tree/etc/culver/culver.conf.d").mkdir()
+        (self.directory / "tree/etc/culver/culver.conf.d/test.conf").write_text(configuration)
+        self.log = self.directory / "log"
+        with open(self.log, "ab") as log:
+            self.process = start(["sh", str(HERE / "own_systemd"), str(self.directory)], stdout=log, stderr=log)
+        story.addCleanup(self._end)
+        self.pid = eventually(self._one, 20, "a systemd of our own")
+        eventually(lambda: (self.root / "run/systemd/private").exists(), 20, f"systemd's start: {self.log.read_text()}")
+
+    def _end(self) -> None:
+        end(self.process, signal.SIGKILL)
+        sweep = ["sh", str(HERE / "own_systemd"), str(self.directory), "swept", str(self.process.pid)]
+        # Its processes end a moment after it.
+        eventually(lambda: subprocess.run(sweep, capture_output=True).returncode == 0, what="the end of its processes")
+
+    def _one(self) -> int | None:
+        """The number of its process 1, out here."""
+        if self.process.poll() is not None:
+            raise AssertionError("systemd of our own ended: " + self.log.read_text())
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for child in children:
+            if pathlib.Path(f"/proc/{child}/comm").read_text() == "systemd\n":
+                return int(child)
+        return None
+
+    @property
+    def root(self) -> pathlib.Path:
+        return pathlib.Path(f"/proc/{self.pid}/root")
+
+    @property
+    def socket(self) -> str:
+        return str(self.root / "run/culver/culver.sock")
+
+    @property
+    def words(self) -> str:
+        file = self.root / "run/culver.log"
+        return self.log.read_text() + (file.read_text() if file.exists() else "no words of culverd")
+
+    def inside(self, *command: str) -> str:
+        """What a command says that runs in there."""
+        said = subprocess.run(
+            ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--cgroup", *command],
+            capture_output=True, text=True, timeout=120,
+        )
+        if said.returncode != 0:
+            raise AssertionError(f"{command}: {said}\n{self.words}")
+        return said.stdout
+
+    def control(self, *command: str) -> str:
+        return self.inside("systemctl", *command)
+
+    def shows(self, name: str, unit: str = "culver.service") -> str:
+        return self.control("show", "--value", f"--property={name}", unit).strip()
+
+    def call(self, method: str, **params):
+        with Control(self.socket) as client:
+            return client.call(method, **params)
+
+
+def may_have_namespaces() -> bool:
+    return os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "--pid", "true"], capture_output=True).returncode == 0
+
+
+@unittest.skipUnless(may_have_namespaces(), "a systemd of one's own takes root and namespaces")
+class Running(Installing):
+    """The installed units under a real systemd, with all that they forbid."""
+
+    def test_the_service_alone(self):
+        broker = self.broker()
+        credential = "LoadCredential=broker.password:/etc/culver/secret"
+        system = System(self, credential, f"[broker]\nurl = {broker.url}\nusername = {{hostname}}\npassword_file = broker.password\n")
+        # Type=notify: who is back from this has seen READY.
+        (system.root / "etc/culver/secret").write_text("sesame")
+        system.control("start", "culver.service")
+        self.assertEqual(system.shows("ActiveState"), "active")
+        did = eventually(lambda: rows(system.call("identity.list")), what=system.words)[0]["did"]
+        eventually(lambda: system.shows("StatusText") == "1 of 1 broker connected", what=system.words)
+
+        # The files are culver's alone, the socket the group's.
+        user = int(system.inside("id", "-u", "culver"))
+        for path, mode in (("var/lib/culver", 0o40700), ("run/culver", 0o40755), ("run/culver/culver.sock", 0o140660)):
+            found = (system.root / path).stat()
+            self.assertEqual((found.st_uid, found.st_mode), (user, mode), path)
+        pid = int(system.shows("MainPID"))
+        status = system.inside("cat", f"/proc/{pid}/status")
+        for line in ("Seccomp:\t2", "NoNewPrivs:\t1", f"CapBnd:\t{0:016x}", f"Uid:\t{user}"):
+            self.assertIn(line, status)
+
+        # It does its work: both ways, over a broker, with a board that nobody restrains.
+        peer = self.daemon("peer", broker)
+        with Control(system.socket) as client:
+            sent = client.call("message.send", to=peer.did, text="from within")["id"]
+            eventually(lambda: client.call("message.show", id=sent)["state"] == "delivered", what=system.words)
+            self.succeeds(peer.tool("contact", "list"))
+        asked = peer.call("message.send", to=did, text="into it")["id"]
+        peer.reaches(asked, "delivered")
+        self.assertEqual(peer.texts(), ["from within"])
+        self.assertNotRegex(system.words, r"<[34]>")
+
+        (system.root / "etc/culver/culver.conf.d/test.conf").write_text("[broker]\nurl = mqtt://127.0.0.1:9\n")
+        system.control("reload", "culver.service")
+        eventually(lambda: system.shows("StatusText") == "0 of 1 broker connected", what=system.words)
+        self.assertEqual(int(system.shows("MainPID")), pid)
+
+        system.control("stop", "culver.service")
+        self.assertEqual(system.shows("Result"), "success")
+        self.assertFalse((system.root / "run/culver/culver.sock").exists())
+        self.assertIn("identities", os.listdir(system.root / "var/lib/culver"))
+        system.control("start", "culver.service")
+        self.assertEqual(rows(system.call("identity.list"))[0]["did"], did)
+
+    def test_the_socket_starts_the_service_and_outlives_it(self):
+        system = System(self)
+        system.control("start", "culver.socket")
+        self.assertEqual(system.shows("ActiveState"), "inactive")
+        file = (system.root / "run/culver/culver.sock").stat()
+        self.assertEqual(stat.S_IMODE(file.st_mode), 0o660)
+        self.assertIn("version", system.call("hello"))
+        self.assertEqual(system.shows("ActiveState"), "active")
+        system.control("restart", "culver.service")
+        self.assertEqual((system.root / "run/culver/culver.sock").stat().st_ino, file.st_ino)
+        self.assertIn("version", system.call("hello"))
+        # Users of the board who are not in the group are kept out; those who are may ask and send.
+        ask = """if True:
+            import socket
+            client = socket.socket(socket.AF_UNIX)
+            client.connect("/run/culver/culver.sock")
+            client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"METHOD"}' + bytes([10]))
+            print(client.recv(65536).decode())
+        """
+
+        def answer(group: str, method: str) -> str:
+            user = ["setpriv", "--reuid=1234", f"--regid={group}", "--clear-groups"]
+            return system.inside(*user, "python3", "-c", ask.replace("METHOD", method))
+
+        with self.assertRaisesRegex(AssertionError, "PermissionError"):
+            answer("1234", "status")
+        self.assertIn("uptime", answer("culver", "status"))
+        self.assertIn("admin", answer("culver", "identity.default"))
+        system.control("stop", "culver.service", "culver.socket")
+        self.assertFalse((system.root / "run/culver/culver.sock").exists())
+
+    def test_a_daemon_that_hangs_is_started_again(self):
+        system = System(self, "WatchdogSec=2\nRestartSec=0")
+        system.control("start", "culver.service")
+        time.sleep(5)
+        self.assertEqual(system.shows("NRestarts"), "0")
+        pid = system.shows("MainPID")
+        system.inside("kill", "-STOP", pid)
+        eventually(lambda: system.shows("NRestarts") == "1" and system.shows("ActiveState") == "active", what="a new start")
+        self.assertNotEqual(system.shows("MainPID"), pid)
+        self.assertIn("version", system.call("hello"))
+
+    def test_a_wrong_configuration_is_not_tried_again(self):
+        system = System(self, "RestartSec=0", "[nonsense]\n")
+        with self.assertRaises(AssertionError):
+            system.control("start", "culver.service")
+        self.assertEqual((system.shows("NRestarts"), system.shows("ExecMainStatus")), ("0", "78"))
+
+
 if __name__ == "__main__":
     unittest.main()
