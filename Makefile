@@ -14,7 +14,7 @@ BOARD   ?= trixie
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd mandoc man-db zsh fish
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
@@ -37,7 +37,8 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb build demo test test-boards faults soak bench format install clean help deps deps-build deps-demo deps-boards deps-bench
+.PHONY: cross deb build demo test test-boards faults soak bench man format install clean help \
+	deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -78,12 +79,25 @@ deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/
 	$(call need,$(DEB_PACKAGES))
 	@$(PYTHON) cross/package $(BOARD)
 
+man:                                  ## renew the verbs of culver(1) from the help texts of the tool
+	$(SWIFT) build --product culver
+	config/man/verbs .build/debug/culver
+
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
 install: build                        ## install programs, configuration and systemd units, below DESTDIR
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver"
 	install -m 0755 $(BUILT)/culverd $(BUILT)/culver "$(DESTDIR)$(PREFIX)/bin"
+	for page in culver.1 culver.conf.5 culver-protocol.7 culverd.8; do \
+	    install -D -m 0644 config/man/$$page "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
+	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	$(BUILT)/culver --generate-completion-script bash \
+	    > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/culver"
+	$(BUILT)/culver --generate-completion-script zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_culver"
+	$(BUILT)/culver --generate-completion-script fish \
+	    > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/culver.fish"
 	@if [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
 	    install -m 0644 config/culver.conf "$(DESTDIR)$(SYSCONF)/culver/culver.conf"; fi
 	sed 's|/usr/bin/culverd|$(PREFIX)/bin/culverd|' config/culver.service > "$(DESTDIR)$(UNITS)/culver.service"
