@@ -1,19 +1,21 @@
 """Installed systems of a release to try packages in: unpacked from a tarball that is made once, gone after the test.
 
-They need root, as `make deps` does, and for arm64 a kernel that hands programs of another processor to qemu: that is
+They need root, and for arm64 a kernel that hands programs of another processor to qemu: that is
 arranged here when nobody has.
 """
 
 import atexit
 import os
 import pathlib
+import signal
 import subprocess
 import tempfile
 import time
 
-from harness import Result, end, start
+from harness import Result, end, eventually, start
 from packages import cross
 
+HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "culver/boards"
 BINFMT = pathlib.Path("/proc/sys/fs/binfmt_misc")
 QEMU = "/usr/bin/qemu-aarch64-static"
@@ -22,7 +24,6 @@ HEAD = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00
 MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 MONTH = 30 * 86400  # seconds until a system is made anew: packages of a release change, too
 
-SUDO = [] if os.getuid() == 0 else ["sudo"]
 # Mounts of the chroot are seen by the command alone, and end with it. $0 is the root, $1 the directory of downloads.
 ENTER = """
 set -e
@@ -34,9 +35,9 @@ exec chroot "$@"
 """
 
 
-def run(*command: object, timeout: float = 900, **options) -> Result:
-    """As root, with nothing of ours in the environment."""
-    words = [*SUDO, *(str(word) for word in command)]
+def run(*command: object, timeout: float = 900) -> Result:
+    """With nothing of ours in the environment."""
+    words = [str(word) for word in command]
     environment = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root",
         "DEBIAN_FRONTEND": "noninteractive",
@@ -77,6 +78,7 @@ class Chroot:
         if architecture == "arm64" and os.uname().machine != "aarch64":
             emulate()
         self.release, self.architecture = release, architecture
+        self.systemd: subprocess.Popen | None = None
         extra = ["systemd"] if systemd else ["systemd-standalone-sysusers", "systemd-standalone-tmpfiles"]
         self.packages = [*extra, "ca-certificates"]
         self.downloads = CACHE / f"{release}-{architecture}-packages"
@@ -87,6 +89,8 @@ class Chroot:
         done(run("cp", "/etc/resolv.conf", self.path("etc/resolv.conf")))
 
     def remove(self) -> None:
+        if self.systemd is not None:
+            self.halt()
         done(run("rm", "-rf", "--one-file-system", self.root))
 
     def sources(self) -> str:
@@ -115,15 +119,39 @@ class Chroot:
     def write(self, name: str, text: str) -> None:
         done(run("sh", "-c", 'printf %s "$0" > "$1"', text, self.path(name)))
 
+    def boot(self) -> None:
+        """Its systemd runs, and `run` goes in there."""
+        log = self.root.with_name(self.root.name + ".log")
+        with open(log, "ab") as file:
+            self.systemd = start(["sh", str(HERE / "own_systemd"), str(self.root), str(self.downloads)], stdout=file, stderr=file)
+        self.first = eventually(self.first_process, what="the start of process 1")
+        eventually(lambda: self.run("systemctl", "is-active", "basic.target").code == 0, what="the system's start")
+        log.unlink()
+
+    def halt(self) -> None:
+        end(self.systemd, signal.SIGKILL)
+        eventually(lambda: run("sh", HERE / "own_systemd", self.root, "swept", self.systemd.pid).code == 0,
+                   what="the end of the system's processes")
+
+    def first_process(self) -> str | None:
+        """The number of the system's process 1, out here."""
+        if self.systemd.poll() is not None:
+            raise AssertionError("the system's systemd ended: " + self.root.with_name(self.root.name + ".log").read_text())
+        children = pathlib.Path(f"/proc/{self.systemd.pid}/task/{self.systemd.pid}/children").read_text().split()
+        return next((pid for pid in children if pathlib.Path(f"/proc/{pid}/comm").read_text() == "systemd\n"), None)
+
     def enter(self, *command: object, user: str = "root") -> list[str]:
         """The words that run a command inside; the process that they start becomes the command."""
+        if self.systemd is not None:
+            return ["nsenter", "--target", self.first, "--mount", "--pid", "--cgroup", "--ipc", "--uts",
+                    "chroot", f"--userspec={user}:{user}", "/", *(str(word) for word in command)]
         return [
-            *SUDO, "unshare", "--mount", "sh", "-c", ENTER, str(self.root), str(self.downloads),
+            "unshare", "--mount", "sh", "-c", ENTER, str(self.root), str(self.downloads),
             f"--userspec={user}:{user}", str(self.root), *(str(word) for word in command),
         ]
 
     def run(self, *command: object, user: str = "root", timeout: float = 600) -> Result:
-        return run(*self.enter(*command, user=user)[len(SUDO):], timeout=timeout)
+        return run(*self.enter(*command, user=user), timeout=timeout)
 
     def install(self, deb: pathlib.Path) -> Result:
         """By apt, with what it depends on."""

@@ -9,7 +9,7 @@ import re
 import unittest
 from pathlib import Path
 
-from chroot import SUDO, Chroot, done, run
+from chroot import Chroot, done
 from harness import Daemon, Story, eventually, end, start
 from packages import package, package_of_version
 
@@ -52,8 +52,6 @@ class Installed(Story):
         return found.code == 0 and bool(found.json["identities"])
 
     def halt(self) -> None:
-        if SUDO:
-            run("kill", "-TERM", self.process.pid)
         self.assertEqual(end(self.process), 0)
 
     def culver(self, *words: str):
@@ -143,27 +141,28 @@ class Bookworm(Life, Installed):
 
 
 class Upgrade(Installed):
-    """On this machine's own release, where nothing is emulated."""
+    """On this machine's own release, where nothing is emulated, and under its systemd."""
 
     def test_the_queue_and_the_inbox_outlive_an_upgrade(self):
         release = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE)[1]
         before, now = package_of_version("native", "0.0.1"), package("native")
         self.system(release, re.search(r"_(\w+)\.deb", now.name)[1], systemd=True)
-        done(self.chroot.install(before))
+        self.chroot.boot()
         broker = self.broker()
         desk = self.daemon("desk", broker)
+        done(self.chroot.install(before))
+        self.assertEqual(self.shown("ActiveState"), "active")  # with the package's own settings
         self.configure(broker)
-        self.begin()
-        did = self.did()
+        done(self.chroot.run("systemctl", "restart", "culver"))
+        did, process = self.did(), self.shown("MainPID")
         self.talk(desk, 1)
         broker.stop()
         queued = [done(self.culver("send", desk.did, f"queued {number}")).out.strip() for number in range(3)]
-        self.halt()
 
-        upgraded = done(self.chroot.install(now))
-        self.assertIn("Unpacking culver", upgraded.out)
+        done(self.chroot.install(now))
+        self.assertEqual(self.shown("ActiveState"), "active")
+        self.assertNotEqual(self.shown("MainPID"), process)
         self.check_installed(now)
-        self.begin()
         self.assertEqual(self.did(), did)
         self.assertEqual(self.texts(), ["to the board 1"])
         for message in queued:
@@ -172,7 +171,14 @@ class Upgrade(Installed):
         for message in queued:
             done(self.culver("message", "wait", message, "--timeout", "120s"))
         self.assertEqual(sorted(desk.texts()), ["from the board 1", "queued 0", "queued 1", "queued 2"])
-        self.halt()
+
+        purged = done(self.chroot.run("apt-get", "purge", "--yes", "culver"))
+        self.assertIn(did, purged.out + purged.err)
+        self.assertEqual(self.shown("ActiveState"), "inactive")
+        self.assertFalse(os.path.lexists(self.chroot.path("var/lib/culver")))
+
+    def shown(self, name: str) -> str:
+        return done(self.chroot.run("systemctl", "show", "--value", "--property", name, "culver.service")).out.strip()
 
 
 if __name__ == "__main__":
