@@ -126,7 +126,6 @@ class Chroot:
             self.systemd = start(["sh", str(HERE / "own_systemd"), str(self.root), str(self.downloads)], stdout=file, stderr=file)
         self.first = eventually(self.first_process, what="the start of process 1")
         eventually(lambda: self.run("systemctl", "is-active", "basic.target").code == 0, what="the system's start")
-        log.unlink()
 
     def halt(self) -> None:
         end(self.systemd, signal.SIGKILL)
