@@ -101,6 +101,7 @@ extension Messenger {
         }
         guard try ledger.inboxHasRoom() else {
             let who = try ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
+            counts.inboxFull += 1
             return try note(
                 .inbox, .error, "the inbox is full and \(who): a message of \(sender) was not taken", did: sender,
                 reason: "inbox-full", now)
@@ -108,6 +109,7 @@ extension Messenger {
         var json = content.json
         json["seal"] = nil
         json["seq"] = nil
+        counts.received += 1
         try ledger.apply(
             .incoming(
                 Incoming(

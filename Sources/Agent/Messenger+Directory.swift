@@ -78,6 +78,7 @@ extension Messenger {
     }
 
     private mutating func putBack(_ shelf: Shelf, _ card: [UInt8], _ now: Moment) throws(LedgerError) {
+        counts.cardsPutBack += 1
         try note(
             .visa, .warning, "somebody changed our own retained card; it was put back", broker: shelf.broker,
             reason: "card-changed", now)
@@ -107,8 +108,11 @@ extension Messenger {
             return
         }
         let room = policy.directorySubscriptions
-        guard lookups.count < room else { return }
-        if !isOurs, lookups.values.count(where: { !$0.isOurs }) >= room / 2 { return }
+        let isFull = lookups.count >= room || (!isOurs && lookups.values.count(where: { !$0.isOurs }) >= room / 2)
+        guard !isFull else {
+            counts.lookupsDropped += 1
+            return
+        }
         lookups[id.address] = Lookup(
             id: id, isOurs: isOurs, since: now.lived, next: now.lived + policy.queryPatience)
         effects.append(.watch(id.address))
@@ -190,6 +194,7 @@ extension Messenger {
         }
         if let known, visa.time <= known.time {
             guard visa.time < known.time else { return }
+            counts.visasRolledBack += 1
             return try note(
                 .visa, .warning, "an older visa of \(id) was shown and not taken", did: id, reason: "visa-rolled-back",
                 now)
@@ -237,6 +242,7 @@ extension Messenger {
         ]
         for question in questions {
             let packing = Packing(identity: identity, receiver: .anyone, recipients: [])
+            counts.signatures += 1
             effects.append(
                 .work(
                     Job(

@@ -53,6 +53,9 @@ import Glibc
         return connection.notify(["jsonrpc": "2.0", "method": .string(method), "params": params])
     }
 
+    /// Connected clients.
+    package var clients: Int { connections.count }
+
     /// Bytes that the client has not taken yet.
     package func backlog(of connection: ConnectionID) -> Int {
         connections[connection]?.backlog ?? 0

@@ -32,6 +32,7 @@ extension Daemon {
                 try turn.note(.config, .info, text, reason: "reloaded")
             })
         declareContacts()
+        keepTextfile()
         log(.info, "read the configuration")
     }
 }

@@ -46,6 +46,13 @@ import Transport
     /// after the last at least: by a whole second two copies that are started soon would begin at the same time.
     private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 0.001)
     let lastPresence: Double
+    /// Damaged files that were set aside since the start.
+    private(set) var damagedFiles = 0
+    var textfileTimer: (any DispatchSourceTimer)? {
+        willSet { textfileTimer?.cancel() }
+    }
+    var isWritingTextfile = false
+    var isTextfileFailing = false
     var hasDialled = false
     private(set) var isStopping = false
 
@@ -113,6 +120,7 @@ import Transport
         noteStart()
         declareContacts()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
+        keepTextfile()
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
         later(5) { _ in Host.giveBackMemory() }
     }
@@ -126,7 +134,10 @@ import Transport
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
         later(8) { _ in action() }
-        brokers.stop { [self] in drain(action) }
+        brokers.stop { [self] in
+            writeTextfile()
+            drain(action)
+        }
     }
 
     private func drain(_ action: @escaping @MainActor () -> Void) {
@@ -195,6 +206,7 @@ import Transport
 
     private func noteStart() {
         let damages = loop.directory.takeDamages() + (store.damage.map { [$0] } ?? [])
+        damagedFiles += damages.count
         let isForeign = installation.isForeign
         let mark = Hex.encode(installation.mark)
         loop.add(
@@ -298,6 +310,7 @@ import Transport
     private func noteDamages() {
         let damages = loop.directory.takeDamages()
         guard !damages.isEmpty else { return }
+        damagedFiles += damages.count
         for damage in damages { log(.error, damage) }
         loop.add(.chore { turn in try Self.note(damages, &turn) })
     }

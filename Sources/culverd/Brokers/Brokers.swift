@@ -21,6 +21,24 @@ import Transport
         var version: String?
     }
 
+    /// What passed between us and one broker since the start of the daemon.
+    struct Traffic {
+        var connections = 0
+        /// Connections that ended without our wish, and attempts that failed.
+        var losses = 0
+        var failures = 0
+        var takeOvers = 0
+        /// Publications by what the broker said of them.
+        var taken = 0
+        var nobody = 0
+        var refused = 0
+        /// Publications without any word when the connection ended.
+        var lost = 0
+        /// Publications that came, and their bytes.
+        var received = 0
+        var receivedBytes = 0
+    }
+
     private let loop: Loop
     private let pool: Pool
     private var settings: [String: Setting] = [:]
@@ -51,6 +69,7 @@ import Transport
     /// Bytes that brokers gave us and that no turn has dealt with.
     private var gathered = 0
     private(set) var conditions: [String: Condition] = [:]
+    private(set) var traffic: [String: Traffic] = [:]
     private var ending: (@MainActor () -> Void)?
 
     /// Beyond this many errands the brokers are held back.
@@ -64,6 +83,9 @@ import Transport
     }
 
     var names: [String] { settings.keys.sorted() }
+    /// Publications that the broker has not acknowledged, and those that wait for room.
+    func unacknowledged(_ name: String) -> Int { tokens[name]?.count ?? 0 }
+    func queued(_ name: String) -> Int { held[name]?.count ?? 0 }
     func url(_ name: String) -> String? { settings[name]?.url }
 
     // MARK: - Beginning and end
@@ -190,12 +212,14 @@ import Transport
         case .connected(let version, _):
             conditions[name] = Condition(state: "connected", reason: nil, version: version.number)
             forgetParcels(of: name)
+            traffic[name, default: Traffic()].connections += 1
             since[name] = Clock.read(CLOCK_BOOTTIME)
             settings[name]?.options.startsClean = false
             measureStart(of: name)
             note(name, .info, "connected to broker \(name) by \(version)", reason: "connected")
             loop.take(.linked(broker: name, room: links[name]?.room ?? 0))
         case .failed(let reason, _):
+            traffic[name, default: Traffic()].failures += 1
             // Said once, not at each of a day's thousand attempts.
             if conditions[name]?.reason != reason {
                 note(name, .warning, "broker \(name) is away: \(reason)", reason: "away")
@@ -203,17 +227,20 @@ import Transport
             conditions[name] = Condition(state: "away", reason: reason, version: nil)
         case .disconnected(let reason, _):
             conditions[name] = Condition(state: "away", reason: reason, version: nil)
+            traffic[name, default: Traffic()].losses += 1
             forgetParcels(of: name)
             note(name, .warning, "lost broker \(name): \(reason)", reason: "lost")
             loop.take(.unlinked(broker: name))
             if usurped.remove(name) != nil || isShaken(name) { changeClientID(on: name) }
         case .takenOver:
             usurped.insert(name)
+            traffic[name, default: Traffic()].takeOvers += 1
             note(name, .warning, "another client took our client id at broker \(name)", reason: "taken-over")
         case .message(let topic, let payload, let retained):
             receive(topic, payload, retained, name)
         case .acknowledged(let token, let outcome):
             guard let number = tokens[name]?.removeValue(forKey: token) else { return flush(name) }
+            count(outcome, name)
             loop.take(.acknowledged(number, Outcome(outcome)))
             flush(name)
         case .subscribed(_, let refused):
@@ -243,7 +270,16 @@ import Transport
         dial(name)
     }
 
+    private func count(_ outcome: PublishOutcome, _ name: String) {
+        switch outcome {
+        case .accepted: traffic[name, default: Traffic()].taken += 1
+        case .nobody: traffic[name, default: Traffic()].nobody += 1
+        case .refused: traffic[name, default: Traffic()].refused += 1
+        }
+    }
+
     private func forgetParcels(of name: String) {
+        traffic[name, default: Traffic()].lost += unacknowledged(name)
         tokens[name] = [:]
         held[name] = []
         kept[name] = []
@@ -299,6 +335,8 @@ import Transport
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
         gathered += payload.count
+        traffic[name, default: Traffic()].received += 1
+        traffic[name, default: Traffic()].receivedBytes += payload.count
         guard let place = settings[name]?.topics.place(topic) else { return }
         switch place {
         case .inbox(let address): loop.take(.arrived(payload, at: address, isRetained: retained))
