@@ -2,7 +2,9 @@ import ArgumentParser
 import Format
 
 struct Status: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show how the daemon is.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show how the daemon is: identities, brokers, messages on their way, peers.",
+        discussion: "What `culver` does when no verb is given.")
 
     @OptionGroup var globals: Globals
 

@@ -12,6 +12,14 @@ import Transport
         var options: BrokerOptions
         var topics: Topics
         var url: String
+
+        /// Whether a connection made by one does for the other.
+        func connects(like other: Setting) -> Bool {
+            let (one, two) = (options, other.options)
+            return url == other.url && topics.root == other.topics.root && one.username == two.username
+                && one.password == two.password && one.caFile == two.caFile && one.certFile == two.certFile
+                && one.keyFile == two.keyFile && one.keepAlive == two.keepAlive
+        }
     }
 
     /// How one broker is doing, for `status`.
@@ -56,6 +64,8 @@ import Transport
     private(set) var isStandingBack = false
     /// Links that are ended in order to begin anew, with other options.
     private var renewed: Set<String> = []
+    /// Links that are ended because the configuration has their broker no more.
+    private var retired: Set<String> = []
     /// Brokers where somebody else has our client id.
     private var usurped: Set<String> = []
     /// Since when brokers are connected, in seconds of the board, and how many connections in a row were soon lost.
@@ -82,7 +92,7 @@ import Transport
         self.pool = pool
     }
 
-    var names: [String] { settings.keys.sorted() }
+    var names: [String] { settings.keys.filter { !retired.contains($0) }.sorted() }
     /// Publications that the broker has not acknowledged, and those that wait for room.
     func unacknowledged(_ name: String) -> Int { tokens[name]?.count ?? 0 }
     func queued(_ name: String) -> Int { held[name]?.count ?? 0 }
@@ -99,13 +109,44 @@ import Transport
         self.starts.merge(starts) { $1 }
         for var setting in all {
             let name = setting.options.name
-            if let presence {
-                setting.options.will = Will(
-                    topic: setting.topics.text(.state(presence.address)), payload: presence.gone)
-            }
+            setting.options.will = will(on: setting.topics)
             settings[name] = setting
             if links[name] == nil { dial(name) } else { renew(name, saying: last) }
         }
+    }
+
+    /// Goes on with other settings: leaves the brokers that are neither in them nor in `kept`, dials the new ones, and
+    /// anew those that have changed or are not connected.
+    func change(to all: [Setting], keeping kept: [String]) {
+        guard ending == nil, !isStandingBack else { return }
+        let wanted = Set(all.map(\.options.name) + kept)
+        for name in settings.keys where !wanted.contains(name) { retire(name) }
+        for var setting in all {
+            let name = setting.options.name
+            setting.options.will = will(on: setting.topics)
+            guard let old = settings[name], links[name] != nil else {
+                settings[name] = setting
+                dial(name)
+                continue
+            }
+            let isBack = retired.remove(name) != nil
+            setting.options.clientID = old.options.clientID
+            setting.options.startsClean = old.options.startsClean
+            guard isBack || conditions[name]?.state != "connected" || !setting.connects(like: old) else { continue }
+            renew(name, saying: presence)
+            settings[name] = setting
+        }
+    }
+
+    private func retire(_ name: String) {
+        renewed.remove(name)
+        retired.insert(name)
+        guard let link = links[name] else { return stopped(name) }
+        link.stop(publishing: farewell(of: presence, on: name))
+    }
+
+    private func will(on topics: Topics) -> Will? {
+        presence.map { Will(topic: topics.text(.state($0.address)), payload: $0.gone) }
     }
 
     private func dial(_ name: String) {
@@ -264,6 +305,12 @@ import Transport
             ending = nil
             for name in settings.keys { endStart(of: name) }
             return action()
+        }
+        if retired.remove(name) != nil {
+            endStart(of: name)
+            settings[name] = nil
+            conditions[name] = nil
+            return loop.take(.unlinked(broker: name))
         }
         guard renewed.remove(name) != nil, !isStandingBack else { return }
         loop.take(.unlinked(broker: name))

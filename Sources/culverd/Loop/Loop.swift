@@ -56,6 +56,8 @@ import Store
     /// When the clock was written down, in seconds lived.
     private var clockSaved: Double?
     private var isWaking = false
+    /// Who wants to know that a turn has ended, whatever came of it.
+    private var rounds: [@MainActor () -> Void] = []
 
     /// Since the start of the daemon.
     struct Counts {
@@ -87,6 +89,8 @@ import Store
         self.log = log
     }
 
+    /// The last turn that had something to write could not.
+    var isDiskFaulty: Bool { diskFault != nil }
     /// Errands that wait for a turn.
     var backlog: Int { pending.count }
     /// Bytes of what came in and waits for a turn.
@@ -103,6 +107,13 @@ import Store
 
     /// Asks for a turn, be it an empty one: `onTurn` is the place for reading the store.
     func wake() { add(.chore { _ in }) }
+
+    /// Calls back at the end of the next turn, also of one that failed: then the loop runs, and the disk answers, be it with
+    /// errors.
+    func comeRound(_ action: @escaping @MainActor () -> Void) {
+        rounds.append(action)
+        wake()
+    }
 
     /// Calls back once nothing is pending and nothing is being committed.
     func finish(_ action: @escaping @MainActor () -> Void) {
@@ -305,6 +316,9 @@ import Store
         let rest = rest.drop { isHeldBack($0) }
         if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
         isBusy = false
+        let ended = rounds
+        rounds = []
+        for action in ended { action() }
         onTurn?()
         if idle != nil || pending.contains(where: { !$0.isPatient }) { return schedule() }
         if !pending.isEmpty { return scheduleLater() }
