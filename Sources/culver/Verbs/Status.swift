@@ -48,7 +48,8 @@ struct Status: ParsableCommand {
                     : "start the program that reads as \(name), or: culver consumer forget \(name)")
         }
         if status["outbox"]?.says("full") == true {
-            Screen.hint("culver message list --state waiting shows who is not to be had; culver message cancel MSG ends one")
+            Screen.hint(
+                "culver message list --state waiting shows who is not to be had; culver message cancel MSG ends one")
         }
         if status.count("requests") > 0 { Screen.hint("culver contact requests shows who waits for a word") }
     }
