@@ -115,6 +115,9 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         try database.checkpoint()
     }
 
+    /// Looks through the whole file: seconds for a large one.
+    package func isSound() throws(LedgerError) -> Bool { try passesCheck(database) }
+
     package func value(key: String) throws(LedgerError) -> String? {
         try database.first("SELECT value FROM named WHERE key = ?", [.text(key)]) { $0.text(0) }
     }

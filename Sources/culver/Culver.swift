@@ -13,7 +13,7 @@ struct Culver: ParsableCommand {
         version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
-            Pack.self, Open.self, Status.self,
+            Pack.self, Open.self, Status.self, BackUp.self, Restore.self,
         ],
         defaultSubcommand: Status.self)
 }

@@ -14,17 +14,31 @@ struct Files: Backend {
     private let desk: Desk
 
     init(_ path: String) throws {
+        (directory, lock) = try Files.opened(path)
         do {
-            directory = try StateDirectory(path)
-            lock = try Files.lock(directory)
+            try directory.checkIsLive()
             if let exposed = try directory.exposedKeys().first {
                 throw Failure(.configuration, "exposed-key", exposed.description, hint: exposed.cure)
             }
             desk = Desk(facebook: try Facebook(directory, time: Moment.now), time: Moment.now)
         } catch let error as FileError {
             throw Failure(error)
+        } catch let error as Retired {
+            throw Failure(.configuration, "retired", error.description)
+        } catch let error as Unfinished {
+            throw Failure(error)
         }
         for damage in directory.takeDamages() { Screen.complain("set aside: \(damage)") }
+    }
+
+    /// The directory with its lock.
+    static func opened(_ path: String) throws -> (StateDirectory, DirectoryLock) {
+        do throws(FileError) {
+            let directory = try StateDirectory(path)
+            return (directory, try lock(directory))
+        } catch {
+            throw Failure(error)
+        }
     }
 
     /// Waits 2 s: the other side of `culver pack … | culver open` is soon done, a daemon is not.
@@ -95,7 +109,11 @@ struct Files: Backend {
 }
 
 extension Failure {
-    fileprivate init(_ error: FileError) {
+    init(_ error: Unfinished) {
+        self.init(.configuration, "unfinished-restore", error.description)
+    }
+
+    init(_ error: FileError) {
         if error.isHeld {
             self.init(
                 .notNow, "locked", error.description, hint: "leave out --state to ask the daemon that runs there")

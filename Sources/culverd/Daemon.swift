@@ -47,6 +47,7 @@ import Transport
     private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 0.001)
     let lastPresence: Double
     var hasDialled = false
+    var backups = Backups()
     private(set) var isStopping = false
 
     var facebook: Facebook { loop.book.facebook }
@@ -61,8 +62,10 @@ import Transport
         try Host.makeParents(of: configuration.agent.socket)
         let directory = try StateDirectory(configuration.agent.state)
         lock = try directory.lock()
+        try directory.checkIsLive()
         if let exposed = try directory.exposedKeys().first { throw exposed }
         _ = try directory.sweep()
+        try directory.removeBackup()
         installation = try directory.installation()
         let store = try MessageStore(
             path: "\(configuration.agent.state)/\(Place.messages)", limits: configuration.storeLimits)
@@ -124,6 +127,7 @@ import Transport
         log(.info, "ending")
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
+        endBackup()
         later(8) { _ in action() }
         brokers.stop { [self] in drain(action) }
     }
@@ -184,6 +188,7 @@ import Transport
 
     private func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
+        if backups.current?.connection == connection { endBackup() }
         watchers[connection] = nil
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }

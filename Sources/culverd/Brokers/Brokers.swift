@@ -36,6 +36,8 @@ import Transport
     private var stated: Set<String> = []
     /// Another board goes on with our keys: nothing is dialled any more.
     private(set) var isStandingBack = false
+    /// No link is wanted for now: our keys are moving elsewhere.
+    private(set) var isResting = false
     /// Links that are ended in order to begin anew, with other options.
     private var renewed: Set<String> = []
     /// Brokers where somebody else has our client id.
@@ -71,7 +73,7 @@ import Transport
     /// Dials every broker; one that is connected already is dialled anew when its options or our presence changed.
     /// `starts`: how often in a row a start ended soon after connecting, by broker.
     func start(_ all: [Setting], presence: Presence?, starts: [String: Int] = [:]) {
-        guard ending == nil, !isStandingBack else { return }
+        guard ending == nil, !isStandingBack, !isResting else { return }
         let last = self.presence.flatMap { $0.address == presence?.address ? nil : $0 }
         self.presence = presence
         self.starts.merge(starts) { $1 }
@@ -115,6 +117,25 @@ import Transport
         guard !links.isEmpty else { return action() }
         ending = action
         for (name, link) in links { link.stop(publishing: farewell(of: presence, on: name)) }
+    }
+
+    /// The same for a time: nothing is dialled until `resume()`.
+    func rest(_ action: @escaping @MainActor () -> Void) {
+        isResting = true
+        stop { [self] in
+            for name in settings.keys.sorted() {
+                conditions[name] = Condition(state: "away", reason: "our keys move elsewhere")
+                loop.take(.unlinked(broker: name))
+            }
+            action()
+        }
+    }
+
+    func resume() {
+        guard isResting else { return }
+        isResting = false
+        guard ending == nil, !isStandingBack else { return }
+        for name in settings.keys.sorted() where links[name] == nil { dial(name) }
     }
 
     private func farewell(of presence: Presence?, on name: String) -> [Publication] {
@@ -238,7 +259,7 @@ import Transport
             for name in settings.keys { endStart(of: name) }
             return action()
         }
-        guard renewed.remove(name) != nil, !isStandingBack else { return }
+        guard renewed.remove(name) != nil, !isStandingBack, !isResting else { return }
         loop.take(.unlinked(broker: name))
         dial(name)
     }

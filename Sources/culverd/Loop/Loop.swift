@@ -53,6 +53,8 @@ import Store
     /// When the clock was written down, in seconds lived.
     private var clockSaved: Double?
     private var isWaking = false
+    /// Somebody copies the messages: the log cannot be emptied, and trying would wait for it.
+    var isCopied = false
 
     /// Seconds after which a turn takes no more: who waits for the first errand need not wait for all.
     private static let patience = 0.05
@@ -281,7 +283,7 @@ import Store
         if idle != nil || pending.contains(where: { !$0.isPatient }) { return schedule() }
         if !pending.isEmpty { return scheduleLater() }
         arm()
-        if written >= 200 { checkpoint() }
+        if written >= 200, !isCopied { checkpoint() }
     }
 
     /// Syncs, so it is the store queue's work, and a turn's place is taken by it.

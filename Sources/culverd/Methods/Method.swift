@@ -31,7 +31,7 @@ struct Method {
         Method(name: name, role: role, parameters: parameters, body: body)
     }
 
-    static let all: [Method] = general + identities + contacts + messages + inbox + events
+    static let all: [Method] = general + identities + contacts + messages + inbox + events + backups
 }
 
 /// A call with its parameters checked by name.
@@ -52,6 +52,7 @@ extension Daemon {
                     hint: "give it in [access] of culver.conf, or join the group culver"))
         }
         guard !isStopping else { return call.fail(.stopping) }
+        guard !backups.isRetiring || Backups.answered.contains(method.name) else { return call.fail(.retiring) }
         loop.add(
             .request(call) { [weak self] call, turn in
                 guard let self else { return }
