@@ -16,14 +16,16 @@ DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
 
-# The release build carries the Swift runtime and no symbols. The linker is the one of the Swift toolchain: it folds like
-# code, and packs the relocations (glibc 2.36 or newer reads them).
-RELEASE = -c release --static-swift-stdlib -Xswiftc -use-ld=lld -Xlinker --icf=safe -Xlinker --exclude-libs=ALL \
-	-Xlinker --no-export-dynamic \
-	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker -s
+# A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
+# relocations are packed: glibc 2.36 or newer reads them.
+SMALL = -c release --static-swift-stdlib -Xlinker --no-eh-frame-hdr -Xlinker -T -Xlinker "$(CURDIR)/cross/program.ld" \
+	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker -s
+
+# The release build's linker is the one of the Swift toolchain: it folds like code.
+RELEASE = $(SMALL) -Xswiftc -use-ld=lld -Xlinker --icf=safe
 
 # For a board: another compiler and linker, see cross/README.md.
-CROSS = -c release --static-swift-stdlib --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
+CROSS = $(SMALL) --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
 
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)

@@ -117,6 +117,7 @@ import Transport
         declareContacts()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
+        later(5) { _ in Host.giveBackMemory() }
     }
 
     /// Ends cleanly: nobody new, presence gone, what was begun is written and answered, then `action`. A disk or pool

@@ -86,8 +86,23 @@ extension Host {
         setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
     }
 
-    /// What a busy time has taken and left free goes back to the system.
+    /// What a busy time, or the start, has taken and left free goes back to the system: of the heap, and of the code
+    /// of program and libraries, which is read again from the page cache where it is still needed.
     static func giveBackMemory() {
         malloc_trim(0)
+        for code in codeRanges {
+            madvise(UnsafeMutableRawPointer(bitPattern: code.lowerBound), code.count, MADV_DONTNEED)
+        }
+    }
+
+    /// Where code is mapped. Nothing writes to it: what is read-only after its relocation is a mapping of another kind.
+    private static var codeRanges: [Range<UInt>] {
+        let maps = String(decoding: read("/proc/self/maps", limit: 128 << 10) ?? [], as: UTF8.self)
+        return maps.split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ", omittingEmptySubsequences: true)
+            guard words.count == 6, words[1] == "r-xp", words[5].hasPrefix("/") else { return nil }
+            let ends = words[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+            return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
+        }
     }
 }

@@ -92,7 +92,7 @@ class Bench:
     def size(self) -> None:
         stripped = self.directory / "culverd"
         subprocess.run(["strip", "-o", str(stripped), program("culverd")], check=True)
-        show("binary, stripped", stripped.stat().st_size / MIB, "MiB", 8)
+        show("binary, stripped", stripped.stat().st_size / 1e6, "MB", 8)
 
     def start(self) -> None:
         """From before fork to the answer to `hello`, while the broker accepts the connection and says nothing."""
@@ -136,7 +136,7 @@ class Bench:
         time.sleep(WATCHED)
         for (name, board), count in zip(boards, before):
             woken = processes.switches(board.process.pid) - count
-            show(f"idle, {name}: wake-ups", woken * 5 / WATCHED, "in 5 s", 1, below=True)
+            show(f"idle, {name}: wake-ups", woken * 60 / WATCHED, "a minute", 12, below=True)
             board.stop()
 
     def speed(self) -> None:
