@@ -11,7 +11,7 @@ SEED    ?=
 BOARD   ?= trixie
 
 # Debian packages: to build, to try, to test.
-BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils
+BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
