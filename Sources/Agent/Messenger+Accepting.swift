@@ -10,12 +10,13 @@ extension Messenger {
         try accept(opened.content, of: opened, isInner: false, now)
     }
 
-    /// The peer has our keys if it encrypted to us, seals if it sealed, and its key is worth keeping.
+    /// The peer has our visa if it encrypted to the key in it, seals if it sealed, and its key is worth keeping. A key that
+    /// was kept tells nothing of the visa: it may have been wrapped for the last one.
     private mutating func remember(_ opened: Opened) throws(LedgerError) {
         let sender = opened.sender
         if var contact = book.contact(sender.address), opened.isEncrypted {
             let before = contact
-            contact.knowsUs = true
+            if opened.isByNewest { contact.knowsUs = true }
             if opened.isSealed { contact.isCulver = true }
             if contact != before { book.learn(.contact(contact)) }
         }

@@ -122,6 +122,12 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         try database.first("SELECT value FROM named WHERE key = ?", [.text(key)]) { $0.text(0) }
     }
 
+    package func values(prefix: String) throws(LedgerError) -> [(key: String, value: String)] {
+        try database.rows(
+            "SELECT key, value FROM named WHERE key >= ? AND key < ? ORDER BY key",
+            [.text(prefix), .text(prefix + "\u{10FFFF}")], { ($0.text(0), $0.text(1)) })
+    }
+
     /// Runs `body` in the open transaction, opening it if there is none; on failure all of it is undone.
     func writing<T>(_ body: () throws(LedgerError) -> T) throws(LedgerError) -> T {
         try begin()

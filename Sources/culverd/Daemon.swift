@@ -115,6 +115,7 @@ import Transport
         self.server = server
         noteStart()
         declareContacts()
+        finishRemovals()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
         later(5) { _ in Host.giveBackMemory() }
@@ -165,6 +166,7 @@ import Transport
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .keep(let addresses, let broker): brokers.keep(addresses, on: broker)
+        case .abandon(let address, let broker): brokers.abandon(address, on: broker)
         case .state(let address, let broker, let other): state(under: address, on: broker, answering: other)
         case .standBack:
             log(

@@ -4,7 +4,9 @@ import Format
 struct Identities: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "id", abstract: "This board's identities.",
-        subcommands: [New.self, List.self, Show.self, Default.self])
+        subcommands: [
+            New.self, List.self, Show.self, Default.self, Export.self, Import.self, Rotate.self, Remove.self,
+        ])
 }
 
 extension Identities {

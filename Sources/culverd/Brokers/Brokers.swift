@@ -192,6 +192,11 @@ import Transport
         for (name, link) in links { settings[name].map { link.unsubscribe($0.topics.card(address)) } }
     }
 
+    func abandon(_ address: Address, on broker: String) {
+        guard let topics = settings[broker]?.topics else { return }
+        links[broker]?.unsubscribe(topics.own(address))
+    }
+
     /// Called after every turn: brokers are read from again when the backlog is gone.
     func relieve() {
         gathered = loop.weight + pool.weight
