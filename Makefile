@@ -5,6 +5,7 @@ PYTHON  ?= python3
 PREFIX  ?= /usr/local
 SYSCONF ?= /etc
 DESTDIR ?=
+BUILT   ?= .build/release
 ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
@@ -13,7 +14,7 @@ BOARD   ?= trixie
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
 
 # A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
@@ -26,6 +27,10 @@ RELEASE = $(SMALL) -Xswiftc -use-ld=lld -Xlinker --icf=safe
 
 # For a board: another compiler and linker, see cross/README.md.
 CROSS = $(SMALL) --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
+
+# Where systemd looks for units, and for users and directories, which it does not below /usr/local.
+UNITS  = $(PREFIX)/lib/systemd/system
+SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
@@ -67,13 +72,15 @@ cross:                                ## for a 64-bit board, BOARD=trixie or boo
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-install: build                        ## install the programs and what config/ has, below DESTDIR
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(SYSCONF)/culver"
-	install -m 0755 .build/release/culverd .build/release/culver "$(DESTDIR)$(PREFIX)/bin"
-	@if [ -e config/culver.conf ] && [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
+install: build                        ## install programs, configuration and systemd units, below DESTDIR
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver"
+	install -m 0755 $(BUILT)/culverd $(BUILT)/culver "$(DESTDIR)$(PREFIX)/bin"
+	@if [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
 	    install -m 0644 config/culver.conf "$(DESTDIR)$(SYSCONF)/culver/culver.conf"; fi
-	@if [ -e config/culverd.service ]; then \
-	    install -D -m 0644 config/culverd.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/culverd.service"; fi
+	sed 's|/usr/bin/culverd|$(PREFIX)/bin/culverd|' config/culver.service > "$(DESTDIR)$(UNITS)/culver.service"
+	install -m 0644 config/culver.socket "$(DESTDIR)$(UNITS)/culver.socket"
+	install -D -m 0644 config/culver.sysusers "$(DESTDIR)$(SYSTEM)/sysusers.d/culver.conf"
+	install -D -m 0644 config/culver.tmpfiles "$(DESTDIR)$(SYSTEM)/tmpfiles.d/culver.conf"
 
 deps:                                 ## install the Debian packages that building and testing need
 	$(call need,$(TEST_PACKAGES))

@@ -38,6 +38,9 @@ let package = Package(
         .systemLibrary(name: "CInih"),
         .systemLibrary(name: "CLinux"),
 
+        // The recorded vectors as bytes of a program: what stands in Tests/Vectors, once.
+        .target(name: "CVectors", cSettings: [.headerSearchPath("../../Tests/Vectors")]),
+
         // The floors, from the ground up.
         module("Format", ["CJansson"], [.linkedLibrary("m")]),
         module("Crypto", ["CMbedTLS"]),
@@ -48,6 +51,9 @@ let package = Package(
         module("Transport", ["Format", "CMosquitto", "CLinux"]),
         module("Control", ["Format", "CLinux"]),
         module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"]),
+
+        // What `culver selftest` and the vector tests compare alike.
+        module("Selftest", ["CVectors", "Crypto", "DIMP", "Format"]),
 
         // The daemon links no Foundation and no Swift package; the tool may.
         .executableTarget(
@@ -60,7 +66,7 @@ let package = Package(
         .executableTarget(
             name: "culver",
             dependencies: [
-                "Control", "Desk", "DIMP", "Format", "Records", "Store", "CLinux",
+                "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Selftest", "Store", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -68,8 +74,9 @@ let package = Package(
         // Tests mirror the sources; `Bench` prints the figures of `make bench`.
         .target(name: "TestSupport", dependencies: ["Format"], path: "Tests/TestSupport", swiftSettings: settings),
         tests(of: "Format"),
-        tests(of: "Crypto", ["Format"]),
-        tests(of: "DIMP", ["Crypto", "Format"]),
+        tests(of: "Crypto", ["Format", "Selftest"]),
+        tests(of: "DIMP", ["Crypto", "Format", "Selftest"]),
+        tests(of: "Selftest", ["Format"]),
         tests(of: "Agent", ["Crypto", "DIMP", "Format", "Records"]),
         // A disk that fails when it is told to, in C because it is a VFS of SQLite's.
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),

@@ -102,6 +102,7 @@ extension Messenger {
         }
         guard try ledger.inboxHasRoom() else {
             let who = try ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
+            counts.inboxFull += 1
             return try note(
                 .inbox, .error, "the inbox is full and \(who): a message of \(sender) was not taken", did: sender,
                 reason: "inbox-full", now)
@@ -109,6 +110,7 @@ extension Messenger {
         var json = content.json
         json["seal"] = nil
         json["seq"] = nil
+        counts.received += 1
         try ledger.apply(
             .incoming(
                 Incoming(

@@ -84,6 +84,7 @@ extension Messenger {
         }
         var packing = Packing(identity: identity, receiver: receiver, recipients: recipients)
         if let key = recipients.first?.1, isCulver(receiver) { packing.reused = reusedKey(packing, key, now) }
+        counts.signatures += 1
         effects.append(
             .work(
                 Job(

@@ -94,6 +94,7 @@ extension Messenger {
                 .visa, .info, "an older visa of ours stood at broker \(shelf.broker)", broker: shelf.broker,
                 reason: "older-visa", now)
         } else {
+            counts.cardsPutBack += 1
             try note(
                 .visa, .warning, "somebody changed our own retained card; it was put back", broker: shelf.broker,
                 reason: "card-changed", now)
@@ -124,8 +125,11 @@ extension Messenger {
             return
         }
         let room = policy.directorySubscriptions
-        guard lookups.count < room else { return }
-        if !isOurs, lookups.values.count(where: { !$0.isOurs }) >= room / 2 { return }
+        let isFull = lookups.count >= room || (!isOurs && lookups.values.count(where: { !$0.isOurs }) >= room / 2)
+        guard !isFull else {
+            counts.lookupsDropped += 1
+            return
+        }
         lookups[id.address] = Lookup(
             id: id, isOurs: isOurs, since: now.lived, next: now.lived + policy.queryPatience)
         effects.append(.watch(id.address))
@@ -207,6 +211,7 @@ extension Messenger {
         }
         if let known, visa.time <= known.time {
             guard visa.time < known.time else { return }
+            counts.visasRolledBack += 1
             return try note(
                 .visa, .warning, "an older visa of \(id) was shown and not taken", did: id, reason: "visa-rolled-back",
                 now)
@@ -254,6 +259,7 @@ extension Messenger {
         ]
         for question in questions {
             let packing = Packing(identity: identity, receiver: .anyone, recipients: [])
+            counts.signatures += 1
             effects.append(
                 .work(
                     Job(

@@ -31,6 +31,7 @@ extension Messenger {
         switch outcome {
         case .taken:
             row.state = .published
+            if row.published == nil { counts.published += 1 }
             row.published = row.published ?? now.wall
             row.reason = nil
             // Stock peers do not de-duplicate: to them a message goes once, and published is its end.
@@ -112,12 +113,23 @@ extension Messenger {
         return row
     }
 
+    private mutating func count(_ end: OutgoingState) {
+        switch end {
+        case .delivered: counts.delivered += 1
+        case .expired: counts.expired += 1
+        case .failed: counts.failed += 1
+        case .cancelled: counts.cancelled += 1
+        case .waiting, .queued, .published: break
+        }
+    }
+
     mutating func end(_ row: Outgoing, _ state: OutgoingState, _ reason: String?, _ now: Moment) throws(LedgerError) {
         var row = row
         row.state = state
         row.reason = reason
         row.due = nil
         if state == .delivered { row.delivered = now.wall }
+        count(state)
         row = spent(row)
         try forgetTry(row)
         try ledger.apply(.outgoing(row))

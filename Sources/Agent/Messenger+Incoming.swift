@@ -66,7 +66,10 @@ extension Messenger {
         if let refusal = refusal(of: sender) { return try turnAway(arrival, refusal, now) }
         let isTrusted = isTrusted(sender)
         // A card of a sender whose meta we do not have costs a public operation of its own.
-        if knownMeta(of: sender) == nil, arrival.message.meta != nil, !publicBudget.take(at: now.lived) { return }
+        if knownMeta(of: sender) == nil, arrival.message.meta != nil, !publicBudget.take(at: now.lived) {
+            counts.overPublicBudget += 1
+            return
+        }
         let found: Meta?
         do throws(Rejection) {
             found = try meta(of: arrival)
@@ -79,8 +82,14 @@ extension Messenger {
             return try receiptAgain(seen, now)
         }
         let isAlone = !busy.keys.contains { $0.sender == sender.address }
-        guard begin(arrival, now) else { return }
-        if !isTrusted, !publicBudget.take(at: now.lived) { return finish(arrival) }
+        guard begin(arrival, now) else {
+            counts.overBusy += 1
+            return
+        }
+        if !isTrusted, !publicBudget.take(at: now.lived) {
+            counts.overPublicBudget += 1
+            return finish(arrival)
+        }
         let job = Job(lane: "in \(sender.address.text)", work: .verify(Verifying(arrival: arrival, meta: meta)))
         // A public operation is quick; only behind others of this sender it goes the way of the pool, for the order.
         guard isAlone, case .verified(let verifying, let isGood) = job.done() else { return effects.append(.work(job)) }
@@ -175,7 +184,11 @@ extension Messenger {
             finish(arrival)
             return try turnAway(arrival, Rejection(.decrypt, "failed before with the same keys"), now)
         }
-        guard takePrivateBudget(sender, isTrusted, now) else { return finish(arrival) }
+        guard takePrivateBudget(sender, isTrusted, now) else {
+            counts.overPrivateBudget += 1
+            return finish(arrival)
+        }
+        if isTrusted { counts.decryptionsOfContacts += 1 } else { counts.decryptionsOfStrangers += 1 }
         effects.append(
             .work(Job(lane: "in \(sender.address.text)", work: .unwrap(Unwrapping(arrival: arrival, owner: owner)))))
     }

@@ -40,6 +40,8 @@ extension Messenger {
         guard size.count + pooled.count < policy.outboxCount,
             size.bytes + pooled.bytes + text.utf8.count <= policy.outboxBytes
         else {
+            counts.outboxFull += 1
+            counts.unaccepted -= 1
             return refuse(submission, .notNow, "outbox-full", "the outbox is full: \(size.count) messages wait")
         }
         let row = Outgoing(
@@ -53,6 +55,7 @@ extension Messenger {
     }
 
     private mutating func refuse(_ submission: Submission, _ kind: Refusal.Kind, _ reason: String, _ text: String) {
+        counts.unaccepted += 1
         effects.append(.answer(submission.token, .refused(Refusal(kind, reason, text))))
     }
 
@@ -102,6 +105,7 @@ extension Messenger {
         if releases[receiver.address] == nil { lookUp(receiver, now) }
         row.due = min(row.expires, nextLook(receiver, now))
         try ledger.apply(.outgoing(row))
+        counts.accepted += 1
         effects.insert(
             .answer(token, .accepted(id: row.id, sn: row.sn, state: row.state.rawValue, isRepeat: false)), at: 0)
     }
@@ -139,6 +143,7 @@ extension Messenger {
                 packing.reused = reusedKey(packing, key, now)
             }
         }
+        counts.signatures += 1
         effects.append(
             .work(
                 Job(

@@ -66,6 +66,7 @@ extension Messenger {
 
     /// A repeat is answered with the receipt again, at most once in 10 s.
     mutating func receiptAgain(_ seen: Seen, _ now: Moment) throws(LedgerError) {
+        counts.duplicates += 1
         guard seen.receipt != nil, now.lived >= seen.answered + 10 else { return }
         var seen = seen
         seen.answered = now.lived
@@ -85,6 +86,7 @@ extension Messenger {
             return try reject(Rejection(.content, "a receipt for nothing that we sent"), from: opened.sender, now)
         }
         guard !row.state.isEnd || row.state == .expired else { return }
+        counts.receiptsVerified += 1
         let isUnderstood = !receipt.text.utf8.has("not support")
         try end(row, .delivered, isUnderstood ? nil : "not-understood", now)
     }

@@ -48,6 +48,7 @@ extension Messenger {
             return try ledger.apply(.outgoing(row))
         }
         row.attempts += 1
+        if row.attempts > 1 { counts.repeats += 1 }
         row.due = min(row.expires, pause(after: row.attempts, now))
         try ledger.apply(.outgoing(row))
         try rememberTry(row, receiver, now)
@@ -218,7 +219,7 @@ extension Messenger {
         guard let room = rooms[broker] else { return }
         guard room > 0 else {
             if case .message = errand.purpose { return }
-            if backlog.count < 256 { backlog.append(errand) }
+            if backlog.count < 256 { backlog.append(errand) } else { counts.courtesiesDropped += 1 }
             return
         }
         rooms[broker] = room - 1

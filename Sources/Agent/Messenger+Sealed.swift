@@ -9,6 +9,7 @@ extension Messenger {
         switch sealing.purpose {
         case .message(let row, let tokens): try queue(row, sealing, packed, tokens, now)
         case .receipts(let seen):
+            if !rooms.isEmpty { counts.receiptsSent += seen.count }
             let to = sealing.packing.receiver
             dispatch(
                 Errand(
@@ -36,7 +37,10 @@ extension Messenger {
         pooled.remove(row.id)
         try goOn(after: row, now)
         // Cancelled or expired while the pool worked. A row is sealed once: two ciphertexts would be two messages.
-        if let stored = try ledger.outgoing(id: row.id), stored.state != .waiting { return }
+        let stored = try ledger.outgoing(id: row.id)
+        if let stored, stored.state != .waiting { return }
+        counts.sealed += 1
+        if stored == nil { counts.accepted += 1 }
         let secure = packed.message.secure
         row.content = JSON.object(sealing.content.json).text
         row.sealed = Outgoing.Sealed(

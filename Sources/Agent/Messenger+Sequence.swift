@@ -19,6 +19,7 @@ extension Messenger {
         if let index = kept.firstIndex(where: { $0.stream == stream }) {
             window = kept.remove(at: index).window
             if window.take(number, lived: now.lived) == .again {
+                counts.sameNumbers += 1
                 try note(
                     .clone, .warning,
                     "\(opened.sender) sent two messages with the number \(number): two boards may have its keys",
@@ -38,6 +39,7 @@ extension Messenger {
             for hole in overdue {
                 let range =
                     hole.from == hole.through ? "message \(hole.from)" : "messages \(hole.from) to \(hole.through)"
+                counts.gaps += 1
                 try note(
                     .gap, .warning, "\(range) of \(missing.sender) did not come", did: missing.sender.bare,
                     reason: "\(hole.from)-\(hole.through)", now)

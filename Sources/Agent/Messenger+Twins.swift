@@ -94,6 +94,7 @@ extension Messenger {
         _ statement: Statement, of id: ID, _ shelf: Shelf, _ now: Moment
     ) throws(LedgerError) {
         if !newcomers.contains(where: { $0.boot == statement.boot }) {
+            counts.otherBoards += 1
             newcomers = newcomers.suffix(15) + [Newcomer(boot: statement.boot, answered: [:])]
             try note(
                 .clone, .warning,
@@ -110,6 +111,7 @@ extension Messenger {
     private mutating func standBack(for statement: Statement, of id: ID, _ now: Moment) throws(LedgerError) {
         guard twin == nil else { return }
         twin = Twin(did: id, at: statement.at)
+        counts.otherBoards += 1
         let brokers = rooms.keys.sorted()
         rooms = [:]
         for broker in brokers { try unlink(broker, now) }

@@ -18,6 +18,7 @@ package struct Messenger {
     let ledger: any Ledger
     let random: @Sendable () -> UInt64
     package var policy: Policy
+    package internal(set) var counts = Counts()
 
     var effects: [Effect] = []
     /// Connected brokers and how many parcels each takes now.
@@ -174,7 +175,9 @@ package struct Messenger {
             if rooms[broker] != nil { rooms[broker] = room }
             try pump(now)
         case .befriended(let id): try befriend(id, now)
-        case .refusedStranger(let id): try dropParked(of: id)
+        case .refusedStranger(let id):
+            counts.requestsRefused += 1
+            try dropParked(of: id)
         case .forgot(let id): try forget(id, now)
         case .identityGone(let id): try failMessages(of: id, now)
         case .identitiesChanged:
@@ -303,6 +306,7 @@ package struct Messenger {
     /// A peer's fault: counted, one debug line, and at most one event a minute for each reason.
     mutating func reject(_ rejection: Rejection, from sender: ID?, _ now: Moment) throws(LedgerError) {
         effects.append(.rejected(rejection, sender: sender?.text))
+        counts.rejected[rejection.stage, default: 0] += 1
         if refusals[rejection] == nil, refusals.count < 64 {
             refusals[rejection] = Refusals(count: 0, said: now.lived, sender: sender?.text)
             try say(rejection, count: 1, sender: sender, now)

@@ -13,8 +13,10 @@ import Glibc
     let limits: ControlLimits
     let onCall: @MainActor (Call) -> Void
     private let onClose: @MainActor (ConnectionID) -> Void
-    private let path: String
+    /// Where clients find us.
+    package let path: String
     private let socket: Descriptor
+    /// The socket file that is ours to take away; `nil` when somebody else made it.
     private let file: FileIdentity?
     let poller: Poller
     private var arrivals: Watch?
@@ -40,6 +42,25 @@ import Glibc
         socket = try Socket.listen(at: path, mode: mode, group: group)
         file = Socket.identity(of: path)
         poller = try Poller(for: path)
+        begin()
+    }
+
+    /// Goes on with a socket that is listened on already, made by who started us (systemd). Its file is not ours: mode,
+    /// owner and end are not our business. The number is closed at our end.
+    package init(
+        inherited number: Int32, limits: ControlLimits = ControlLimits(),
+        onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
+    ) throws(ControlError) {
+        self.limits = limits
+        self.onCall = onCall
+        self.onClose = onClose
+        (socket, path) = try Socket.inherit(number)
+        file = nil
+        poller = try Poller(for: path)
+        begin()
+    }
+
+    private func begin() {
         let arrivals = poller.watch(socket)
         arrivals.act = { [weak self] _ in self?.welcome() }
         arrivals.isReading = true
@@ -52,6 +73,9 @@ import Glibc
         guard let connection = connections[connection] else { return false }
         return connection.notify(["jsonrpc": "2.0", "method": .string(method), "params": params])
     }
+
+    /// Connected clients.
+    package var clients: Int { connections.count }
 
     /// Bytes that the client has not taken yet.
     package func backlog(of connection: ConnectionID) -> Int {
@@ -71,7 +95,7 @@ import Glibc
         guard let arrivals else { return }
         arrivals.end()
         self.arrivals = nil
-        if Socket.identity(of: path) == file { unlink(path) }
+        if let file, Socket.identity(of: path) == file { unlink(path) }
     }
 
     /// Hangs up on everybody.

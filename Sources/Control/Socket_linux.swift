@@ -40,11 +40,38 @@ enum Socket {
         guard bound == 0 else {
             throw cause == EADDRINUSE ? .inUse(path: path) : .system(operation: "bind", path: path, errno: cause)
         }
-        if let group, chown(path, uid_t.max, group) != 0 { throw failed("give to the group", path) }
+        if let group { try give(path, to: group) }
         guard chmod(path, mode) == 0 else { throw failed("set the mode of", path) }
         guard Glibc.listen(socket.number, 128) == 0 else { throw failed("listen on", path) }
         guard fcntl(socket.number, F_SETFL, O_NONBLOCK) == 0 else { throw failed("listen on", path) }
         return socket
+    }
+
+    /// A listening socket that we were started with, and its path.
+    static func inherit(_ number: Int32) throws(ControlError) -> (socket: Descriptor, path: String) {
+        let name = "descriptor \(number)"
+        var address = sockaddr_un()
+        var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let found = withUnsafeMutableBytes(of: &address) { raw in
+            raw.baseAddress.map { getsockname(number, $0.assumingMemoryBound(to: sockaddr.self), &length) } ?? -1
+        }
+        guard found == 0 else { throw failed("listen on", name) }
+        guard address.sun_family == sa_family_t(AF_UNIX), option(SO_TYPE, of: number) == Int32(SOCK_STREAM.rawValue),
+            option(SO_ACCEPTCONN, of: number) == 1
+        else {
+            throw .badPath(path: name, why: "it is no listening Unix stream socket")
+        }
+        guard fcntl(number, F_SETFD, FD_CLOEXEC) == 0, fcntl(number, F_SETFL, O_NONBLOCK) == 0 else {
+            throw failed("listen on", name)
+        }
+        let path = withUnsafeBytes(of: &address.sun_path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        return (Descriptor(number), path)
+    }
+
+    private static func option(_ name: Int32, of number: Int32) -> Int32? {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(number, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
     }
 
     /// A connected socket that blocks.
@@ -156,6 +183,13 @@ enum Socket {
             return
         }
         throw .inUse(path: path)
+    }
+
+    /// Asks for nothing where it is so already: a unit of systemd may forbid the call as a whole.
+    private static func give(_ path: String, to group: gid_t) throws(ControlError) {
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_gid == group { return }
+        guard chown(path, uid_t.max, group) == 0 else { throw failed("give to the group", path) }
     }
 
     private static func stream(_ path: String) throws(ControlError) -> Descriptor {

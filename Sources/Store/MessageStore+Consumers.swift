@@ -40,6 +40,23 @@ extension MessageStore {
         isStuck = false
     }
 
+    /// The same for all, by name. Those without a filter share one walk through the inbox.
+    package func pending() throws(LedgerError) -> [(consumer: Consumer, count: Int)] {
+        let sql = "SELECT count(*) FROM inbox WHERE seq > ? AND seq <= ?"
+        var (count, end) = (0, Int64.max)
+        var found: [(consumer: Consumer, count: Int)] = []
+        for consumer in try consumers().sorted(by: { $0.cursor > $1.cursor }) {
+            guard consumer.filter == InboxFilter() else {
+                found.append((consumer, try pending(of: consumer)))
+                continue
+            }
+            count += try database.first(sql, [.integer(consumer.cursor), .integer(end)]) { $0.int(0) } ?? 0
+            end = consumer.cursor
+            found.append((consumer, count))
+        }
+        return found.sorted { $0.consumer.name < $1.consumer.name }
+    }
+
     /// Everything up to `seq` is done with. The cursor never goes back, and never beyond what exists; the caller sees
     /// to it that it does not go beyond what was delivered. The new cursor, or `nil` when there is no such consumer.
     package func acknowledge(consumer name: String, seq: Int64) throws(LedgerError) -> Int64? {

@@ -20,6 +20,9 @@ extension MessageStore {
         return found
     }
 
+    /// Nothing is taken into it until a consumer has read, because what is in it is unread.
+    package var isInboxFull: Bool { isStuck }
+
     /// Rows by `seq`, from `start` on; without it the newest `limit`. Ends with the row whose content makes them
     /// `bytes` or more.
     package func inbox(

@@ -23,6 +23,9 @@ extension MessageStore {
         try size(isVerified).rows
     }
 
+    /// What became of parked messages since the file was opened.
+    package var parking: ParkingCount { totals.parking }
+
     /// How many are parked of this sender (address).
     package func parkedCount(sender: String, isVerified: Bool) throws(LedgerError) -> Int {
         let sql = "SELECT count(*) FROM parked WHERE verified = ? AND address = ?"
@@ -42,6 +45,7 @@ extension MessageStore {
                 .real(row.received), .real(row.since), .count(row.wire.count), .blob(row.wire),
             ])
         guard database.changes > 0 else { return }
+        if row.isVerified { totals.parking.verified += 1 } else { totals.parking.unverified += 1 }
         try dropOldest(limits.parkedPerSender, of: address, row.isVerified)
         try boundParking(row.isVerified)
     }
@@ -52,6 +56,7 @@ extension MessageStore {
             DELETE FROM parked WHERE number IN (SELECT number FROM parked
                 WHERE verified = ? AND address = ? ORDER BY number DESC LIMIT -1 OFFSET ?)
             """, [.flag(isVerified), .text(address), .count(kept)])
+        totals.parking.droppedForRoom += database.changes
     }
 
     /// Whoever has most loses first; between equals the one who has waited longest.
@@ -65,6 +70,7 @@ extension MessageStore {
                     WHERE verified = ?1 GROUP BY address ORDER BY \(measure) DESC, min(number) LIMIT 1)
                 """, [.flag(isVerified)])
             guard database.changes > 0 else { return }
+            totals.parking.droppedForRoom += database.changes
             size = try self.size(isVerified)
         }
     }

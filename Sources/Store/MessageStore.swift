@@ -37,6 +37,9 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         var outboxBytes = 0
         var inboxRows = 0
         var inboxBytes = 0
+        var parking = ParkingCount()
+        /// Since the file was opened; like ones each.
+        var happenings: [Happening.Kind: Int64] = [:]
     }
 
     private struct Snapshot {

@@ -26,6 +26,34 @@ enum Arrangement {
         return path + shared.map(shielded) + marked(rest)
     }
 
+    /// A word that stands where a verb should, and is none; `nil` when all is well so far.
+    static func stray(_ arguments: [String]) -> Failure? {
+        var rest = arguments[...]
+        var verbs = Array(tree.keys)
+        var group: String?
+        while let argument = rest.first, !verbs.isEmpty {
+            if let count = sharedLength(of: rest) {
+                rest = rest.dropFirst(count)
+            } else if verbs.contains(argument) {
+                verbs = group == nil ? Array(tree[argument] ?? []) : []
+                group = argument
+                rest = rest.dropFirst()
+            } else {
+                guard !argument.hasPrefix("-"), argument != "help" else { return nil }
+                return stray(argument, among: verbs.sorted(), below: group)
+            }
+        }
+        return nil
+    }
+
+    private static func stray(_ word: String, among verbs: [String], below group: String?) -> Failure {
+        let place = group.map { " below \($0)" } ?? ""
+        let near = verbs.map { (verb: $0, distance: Distance.between(word, $0)) }
+            .filter { $0.distance <= min(2, word.count / 2) }.min { $0.distance < $1.distance }
+        let hint = near.map { "did you mean \($0.verb)?" } ?? "there are: \(verbs.joined(separator: ", "))"
+        return Failure(.usage, "usage", "there is no verb '\(word)'\(place)", hint: hint)
+    }
+
     /// Whether `--json` stands where it is an option: for failures that the parser itself reports.
     static func wantsJSON(_ arguments: [String]) -> Bool {
         arguments.prefix { $0 != "--" }.contains("--json")

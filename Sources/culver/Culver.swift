@@ -7,13 +7,27 @@ struct Culver: ParsableCommand {
         commandName: "culver",
         abstract: "Encrypted, signed messages between boards, through any MQTT broker.",
         discussion: """
-            Without a verb it shows the status. Wherever an ID is asked for, a name does as well. Text that begins with \
-            a dash and no digit stands after --.
+            Without a verb it shows the status. It talks to the daemon, culverd; with --state DIR the verbs that know it \
+            work on the files instead.
+
+              culver id list                     who this board is
+              culver contact add ID --name hub   know another one
+              culver send hub 'hello'            send to it
+              culver inbox                       what came
+
+            ID, TO: garden@1HufnkADajevJUWAXNFTbHxNxFHQC7hnpx, or a name that this board gave to a contact or an identity.
+            NAME: 1 to 64 letters, digits, points, dashes and underscores.
+            MESSAGE: what `culver send` printed. TIME: 60s, 5m, 12h, 7d.
+
+            Results stand on standard output, words on standard error. The status tells scripts how it ended: 0 well; 64 \
+            wrong usage; 65 bad data, a refused message or a mistyped ID; 66 no such file or message; 67 unknown name, \
+            contact or identity; 69 no daemon; 73 exists already; 74 reading or writing failed; 75 not now, try again \
+            later; 76 ended undelivered; 77 not permitted; 78 wrong configuration.
             """,
         version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
-            Pack.self, Open.self, Status.self, BackUp.self, Restore.self,
+            Pack.self, Open.self, Status.self, Metrics.self, Trial.self, BackUp.self, Restore.self,
         ],
         defaultSubcommand: Status.self)
 }

@@ -5,13 +5,19 @@ import Glibc
 
 /// The options that every verb has.
 struct Globals: ParsableArguments {
-    @Option(help: ArgumentHelp("The daemon's socket.", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "The daemon's socket; else CULVER_SOCKET, the user's own daemon, /run/culver/culver.sock.",
+            valueName: "path"),
+        completion: .file())
     var socket: Word?
 
-    @Option(help: ArgumentHelp("The daemon's configuration file, which names its socket.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The daemon's configuration file, which names its socket.", valueName: "file"),
+        completion: .file())
     var config: Word?
 
-    @Flag(help: "Print results as JSON, one object per line.")
+    @Flag(help: "Print results as JSON, one object per line, and a failure as {\"error\": …}.")
     var json = false
 }
 
@@ -19,7 +25,9 @@ struct Globals: ParsableArguments {
 struct Anywhere: ParsableArguments {
     @OptionGroup var globals: Globals
 
-    @Option(help: ArgumentHelp("Work on the files of this state directory, without a daemon.", valueName: "directory"))
+    @Option(
+        help: ArgumentHelp("Work on the files of this state directory, without a daemon.", valueName: "directory"),
+        completion: .directory)
     var state: Word?
 }
 

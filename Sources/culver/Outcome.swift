@@ -24,7 +24,9 @@ enum Outcome {
         let params: JSONObject = [
             "id": .string(id), "until": .string(goal.rawValue), "timeout": .number(timeout.seconds),
         ]
-        let message = try daemon.call("message.wait", params)
+        let message = try Progress.during("waiting until \(id) is \(goal.rawValue)", quiet: globals.json) {
+            try daemon.call("message.wait", params)
+        }
         let state = message.text("state")
         if globals.json { Screen.line(message) }
         let exit = goal.exit(for: state)

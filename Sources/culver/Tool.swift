@@ -10,6 +10,7 @@ enum Tool {
         let arguments = Array(arguments.dropFirst())
         let json = Arrangement.wantsJSON(arguments)
         do {
+            if let stray = Arrangement.stray(arguments) { throw stray }
             var command = try Culver.parseAsRoot(Arrangement.arranged(arguments))
             try command.run()
             return Screen.finish()

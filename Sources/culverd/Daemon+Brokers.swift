@@ -32,6 +32,13 @@ extension Daemon {
             })
     }
 
+    /// After the configuration has changed. One that cannot be used as it is written now stays as it was.
+    func changeBrokers() {
+        guard hasDialled, !isStopping else { return }
+        let usable = settings()
+        brokers.change(to: usable, keeping: configuration.brokers.map(\.name))
+    }
+
     private func dialBrokers(as identities: [Identity], boot: String, at: Double, starts: [String: Int]) {
         let work = { @Sendable in Presence(identities: identities, boot: boot, at: at) }
         pool.run(lane: "presence", work) { [weak self] presence in

@@ -3,36 +3,45 @@ import Control
 import Glibc
 
 extension Daemon {
-    /// SIGHUP: a bad file changes nothing; of a good one everything counts at once but what needs a new start.
+    /// SIGHUP: a bad file changes nothing; of a good one everything counts at once but what needs a new start. Brokers are
+    /// dialled anew where they changed, and where they are away.
     func reload() {
-        let new: Configuration
+        supervisor.tell("RELOADING=1", "MONOTONIC_USEC=\(Supervisor.monotonic)")
         do throws(ConfigurationErrors) {
-            new = try Configuration.load(options, environment: environment)
+            take(try Configuration.load(options, environment: environment))
+            isConfigurationBad = false
         } catch {
+            isConfigurationBad = true
             let text = "the running configuration is kept: \(error)"
             log(.error, text)
-            return loop.add(.chore { turn in try turn.note(.config, .error, text, reason: "bad-configuration") })
+            loop.add(.chore { turn in try turn.note(.config, .error, text, reason: "bad-configuration") })
         }
+        loop.comeRound { [weak self] in self?.supervisor.tell("READY=1") }
+    }
+
+    private func take(_ new: Configuration) {
         let old = configuration
         configuration = new
         configuration.agent.state = old.agent.state
         configuration.agent.socket = old.agent.socket
+        configuration.limits = old.limits
         access = Access(new.access)
         loop.log = Log(level: Log.Level(new.agent.log))
-        let policy = new.policy
+        let policy = configuration.policy
         let needsStart =
-            new.brokers != old.brokers || new.agent.state != old.agent.state
-            || new.agent.socket != old.agent.socket || new.limits != old.limits
+            new.agent.state != old.agent.state || new.limits != old.limits
+            || (new.agent.socket != old.agent.socket && supervisor.listeners.isEmpty)
+        let text =
+            needsStart ? "read the configuration; paths and limits wait for a restart" : "read the configuration"
         loop.add(
             .chore { turn in
                 turn.messenger.policy = policy
-                let text =
-                    needsStart
-                    ? "read the configuration; brokers, paths and limits wait for a restart" : "read the configuration"
                 try turn.note(.config, .info, text, reason: "reloaded")
             })
         declareContacts()
-        log(.info, "read the configuration")
+        keepTextfile()
+        changeBrokers()
+        log(.info, text)
     }
 }
 

@@ -25,6 +25,13 @@ import Transport
     let installation: Installation
     let consumers: Consumers
     private(set) var server: Server?
+    let supervisor: Supervisor
+    var watchdog: (any DispatchSourceTimer)?
+    var toldStatus = ""
+    /// What changes within a second is told together.
+    var isStatusHeld = false
+    /// The files were read again and not taken.
+    var isConfigurationBad = false
     var access: Access
     var log: Log { loop.log }
     let started = Clock.read(CLOCK_BOOTTIME)
@@ -46,6 +53,13 @@ import Transport
     /// after the last at least: by a whole second two copies that are started soon would begin at the same time.
     private(set) lazy var began = max(loop.clock.now.wall, lastPresence + 0.001)
     let lastPresence: Double
+    /// Damaged files that were set aside since the start.
+    private(set) var damagedFiles = 0
+    var textfileTimer: (any DispatchSourceTimer)? {
+        willSet { textfileTimer?.cancel() }
+    }
+    var isWritingTextfile = false
+    var isTextfileFailing = false
     var hasDialled = false
     var backups = Backups()
     private(set) var isStopping = false
@@ -54,12 +68,14 @@ import Transport
     var store: MessageStore { loop.store }
 
     /// Everything but the outside: state directory, its lock, keys, messages. Throws what stops a daemon.
-    init(_ configuration: Configuration, _ options: Options, _ environment: [String: String]) throws {
+    init(
+        _ configuration: Configuration, _ options: Options, _ environment: [String: String], _ supervisor: Supervisor
+    ) throws {
         self.configuration = configuration
+        self.supervisor = supervisor
         self.options = options
         self.environment = environment
         try Host.makeParents(of: configuration.agent.state)
-        try Host.makeParents(of: configuration.agent.socket)
         let directory = try StateDirectory(configuration.agent.state)
         lock = try directory.lock()
         try directory.checkIsLive()
@@ -104,12 +120,10 @@ import Transport
             self?.pump()
             self?.pumpEvents()
             self?.noteDamages()
+            self?.reportStatus()
         }
         loop.onDisk = { [weak self] fault in self?.noteDisk(fault) }
-        let server = try Server(
-            path: configuration.agent.socket, mode: 0o660, group: Names.group("culver"),
-            limits: ControlLimits(configuration.limits),
-            onCall: { [weak self] in self?.answer($0) }, onClose: { [weak self] in self?.disconnected($0) })
+        let server = try makeServer()
         // Not at once: the store may be busy with a commit.
         server.onRoom = { [weak self] _ in self?.loop.wake() }
         self.server = server
@@ -117,8 +131,30 @@ import Transport
         declareContacts()
         finishRemovals()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
+        keepTextfile()
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
+        reportToSupervisor()
         later(5) { _ in Host.giveBackMemory() }
+    }
+
+    /// On the socket that systemd listens on for us, or on one of our own.
+    private func makeServer() throws -> Server {
+        let limits = ControlLimits(configuration.limits)
+        let onCall: @MainActor (Call) -> Void = { [weak self] in self?.answer($0) }
+        let onClose: @MainActor (ConnectionID) -> Void = { [weak self] in self?.disconnected($0) }
+        guard let number = supervisor.listeners.first else {
+            try Host.makeParents(of: configuration.agent.socket)
+            return try Server(
+                path: configuration.agent.socket, mode: 0o660, group: Names.group("culver"), limits: limits,
+                onCall: onCall, onClose: onClose)
+        }
+        let server = try Server(inherited: number, limits: limits, onCall: onCall, onClose: onClose)
+        if supervisor.listeners.count > 1 { log(.warning, "of several sockets that were handed over the first is used") }
+        if server.path != configuration.agent.socket {
+            log(.warning, "the socket is \(server.path), as handed over, and not \(configuration.agent.socket)")
+            configuration.agent.socket = server.path
+        }
+        return server
     }
 
     /// Ends cleanly: nobody new, presence gone, what was begun is written and answered, then `action`. A disk or pool
@@ -127,11 +163,16 @@ import Transport
         guard !isStopping else { return }
         isStopping = true
         log(.info, "ending")
+        supervisor.tell("STOPPING=1")
+        reportStatus()
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
         endBackup()
         later(8) { _ in action() }
-        brokers.stop { [self] in drain(action) }
+        brokers.stop { [self] in
+            writeTextfile()
+            drain(action)
+        }
     }
 
     private func drain(_ action: @escaping @MainActor () -> Void) {
@@ -202,6 +243,7 @@ import Transport
 
     private func noteStart() {
         let damages = loop.directory.takeDamages() + (store.damage.map { [$0] } ?? [])
+        damagedFiles += damages.count
         let isForeign = installation.isForeign
         let mark = Hex.encode(installation.mark)
         loop.add(
@@ -305,6 +347,7 @@ import Transport
     private func noteDamages() {
         let damages = loop.directory.takeDamages()
         guard !damages.isEmpty else { return }
+        damagedFiles += damages.count
         for damage in damages { log(.error, damage) }
         loop.add(.chore { turn in try Self.note(damages, &turn) })
     }

@@ -3,7 +3,7 @@ import Glibc
 
 /// How a daemon that cannot run ends (design section 2).
 func leave(_ status: Int32, _ text: String) -> Never {
-    Log(level: .info)(.error, text)
+    for line in text.split(separator: "\n") { Log(level: .info)(.error, String(line)) }
     exit(status)
 }
 
@@ -37,9 +37,10 @@ if options.isCheck {
 
 Signals.ignoreFaults()
 Host.limitMemory(96 << 20)
+let supervisor = Supervisor()
 let daemon: Daemon
 do {
-    daemon = try Daemon(configuration, options, environment)
+    daemon = try Daemon(configuration, options, environment, supervisor)
     try daemon.start()
 } catch {
     leave(exitStatus(of: error), "\(error)")

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Crypto
+@testable import Selftest
 
 /// Every vector of every Wycheproof file that concerns what we use, from the files of the test environment and from
 /// the fuller set where there is one.

@@ -3,6 +3,8 @@ import DIMP
 import Format
 import Testing
 
+@testable import Selftest
+
 @Suite("Documents")
 struct DocumentTests {
     private let scene: Scene

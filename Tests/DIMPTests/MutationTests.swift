@@ -3,6 +3,8 @@ import Format
 import TestSupport
 import Testing
 
+@testable import Selftest
+
 @Suite("Damaged bytes")
 struct MutationTests {
     /// Together 20 000 rounds; the same ones in every run.

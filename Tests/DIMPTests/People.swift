@@ -3,6 +3,8 @@ import DIMP
 import Format
 import Testing
 
+@testable import Selftest
+
 /// Identities that tests share, because keys take time to make.
 enum People {
     static let alice = Result { try register("alice", bits: 2048) }

@@ -3,6 +3,8 @@ import DIMP
 import Format
 import Testing
 
+@testable import Selftest
+
 @Suite("Short names")
 struct ShortNameTests {
     private let scene: Scene

@@ -3,6 +3,8 @@ import DIMP
 import Format
 import Testing
 
+@testable import Selftest
+
 @Suite("Whole messages")
 struct TransceiverTests {
     private let scene: Scene

@@ -1,5 +1,6 @@
 /* Loaded into a daemon before glibc: its calls that change files below $FAULTY_DIRECTORY fail with the number that
-   stands at the beginning of $FAULTY_CONTROL, a file of four bytes; 0: they do not fail. */
+   stands at the beginning of $FAULTY_CONTROL, a file of four bytes; 0: they do not fail, -1: they wait until it is
+   another number. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,6 +35,11 @@ static int fails(const char *path, int takes_room) {
     int code = control == NULL ? 0 : *control;
     if (code == 0 || strncmp(path, directory, length) != 0) return 0;
     if (code == ENOSPC && !takes_room) return 0;
+    while (code < 0) {
+        usleep(10000);
+        code = *control;
+    }
+    if (code == 0) return 0;
     errno = code;
     return 1;
 }

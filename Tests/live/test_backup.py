@@ -17,6 +17,7 @@ import time
 import unittest
 
 from harness import Daemon, Refused, Story, end, eventually, program, rows, start, tool
+from test_disk import SmallDisk
 
 
 QUICK = "[delivery]\nreceipt_timeout = 1s"
@@ -229,6 +230,34 @@ class Running(Backups):
             state = self.directory / "stdin"
             command = [program("culver"), "restore", "-", "--state", str(state)]
             self.assertEqual(subprocess.run(command, stdin=file, capture_output=True).returncode, 0)
+
+
+    def test_a_full_disk_is_said_and_changes_nothing(self):
+        disk = SmallDisk(self)
+        board = self.daemon("board", None, begin=False)
+        shutil.copytree(board.home, disk.path / "home")
+        text = board.configuration.read_text().replace(str(board.state), str(disk.path / "state"))
+        board.configuration.write_text(text)
+        board.state = disk.path / "state"
+        board.start()
+        did = board.did
+        kept = self.backup(board)
+        before = kept.read_bytes()
+        disk.fail()
+        full = self.fails(75, board.tool("backup", str(kept), "--final"))
+        self.assertIn("space", full.err)
+        self.assertEqual(kept.read_bytes(), before)
+        eventually(lambda: "retiring" not in board.call("status"), what="going on")
+        # The file's disk is full, too.
+        full = self.fails(75, tool("backup", str(disk.path / "b.tar"), "--socket", board.socket))
+        self.assertIn("space", full.err)
+        self.fails(75, tool("restore", str(kept), "--state", str(disk.path / "other")))
+        disk.heal()
+        self.assertFalse((board.state / "backup").exists())
+        self.backup(board)
+        self.assertEqual([path.name for path in disk.path.iterdir() if "b.tar" in path.name], [])
+        self.succeeds(tool("restore", str(kept), "--state", str(disk.path / "other")))
+        self.assertIn(did, self.succeeds(tool("id", "list", "--state", str(disk.path / "other"))).out)
 
 
 class Moving(Backups):

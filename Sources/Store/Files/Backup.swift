@@ -1,5 +1,4 @@
 import Glibc
-package import Records
 import Synchronization
 
 /// A state directory as it was at one moment, to be read in pieces while the daemon goes on: links to the flat files,
@@ -24,7 +23,7 @@ package final class Backup: @unchecked Sendable {
     private let isCancelled = Mutex(false)
 
     /// Room that is left to the daemon on the disk, in bytes.
-    package static let reserve = 16 << 20
+    package static let reserve = 4 << 20
 
     /// Fixes the moment. No turn may be open, and nobody else has a backup. Quick: nothing is copied.
     package init(of directory: StateDirectory) throws {

@@ -19,7 +19,7 @@ struct BackUp: ParsableCommand {
             keys, and one of the two will stand back.
             """)
 
-    @Argument(help: "The file to write; - for standard output.") var file: Word
+    @Argument(help: "The file to write; - for standard output.", completion: .file()) var file: Word
     @Flag(help: "Retire this board: its identities move into the backup.") var final = false
     @OptionGroup var place: Anywhere
 
@@ -29,6 +29,8 @@ struct BackUp: ParsableCommand {
         }
         let output = try NewFile(file.text)
         let backend: any Backend = try place.state.map { try BackupFiles($0.text) } ?? place.globals.daemon()
+        let progress = Progress("backing up", quiet: place.globals.json)
+        defer { progress.end() }
         let begun = try backend.call("backup.begin", final ? ["final": true] : [:])
         let isFinal = begun.says("final")
         var bytes = try head(begun, isFinal, output)
@@ -43,6 +45,7 @@ struct BackUp: ParsableCommand {
             failure.error.hint = "the board has retired: culver backup FILE writes its backup once more"
             throw failure
         }
+        progress.end()
         tell(begun, isFinal, bytes + TarHeader.end.count)
     }
 
@@ -129,7 +132,7 @@ struct Restore: ParsableCommand {
             A backup that was not made with --final may have a board that still runs with the same keys: end it first.
             """)
 
-    @Argument(help: "The file; - for standard input.") var file: Word
+    @Argument(help: "The file; - for standard input.", completion: .file()) var file: Word
     @OptionGroup var place: Anywhere
 
     func run() throws {
@@ -149,9 +152,12 @@ struct Restore: ParsableCommand {
         }
         let about: JSON
         do {
-            about = try archive.unpack(into: restoration)
-            let identities = about.list("identities").compactMap(\.string)
-            try restoration.finish(identities: identities, time: Moment.now)
+            about = try Progress.during("restoring", quiet: place.globals.json) {
+                let about = try archive.unpack(into: restoration)
+                let identities = about.list("identities").compactMap(\.string)
+                try restoration.finish(identities: identities, time: Moment.now)
+                return about
+            }
         } catch {
             restoration.abandon()
             guard let refusal = error as? Refusal else { throw error }

@@ -4,12 +4,15 @@ import Format
 struct Consumers: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "consumer", abstract: "Who reads the inbox, and how far each has come.",
+        discussion:
+            "A consumer is a name after `culver inbox --consumer`. What it has not acknowledged is kept for it.",
         subcommands: [List.self, Seek.self, Forget.self])
 }
 
 extension Consumers {
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List them.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the consumers: name, the number of the last message it acknowledged, what is pending.")
 
         @OptionGroup var globals: Globals
 
@@ -28,10 +31,10 @@ extension Consumers {
 
     struct Seek: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Set one back or forward: what comes after SEQ is new to it.")
+            abstract: "Set a consumer back or forward: what comes after SEQ is new to it.")
 
-        @Argument var name: Word
-        @Argument(help: "A message's number in the inbox.") var seq: Int
+        @Argument(help: "The consumer.", completion: .consumer) var name: Word
+        @Argument(help: "A message's number in the inbox; 0 for all that is there.") var seq: Int
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -42,9 +45,9 @@ extension Consumers {
     }
 
     struct Forget: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Forget one: nothing is kept for it any more.")
+        static let configuration = CommandConfiguration(abstract: "Forget a consumer: nothing is kept for it any more.")
 
-        @Argument var name: Word
+        @Argument(help: "The consumer.", completion: .consumer) var name: Word
         @OptionGroup var globals: Globals
 
         func run() throws {

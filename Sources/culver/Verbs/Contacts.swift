@@ -5,7 +5,11 @@ import Format
 
 struct Contacts: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "contact", abstract: "Whom this board knows.",
+        commandName: "contact", abstract: "Whom this board knows, and who wants to be known.",
+        discussion: """
+            A contact has a NAME that this board gave to it, and that stands for its ID wherever an ID is asked for.
+            Who may write to this board without being one is said by `strangers` in the daemon's configuration.
+            """,
         subcommands: [
             Add.self, List.self, Show.self, Rename.self, Block.self, Unblock.self, Remove.self, Requests.self,
             Accept.self, Refuse.self,
@@ -15,10 +19,23 @@ struct Contacts: ParsableCommand {
 extension Contacts {
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Add one by its ID, or by its card in a file or on standard input (-).")
+            abstract: "Add a contact by its ID, or by its card.",
+            discussion: """
+                  culver contact add porch@12PqqF8eHFwfb1fs8My3bxzqQyGXXCQQRM --name porch
+                  culver contact add hub.json
+                  ssh hub culver id show --card | culver contact add -
 
-        @Argument(help: ArgumentHelp(valueName: "id-or-card-file")) var contact: Word
-        @Option(help: "How this board calls it.") var name: Word?
+                The ID is enough: keys come from the broker and are checked against it. With a card there is no need of \
+                one. Sending to an ID makes a contact as well.
+                """)
+
+        @Argument(
+            help: ArgumentHelp(
+                "An ID, the file of a card, or - for a card on standard input.", valueName: "id-or-file"),
+            completion: .file())
+        var contact: Word
+        @Option(help: "How this board is to call it: 1 to 64 letters, digits, points, dashes, underscores.") var name:
+            Word?
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -48,7 +65,7 @@ extension Contacts {
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List them.")
+        static let configuration = CommandConfiguration(abstract: "List the contacts: name, ID, trust.")
 
         @OptionGroup var globals: Globals
 
@@ -63,7 +80,7 @@ extension Contacts {
     }
 
     struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show one.")
+        static let configuration = CommandConfiguration(abstract: "Show a contact, and whether its keys are known.")
 
         @OptionGroup var one: One
 
@@ -80,10 +97,10 @@ extension Contacts {
     }
 
     struct Rename: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Give one another name.")
+        static let configuration = CommandConfiguration(abstract: "Give a contact another name.")
 
         @OptionGroup var one: One
-        @Argument var name: Word
+        @Argument(help: "The new name.") var name: Word
 
         func run() throws {
             let params: JSONObject = ["did": .string(one.id.text), "name": .string(name.text)]
@@ -92,7 +109,8 @@ extension Contacts {
     }
 
     struct Block: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take nothing from it any more.")
+        static let configuration = CommandConfiguration(
+            abstract: "Take nothing from somebody any more, contact or not.")
 
         @OptionGroup var one: One
 
@@ -100,7 +118,7 @@ extension Contacts {
     }
 
     struct Unblock: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Take messages from it again.")
+        static let configuration = CommandConfiguration(abstract: "Take messages from a blocked one again.")
 
         @OptionGroup var one: One
 
@@ -108,7 +126,7 @@ extension Contacts {
     }
 
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Forget it.")
+        static let configuration = CommandConfiguration(abstract: "Forget a contact; it is a stranger again.")
 
         @OptionGroup var one: One
 
@@ -117,7 +135,9 @@ extension Contacts {
 
     struct Requests: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the strangers who wrote; the names are their own claims.")
+            abstract: "List the strangers who wrote; the names are their own claims.",
+            discussion:
+                "Their messages wait, unread, for `culver contact accept` or `refuse`; for 7 days unless configured.")
 
         @OptionGroup var globals: Globals
 
@@ -138,22 +158,34 @@ extension Contacts {
     struct Accept: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Make a stranger a contact; its messages come in.")
 
-        @OptionGroup var one: One
+        @OptionGroup var one: Stranger
 
         func run() throws { try one.change("contact.accept") }
     }
 
     struct Refuse: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Drop a stranger's request; it may ask again.")
+        static let configuration = CommandConfiguration(
+            abstract: "Drop a stranger's request and its messages; it may ask again.")
 
-        @OptionGroup var one: One
+        @OptionGroup var one: Stranger
 
         func run() throws { try one.change("contact.refuse") }
     }
 
+    /// A verb about one who asks.
+    struct Stranger: ParsableArguments {
+        @Argument(help: "An ID, as `culver contact requests` shows it.", completion: .requester) var id: Word
+        @OptionGroup var globals: Globals
+
+        func change(_ method: String) throws {
+            let result = try globals.daemon().call(method, ["did": .string(id.text)])
+            globals.show(result) { Screen.line($0.who("did")) }
+        }
+    }
+
     /// A verb about one contact.
     struct One: ParsableArguments {
-        @Argument(help: ArgumentHelp(valueName: "id")) var id: Word
+        @Argument(help: "An ID or a name.", completion: .contact) var id: Word
         @OptionGroup var globals: Globals
 
         func ask(_ method: String) throws -> JSON {

@@ -4,12 +4,21 @@ import Format
 
 struct Pack: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Seal and sign a message without sending it: one ReliableMessage on standard output.")
+        abstract: "Seal and sign a message without sending it: one ReliableMessage on standard output.",
+        discussion: """
+              culver pack --from pump --to hub --text hello | culver open --state /tmp/hub
 
-    @Option(help: ArgumentHelp("Which of this board's identities signs.", valueName: "id")) var from: Word
-    @Option(help: ArgumentHelp("For whom.", valueName: "id")) var to: Word
+            For transports other than a broker, and for tests. Without a daemon it works on the files of --state DIR.
+            """)
+
+    @Option(help: ArgumentHelp("Which of this board's identities signs.", valueName: "id"), completion: .identity)
+    var from: Word
+    @Option(help: ArgumentHelp("For whom: an ID or a name.", valueName: "id"), completion: .peer) var to: Word
     @Option(help: "The text.") var text: Word?
-    @Option(help: ArgumentHelp("A JSON file with the whole content, or -.", valueName: "file")) var content: Word?
+    @Option(
+        help: ArgumentHelp("The whole content, in DIMP's JSON, from this file or from -.", valueName: "file"),
+        completion: .file())
+    var content: Word?
     @Flag(help: "Let the sender's meta and visa ride along.") var attach = false
     @OptionGroup var place: Anywhere
 
@@ -31,9 +40,13 @@ struct Pack: ParsableCommand {
 
 struct Open: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Verify and decrypt one ReliableMessage; status 65 when it is refused.")
+        abstract: "Verify and decrypt one ReliableMessage; status 65 when it is refused.",
+        discussion: """
+            Shows who wrote it and what stands in it, or at which stage it is refused: parse, receiver, meta, replay, \
+            signature, trust, key, decrypt, content, seal or time. With --state it changes nothing.
+            """)
 
-    @Argument(help: "A file, or - for standard input.") var file = Word("-")
+    @Argument(help: "A file, or - for standard input.", completion: .file()) var file = Word("-")
     @OptionGroup var place: Anywhere
 
     func run() throws {

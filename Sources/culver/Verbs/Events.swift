@@ -3,9 +3,16 @@ import Control
 import Format
 
 struct Watch: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show events as they happen.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show events as they happen, until interrupted.",
+        discussion: """
+              culver watch --kind message --kind broker
 
-    @Option(help: "Only events of this kind; may stand several times.") var kind: [Word] = []
+            Kinds: start, config, broker, identity, contact, request, message, refused, gap, inbox, clone, visa, clock, \
+            disk, presence, group, file, call.
+            """)
+
+    @Option(help: "Only events of this kind; may stand several times.", completion: .eventKind) var kind: [Word] = []
     @OptionGroup var globals: Globals
 
     func run() throws {
@@ -35,11 +42,18 @@ struct Watch: ParsableCommand {
 }
 
 struct Log: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show events that happened, oldest first.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show events that happened, oldest first.",
+        discussion: """
+              culver log --since 12h
+              culver log hub --kind message
 
-    @Argument(help: ArgumentHelp("Only those about this one.", valueName: "id")) var id: Word?
+            The daemon keeps the newest 20000, across reboots. For the kinds see `culver watch --help`.
+            """)
+
+    @Argument(help: "Only those about this one: an ID or a name.", completion: .peer) var id: Word?
     @Option(help: ArgumentHelp("Only those of the last time: 12h, 7d.", valueName: "time")) var since: Span?
-    @Option(help: "Only events of this kind.") var kind: Word?
+    @Option(help: "Only events of this kind.", completion: .eventKind) var kind: Word?
     @OptionGroup var globals: Globals
 
     func run() throws {

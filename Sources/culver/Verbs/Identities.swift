@@ -3,7 +3,8 @@ import Format
 
 struct Identities: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "id", abstract: "This board's identities.",
+        commandName: "id", abstract: "This board's identities: keys, and the IDs that come of them.",
+        discussion: "Without a daemon they work on the files of --state DIR. The first identity is the default one.",
         subcommands: [
             New.self, List.self, Show.self, Default.self, Export.self, Import.self, Rotate.self, Remove.self,
         ])
@@ -14,14 +15,25 @@ extension Identities {
     enum Key: String, ExpressibleByArgument, CaseIterable { case rsa, ecc }
 
     struct New: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make an identity; prints its ID.")
+        static let configuration = CommandConfiguration(
+            abstract: "Make an identity; prints its ID.",
+            discussion: """
+                  culver id new pump
+                  culver id new pump --ensure --json     the same again and again: "created" tells
+                  culver id new pump --state /var/lib/culver     before the first start of the daemon
 
-        @Argument var name: Word
-        @Option(help: "What it is for; user also for boards.") var type: Kind?
-        @Option(help: "Its signing key.") var key: Key?
-        @Option(help: "The length of an RSA key.") var bits: Int?
-        @Option(help: "Write it as DIMP of that year did.") var era: Word?
-        @Flag(help: "It is no error when there is one of this name already.") var ensure = false
+                When there is one of this name already it ends with 73. A long RSA key takes minutes on a small board.
+                """)
+
+        @Argument(help: "Its name: 1 to 64 letters, digits, points, dashes and underscores.") var name: Word
+        @Option(help: "What it is for; user (the default) also for boards.") var type: Kind?
+        @Option(help: "Its signing key; rsa unless said.") var key: Key?
+        @Option(help: "The length of an RSA key, 1024 to 4096; 2048 unless said.") var bits: Int?
+        @Option(
+            help: ArgumentHelp("Write it as DIMP of that year did: 2019.", valueName: "year"),
+            completion: .list(["2019"]))
+        var era: Word?
+        @Flag(help: "When there is one of this name already, show that one and end with 0.") var ensure = false
         @OptionGroup var place: Anywhere
 
         func run() throws {
@@ -31,17 +43,24 @@ extension Identities {
             params["bits"] = bits.map { .integer(Int64($0)) }
             params.set("era", era)
             if ensure { params["ensure"] = true }
-            let result = try place.backend().call("identity.create", params)
+            let backend = try place.backend()
+            let result = try Progress.during("making \(words)", quiet: place.globals.json) {
+                try backend.call("identity.create", params)
+            }
             place.globals.show(result) { Screen.line($0.text("did")) }
             if let type, [.bot, .device, .station].contains(type) {
                 Screen.complain(
                     "stock software takes a \(type.rawValue) for a broadcast address and does not encrypt to it")
             }
         }
+
+        private var words: String {
+            key == .ecc ? "a secp256k1 key" : "a \(bits ?? 2048)-bit RSA key"
+        }
     }
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List them; a star marks the default one.")
+        static let configuration = CommandConfiguration(abstract: "List the identities; a star marks the default one.")
 
         @OptionGroup var place: Anywhere
 
@@ -59,9 +78,13 @@ extension Identities {
     }
 
     struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show one, the default one unless named.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show an identity, or its card.",
+            discussion: """
+                  culver id show pump --card > pump.json     for `culver contact add pump.json` on another board
+                """)
 
-        @Argument(help: ArgumentHelp(valueName: "id")) var id: Word?
+        @Argument(help: "An ID or a name; without it the default one.", completion: .identity) var id: Word?
         @Flag(help: "Print its card: what another board needs to know it.") var card = false
         @OptionGroup var place: Anywhere
 
@@ -81,9 +104,10 @@ extension Identities {
     }
 
     struct Default: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make one the default.")
+        static let configuration = CommandConfiguration(
+            abstract: "Make an identity the default one: it sends wherever no --from is given.")
 
-        @Argument(help: ArgumentHelp(valueName: "id")) var id: Word
+        @Argument(help: "An ID or a name.", completion: .identity) var id: Word
         @OptionGroup var place: Anywhere
 
         func run() throws {

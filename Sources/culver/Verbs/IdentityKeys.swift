@@ -8,8 +8,9 @@ extension Identities {
             abstract: "Write an identity with its private keys into a file.",
             discussion: "Who reads the file is this identity. Another board imports it with culver id import.")
 
-        @Argument(help: ArgumentHelp(valueName: "id")) var id: Word
-        @Argument(help: "The file to write; - for standard output.") var file: Word
+        @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
+            Word
+        @Argument(help: "The file to write; - for standard output.", completion: .file()) var file: Word
         @OptionGroup var place: Anywhere
 
         func run() throws {
@@ -29,7 +30,7 @@ extension Identities {
             abstract: "Take an identity that another board exported.",
             discussion: "The other board must have removed it: two boards with the same keys stand back in turn.")
 
-        @Argument(help: "The file; - for standard input.") var file: Word
+        @Argument(help: "The file; - for standard input.", completion: .file()) var file: Word
         @OptionGroup var place: Anywhere
 
         func run() throws {
@@ -43,11 +44,15 @@ extension Identities {
         static let configuration = CommandConfiguration(
             abstract: "Give an identity a new key to be written to; its ID stays.")
 
-        @Argument(help: ArgumentHelp(valueName: "id")) var id: Word
+        @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
+            Word
         @OptionGroup var place: Anywhere
 
         func run() throws {
-            let result = try place.backend().call("identity.rotate", ["did": .string(id.text)])
+            let backend = try place.backend()
+            let result = try Progress.during("making a key", quiet: place.globals.json) {
+                try backend.call("identity.rotate", ["did": .string(id.text)])
+            }
             place.globals.show(result) { Screen.line($0.text("did")) }
         }
     }
@@ -56,7 +61,8 @@ extension Identities {
         static let configuration = CommandConfiguration(
             abstract: "Destroy an identity: its keys, its unsent messages, and what brokers keep of it.")
 
-        @Argument(help: ArgumentHelp(valueName: "id")) var id: Word
+        @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
+            Word
         @Flag(help: "Yes, destroy the private keys.") var yes = false
         @OptionGroup var place: Anywhere
 

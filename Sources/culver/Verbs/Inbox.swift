@@ -6,6 +6,11 @@ struct Inbox: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show messages that came, or take them as a named consumer.",
         discussion: """
+              culver inbox
+              culver inbox --consumer lamp --follow --exec 'jq -r .content.text'
+              culver inbox --consumer cron --ack --json     what is new since the last time
+              culver inbox --consumer test --count 1 --timeout 30s --ack
+
             Without --consumer it shows the newest and changes nothing. A consumer gets each message until it has \
             acknowledged it, across restarts. It stops when there is no more, with --follow never, with --count after so \
             many (waiting for them), with --timeout after that time (status 75 when it got less than asked for).
@@ -15,14 +20,19 @@ struct Inbox: ParsableCommand {
             ends with 0; otherwise it stops with the command's status, and the message comes again next time.
             """)
 
-    @Option(help: ArgumentHelp("Only what this one sent.", valueName: "id")) var from: Word?
-    @Option(help: "Show at most so many.") var limit: Int?
-    @Option(help: ArgumentHelp("Take messages under this name.", valueName: "name")) var consumer: Word?
-    @Flag(help: "Go on when there is no more.") var follow = false
-    @Option(help: "Stop after so many.") var count: Int?
-    @Option(help: ArgumentHelp("Stop after this time.", valueName: "time")) var timeout: Span?
+    @Option(help: ArgumentHelp("Only what this one sent: an ID or a name.", valueName: "id"), completion: .peer)
+    var from: Word?
+    @Option(help: "Without --consumer: show at most so many, 20 unless said.") var limit: Int?
+    @Option(
+        help: ArgumentHelp("Take messages under this name, which remembers how far it has come.", valueName: "name"),
+        completion: .consumer)
+    var consumer: Word?
+    @Flag(help: "Go on, and wait, when there is no more.") var follow = false
+    @Option(help: "Stop after so many, and wait for them.") var count: Int?
+    @Option(help: ArgumentHelp("Stop after this time: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: Span?
     @Flag(help: "Acknowledge what was printed.") var ack = false
-    @Option(help: ArgumentHelp("Run this for each message.", valueName: "command")) var exec: Word?
+    @Option(help: ArgumentHelp("Run this in a shell for each message; 0 acknowledges it.", valueName: "command"))
+    var exec: Word?
     @OptionGroup var globals: Globals
 
     func validate() throws {

@@ -3,16 +3,22 @@ import Format
 
 struct Messages: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "message", abstract: "What this board sent.",
+        commandName: "message", abstract: "What this board sent, and how far it has come.",
+        discussion: """
+            waiting: for the keys of its receiver. queued: on disk. published: a broker has it. delivered: the receiver \
+            has it, and signed for it. It may also end as expired, failed or cancelled.
+            """,
         subcommands: [List.self, Show.self, Wait.self, Cancel.self])
 }
 
 extension Messages {
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List messages that were sent.")
+        static let configuration = CommandConfiguration(abstract: "List the newest messages that were sent.")
 
-        @Option(help: "Only those in this state.") var state: Word?
-        @Option(help: "At most so many.") var limit: Int?
+        @Option(
+            help: "Only waiting, queued, published, delivered, expired, failed or cancelled ones.", completion: .state)
+        var state: Word?
+        @Option(help: "At most so many, 100 unless said.") var limit: Int?
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -35,9 +41,10 @@ extension Messages {
 
 extension Messages {
     struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show how far one has come.")
+        static let configuration = CommandConfiguration(abstract: "Show how far a message has come.")
 
-        @Argument(help: ArgumentHelp(valueName: "message")) var id: Word
+        @Argument(help: ArgumentHelp("What `culver send` printed.", valueName: "message"), completion: .message) var id:
+            Word
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -47,12 +54,16 @@ extension Messages {
 
     struct Wait: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Wait until one has come that far.",
-            discussion: "Status 0: it has. 75: not yet. 76: it ended without.")
+            abstract: "Wait until a message has come so far.",
+            discussion: """
+                Status 0: it has. 75: not yet; it is still accepted, do not send it again. 76: it ended without.
+                """)
 
-        @Argument(help: ArgumentHelp(valueName: "message")) var id: Word
-        @Option(help: "How far.") var until = Goal.delivered
-        @Option(help: ArgumentHelp("How long to wait.", valueName: "time")) var timeout: Span = .minute
+        @Argument(help: ArgumentHelp("What `culver send` printed.", valueName: "message"), completion: .message) var id:
+            Word
+        @Option(help: "Until a broker has it, or until its receiver has.") var until = Goal.delivered
+        @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: Span =
+            .minute
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -61,9 +72,11 @@ extension Messages {
     }
 
     struct Cancel: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Send one no more.")
+        static let configuration = CommandConfiguration(
+            abstract: "Give a message up: it is not sent or repeated any more.")
 
-        @Argument(help: ArgumentHelp(valueName: "message")) var id: Word
+        @Argument(help: ArgumentHelp("What `culver send` printed.", valueName: "message"), completion: .message) var id:
+            Word
         @OptionGroup var globals: Globals
 
         func run() throws {

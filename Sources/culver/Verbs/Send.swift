@@ -5,19 +5,36 @@ struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send a message; prints its id once it is safe on disk.",
         discussion: """
-            TEXT is taken as it is; - reads it from standard input, without the end of its last line. Status 0: accepted. \
-            With --wait also 75: not yet there, still accepted, do not send it again; 76: ended undelivered.
+              culver send hub 'The soil is dry.'
+              culver send hub -5.2
+              df -h / | culver send hub - --wait delivered --timeout 5m
+              sensor | culver send hub --lines
+              culver send hub --content reading.json --ref reading-17
+
+            The text is taken as it is; from standard input without the end of its last line. One that begins with a dash \
+            and no digit stands after --.
+
+            Status 0: accepted; the daemon repeats it until it is received or expires, and a broker that is away is no \
+            error. With --wait 0: it has come so far; 75: not yet, still accepted, do not send it again; 76: it ended \
+            undelivered. A caller that was interrupted sends again with the same --ref: the message goes once.
             """)
 
-    @Argument(help: "An ID or a name.") var to: Word
+    @Argument(help: "An ID, or the name of a contact.", completion: .peer) var to: Word
     @Argument(help: "The text, or - for standard input.") var text: Word?
     @Flag(help: "Send each line of standard input as a message of its own.") var lines = false
-    @Option(help: ArgumentHelp("A JSON file with the whole content, or -.", valueName: "file")) var content: Word?
-    @Option(help: ArgumentHelp("Which of this board's identities sends.", valueName: "id")) var from: Word?
-    @Option(help: "The caller's own word for this message: the same one is never sent twice.") var ref: Word?
-    @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d.", valueName: "time")) var expiry: Span?
-    @Option(help: "Wait until it is published or delivered.") var wait: Goal?
-    @Option(help: ArgumentHelp("How long to wait.", valueName: "time")) var timeout: Span = .minute
+    @Option(
+        help: ArgumentHelp("The whole content, in DIMP's JSON, from this file or from -.", valueName: "file"),
+        completion: .file())
+    var content: Word?
+    @Option(
+        help: ArgumentHelp("Which of this board's identities sends; else the default one.", valueName: "id"),
+        completion: .identity)
+    var from: Word?
+    @Option(help: "The caller's own word for this message, 1 to 64 bytes: what has the same one is sent once.") var ref:
+        Word?
+    @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d; at most 14d.", valueName: "time")) var expiry: Span?
+    @Option(help: "Wait until a broker has it, or until its receiver has.") var wait: Goal?
+    @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: Span = .minute
     @OptionGroup var globals: Globals
 
     func validate() throws {

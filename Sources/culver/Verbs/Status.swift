@@ -2,7 +2,9 @@ import ArgumentParser
 import Format
 
 struct Status: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show how the daemon is.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show how the daemon is: identities, brokers, messages on their way, peers.",
+        discussion: "What `culver` does when no verb is given.")
 
     @OptionGroup var globals: Globals
 
@@ -15,11 +17,10 @@ struct Status: ParsableCommand {
         var rows = [["culverd", "\(status.text("version")), \(status.text("state")), up \(uptime)"]]
         rows += status.list("identities").map { ["identity", $0.who("did")] }
         rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
-        let (outbox, inbox) = (status["outbox"] ?? [:], status["inbox"] ?? [:])
-        let out = ["waiting", "queued", "published"].map { "\(outbox.count($0)) \($0)" }.joined(separator: ", ")
-        rows.append(["outbox", out])
-        rows.append(["inbox", "\(inbox.count("count")) messages, \(inbox.count("unacknowledged")) unacknowledged"])
+        rows += [["outbox", words(forOutbox: status["outbox"] ?? [:])], ["inbox", words(forInbox: status)]]
         rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
+        rows.append(["disk", words(forDisk: status["disk"] ?? [:])])
+        if status["clock"]?.says("set") == false { rows.append(["clock", "not set: ages and times wait for it"]) }
         rows += status.list("peers").map { ["peer", words(forPeer: $0)] }
         if status.count("further_peers") > 0 { rows.append(["", "and \(status.count("further_peers")) more"]) }
         if let other = status["standing_back"] {
@@ -35,10 +36,56 @@ struct Status: ParsableCommand {
         } else if status.says("retiring") {
             rows.append(["retiring", "a final backup is being written: nothing is accepted"])
         }
+        if let problem = status["problem"] { rows.append(["last problem", words(forProblem: problem)]) }
         Screen.table(rows)
+        hints(status)
+    }
+
+    private static func hints(_ status: JSON) {
         if status["standing_back"] != nil {
             Screen.hint("retire one of the two boards; to go on with this one, end the other and start culverd again")
         }
+        if status["disk"]?["fault"] != nil {
+            Screen.hint("nothing that was accepted is lost; the daemon goes on by itself when the disk works")
+        }
+        if status["inbox"]?.says("full") == true {
+            let name = status["behind"]?.text("consumer") ?? ""
+            Screen.hint(
+                name.isEmpty
+                    ? "nobody reads the inbox: culver inbox --consumer NAME --ack"
+                    : "start the program that reads as \(name), or: culver consumer forget \(name)")
+        }
+        if status["outbox"]?.says("full") == true {
+            Screen.hint(
+                "culver message list --state waiting shows who is not to be had; culver message cancel MSG ends one")
+        }
+        if status.count("requests") > 0 { Screen.hint("culver contact requests shows who waits for a word") }
+    }
+
+    private static func words(forOutbox outbox: JSON) -> String {
+        let states = ["waiting", "queued", "published"].map { "\(outbox.count($0)) \($0)" }.joined(separator: ", ")
+        return states + (outbox.says("full") ? "; full: sending is refused" : "")
+    }
+
+    private static func words(forInbox status: JSON) -> String {
+        let inbox = status["inbox"] ?? [:]
+        var words = "\(inbox.count("count")) messages, \(inbox.count("unacknowledged")) unacknowledged"
+        if let behind = status["behind"] {
+            let reading = behind.says("connected") ? "" : ", which does not read now"
+            words += ", most by \(behind.text("consumer"))\(reading)"
+        }
+        return words + (inbox.says("full") ? "; full: nothing is taken" : "")
+    }
+
+    private static func words(forDisk disk: JSON) -> String {
+        let room = disk["free"]?.integer.map { "\(Size.words(for: $0)) free" }
+        let fault = disk["fault"]?.string.map { "failing, nothing is accepted: \($0)" }
+        return [fault, room].compactMap { $0 }.joined(separator: "; ")
+    }
+
+    private static func words(forProblem problem: JSON) -> String {
+        guard let time = problem["time"]?.double, time > 0 else { return problem.text("text") }
+        return "\(Span.words(for: Moment.now - time)) ago: \(problem.text("text"))"
     }
 
     private static func words(forPeer peer: JSON) -> String {

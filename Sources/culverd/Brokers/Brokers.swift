@@ -12,6 +12,14 @@ import Transport
         var options: BrokerOptions
         var topics: Topics
         var url: String
+
+        /// Whether a connection made by one does for the other.
+        func connects(like other: Setting) -> Bool {
+            let (one, two) = (options, other.options)
+            return url == other.url && topics.root == other.topics.root && one.username == two.username
+                && one.password == two.password && one.caFile == two.caFile && one.certFile == two.certFile
+                && one.keyFile == two.keyFile && one.keepAlive == two.keepAlive
+        }
     }
 
     /// How one broker is doing, for `status`.
@@ -19,6 +27,24 @@ import Transport
         var state = "connecting"
         var reason: String?
         var version: String?
+    }
+
+    /// What passed between us and one broker since the start of the daemon.
+    struct Traffic {
+        var connections = 0
+        /// Connections that ended without our wish, and attempts that failed.
+        var losses = 0
+        var failures = 0
+        var takeOvers = 0
+        /// Publications by what the broker said of them.
+        var taken = 0
+        var nobody = 0
+        var refused = 0
+        /// Publications without any word when the connection ended.
+        var lost = 0
+        /// Publications that came, and their bytes.
+        var received = 0
+        var receivedBytes = 0
     }
 
     private let loop: Loop
@@ -40,6 +66,8 @@ import Transport
     private(set) var isResting = false
     /// Links that are ended in order to begin anew, with other options.
     private var renewed: Set<String> = []
+    /// Links that are ended because the configuration has their broker no more.
+    private var retired: Set<String> = []
     /// Brokers where somebody else has our client id.
     private var usurped: Set<String> = []
     /// Since when brokers are connected, in seconds of the board, and how many connections in a row were soon lost.
@@ -53,6 +81,7 @@ import Transport
     /// Bytes that brokers gave us and that no turn has dealt with.
     private var gathered = 0
     private(set) var conditions: [String: Condition] = [:]
+    private(set) var traffic: [String: Traffic] = [:]
     private var ending: (@MainActor () -> Void)?
 
     /// Beyond this many errands the brokers are held back.
@@ -65,7 +94,10 @@ import Transport
         self.pool = pool
     }
 
-    var names: [String] { settings.keys.sorted() }
+    var names: [String] { settings.keys.filter { !retired.contains($0) }.sorted() }
+    /// Publications that the broker has not acknowledged, and those that wait for room.
+    func unacknowledged(_ name: String) -> Int { tokens[name]?.count ?? 0 }
+    func queued(_ name: String) -> Int { held[name]?.count ?? 0 }
     func url(_ name: String) -> String? { settings[name]?.url }
 
     // MARK: - Beginning and end
@@ -79,13 +111,44 @@ import Transport
         self.starts.merge(starts) { $1 }
         for var setting in all {
             let name = setting.options.name
-            if let presence {
-                setting.options.will = Will(
-                    topic: setting.topics.text(.state(presence.address)), payload: presence.gone)
-            }
+            setting.options.will = will(on: setting.topics)
             settings[name] = setting
             if links[name] == nil { dial(name) } else { renew(name, saying: last) }
         }
+    }
+
+    /// Goes on with other settings: leaves the brokers that are neither in them nor in `kept`, dials the new ones, and
+    /// anew those that have changed or are not connected.
+    func change(to all: [Setting], keeping kept: [String]) {
+        guard ending == nil, !isStandingBack, !isResting else { return }
+        let wanted = Set(all.map(\.options.name) + kept)
+        for name in settings.keys where !wanted.contains(name) { retire(name) }
+        for var setting in all {
+            let name = setting.options.name
+            setting.options.will = will(on: setting.topics)
+            guard let old = settings[name], links[name] != nil else {
+                settings[name] = setting
+                dial(name)
+                continue
+            }
+            let isBack = retired.remove(name) != nil
+            setting.options.clientID = old.options.clientID
+            setting.options.startsClean = old.options.startsClean
+            guard isBack || conditions[name]?.state != "connected" || !setting.connects(like: old) else { continue }
+            renew(name, saying: presence)
+            settings[name] = setting
+        }
+    }
+
+    private func retire(_ name: String) {
+        renewed.remove(name)
+        retired.insert(name)
+        guard let link = links[name] else { return stopped(name) }
+        link.stop(publishing: farewell(of: presence, on: name))
+    }
+
+    private func will(on topics: Topics) -> Will? {
+        presence.map { Will(topic: topics.text(.state($0.address)), payload: $0.gone) }
     }
 
     private func dial(_ name: String) {
@@ -216,12 +279,14 @@ import Transport
         case .connected(let version, _):
             conditions[name] = Condition(state: "connected", reason: nil, version: version.number)
             forgetParcels(of: name)
+            traffic[name, default: Traffic()].connections += 1
             since[name] = Clock.read(CLOCK_BOOTTIME)
             settings[name]?.options.startsClean = false
             measureStart(of: name)
             note(name, .info, "connected to broker \(name) by \(version)", reason: "connected")
             loop.take(.linked(broker: name, room: links[name]?.room ?? 0))
         case .failed(let reason, _):
+            traffic[name, default: Traffic()].failures += 1
             // Said once, not at each of a day's thousand attempts.
             if conditions[name]?.reason != reason {
                 note(name, .warning, "broker \(name) is away: \(reason)", reason: "away")
@@ -229,17 +294,20 @@ import Transport
             conditions[name] = Condition(state: "away", reason: reason, version: nil)
         case .disconnected(let reason, _):
             conditions[name] = Condition(state: "away", reason: reason, version: nil)
+            traffic[name, default: Traffic()].losses += 1
             forgetParcels(of: name)
             note(name, .warning, "lost broker \(name): \(reason)", reason: "lost")
             loop.take(.unlinked(broker: name))
             if usurped.remove(name) != nil || isShaken(name) { changeClientID(on: name) }
         case .takenOver:
             usurped.insert(name)
+            traffic[name, default: Traffic()].takeOvers += 1
             note(name, .warning, "another client took our client id at broker \(name)", reason: "taken-over")
         case .message(let topic, let payload, let retained):
             receive(topic, payload, retained, name)
         case .acknowledged(let token, let outcome):
             guard let number = tokens[name]?.removeValue(forKey: token) else { return flush(name) }
+            count(outcome, name)
             loop.take(.acknowledged(number, Outcome(outcome)))
             flush(name)
         case .subscribed(_, let refused):
@@ -264,12 +332,27 @@ import Transport
             for name in settings.keys { endStart(of: name) }
             return action()
         }
+        if retired.remove(name) != nil {
+            endStart(of: name)
+            settings[name] = nil
+            conditions[name] = nil
+            return loop.take(.unlinked(broker: name))
+        }
         guard renewed.remove(name) != nil, !isStandingBack, !isResting else { return }
         loop.take(.unlinked(broker: name))
         dial(name)
     }
 
+    private func count(_ outcome: PublishOutcome, _ name: String) {
+        switch outcome {
+        case .accepted: traffic[name, default: Traffic()].taken += 1
+        case .nobody: traffic[name, default: Traffic()].nobody += 1
+        case .refused: traffic[name, default: Traffic()].refused += 1
+        }
+    }
+
     private func forgetParcels(of name: String) {
+        traffic[name, default: Traffic()].lost += unacknowledged(name)
         tokens[name] = [:]
         held[name] = []
         kept[name] = []
@@ -325,6 +408,8 @@ import Transport
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
         gathered += payload.count
+        traffic[name, default: Traffic()].received += 1
+        traffic[name, default: Traffic()].receivedBytes += payload.count
         guard let place = settings[name]?.topics.place(topic) else { return }
         switch place {
         case .inbox(let address): loop.take(.arrived(payload, at: address, isRetained: retained))

@@ -3,6 +3,7 @@ import Control
 import Desk
 import Dispatch
 import Format
+import Glibc
 import Records
 import Store
 
@@ -43,9 +44,11 @@ import Store
     private var armed: Double?
     /// The turn that the store's queue is making durable, and what is to be tried after it.
     private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool, work: Advance)?
+    private var commitBegan = 0.0
     /// What brokers said and could not be written down, in order.
     private var owed: [Errand] = []
-    private var diskFault: String?
+    private(set) var diskFault: String?
+    private(set) var counts = Counts()
     /// Reading the address book again failed, so it is not what is on disk.
     private var isBookStale = false
     private var idle: (@MainActor () -> Void)?
@@ -55,6 +58,22 @@ import Store
     private var isWaking = false
     /// Somebody copies the messages: the log cannot be emptied, and trying would wait for it.
     var isCopied = false
+    /// Who wants to know that a turn has ended, whatever came of it.
+    private var rounds: [@MainActor () -> Void] = []
+
+    /// Since the start of the daemon.
+    struct Counts {
+        var turns = 0
+        var commits = 0
+        /// What the main queue waited for commits.
+        var commitSeconds = 0.0
+        /// Turns that could not be written down, each attempt.
+        var failures = 0
+        /// What the disk did not let in: calls that were refused, and messages and results that were dropped.
+        var givenUp = 0
+        /// Times at which the disk began to fail.
+        var faults = 0
+    }
 
     /// Seconds after which a turn takes no more: who waits for the first errand need not wait for all.
     private static let patience = 0.05
@@ -72,6 +91,8 @@ import Store
         self.log = log
     }
 
+    /// The last turn that had something to write could not.
+    var isDiskFaulty: Bool { diskFault != nil }
     /// Errands that wait for a turn.
     var backlog: Int { pending.count }
     /// Bytes of what came in and waits for a turn.
@@ -88,6 +109,13 @@ import Store
 
     /// Asks for a turn, be it an empty one: `onTurn` is the place for reading the store.
     func wake() { add(.chore { _ in }) }
+
+    /// Calls back at the end of the next turn, also of one that failed: then the loop runs, and the disk answers, be it with
+    /// errors.
+    func comeRound(_ action: @escaping @MainActor () -> Void) {
+        rounds.append(action)
+        wake()
+    }
 
     /// Calls back once nothing is pending and nothing is being committed.
     func finish(_ action: @escaping @MainActor () -> Void) {
@@ -136,6 +164,7 @@ import Store
     private func run(_ all: [Errand], retrying rest: ArraySlice<Errand>) {
         var errands = all
         isBusy = true
+        counts.turns += 1
         let now = clock.now
         book.keys.lived = now.lived
         var turn = Turn(now: now, ledger: store, messenger: messenger)
@@ -185,6 +214,7 @@ import Store
         for case .work(let job) in turn.effects { self.work?(job) { work.take($0) } }
         guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, work, rest) }
         committing = (errands, turn, rest, !changes.isEmpty, work)
+        commitBegan = Clock.read(CLOCK_MONOTONIC)
         let store = store
         let directory = directory
         queue.async {
@@ -199,6 +229,8 @@ import Store
     private func committed(_ result: Result<Void, any Error>) {
         guard let (errands, turn, rest, touchesBook, work) = committing else { return }
         committing = nil
+        counts.commits += 1
+        counts.commitSeconds += Clock.read(CLOCK_MONOTONIC) - commitBegan
         switch result {
         case .success: done(turn, wrote: true, work, rest)
         case .failure(let error): failed(errands, error, rest, turn.now, touchesBook: touchesBook)
@@ -234,6 +266,7 @@ import Store
         _ errands: [Errand], _ error: any Error, _ rest: ArraySlice<Errand>, _ now: Moment, touchesBook: Bool
     ) {
         store.rollback()
+        counts.failures += 1
         clockSaved = nil
         _ = store.takeNews()
         if touchesBook {
@@ -244,7 +277,10 @@ import Store
             }
         }
         if errands.count > 1 { return run([errands[0]], retrying: errands[1...] + rest) }
-        if diskFault == nil { onDisk?("\(error)") }
+        if diskFault == nil {
+            counts.faults += 1
+            onDisk?("\(error)")
+        }
         diskFault = "\(error)"
         for errand in errands { giveUp(errand, error) }
         goOn(rest)
@@ -253,13 +289,16 @@ import Store
     /// A client hears why, and what a peer sent is not taken: it repeats.
     private func giveUp(_ errand: Errand, _ error: any Error) {
         switch errand {
-        case .request(let call, _): call.fail(RPCError(disk: error))
+        case .request(let call, _):
+            counts.givenUp += 1
+            call.fail(RPCError(disk: error))
         case .chore: log(.error, "\(error)")
         case .duty: later(5) { $0.add(errand) }
         case .input where errand.isOwed:
             owed.append(errand)
             if owed.count == 1 { later(1) { $0.takeOwed() } }
         case .input(let input):
+            if case .ticked = input {} else { counts.givenUp += 1 }
             let effects = messenger.giveUp(input, because: LedgerError(disk: error), at: clock.now)
             for effect in effects { perform?(effect) }
         }
@@ -279,6 +318,9 @@ import Store
         let rest = rest.drop { isHeldBack($0) }
         if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
         isBusy = false
+        let ended = rounds
+        rounds = []
+        for action in ended { action() }
         onTurn?()
         if idle != nil || pending.contains(where: { !$0.isPatient }) { return schedule() }
         if !pending.isEmpty { return scheduleLater() }

@@ -14,6 +14,7 @@ extension Method {
         },
         .plain("rpc.discover", .anyone) { _, _, _ in description },
         .plain("status", .reader) { daemon, _, _ in try daemon.status() },
+        .plain("metrics", .reader) { daemon, _, _ in ["text": .string(try daemon.metrics())] },
     ]
 
     /// OpenRPC: every method with the names of its parameters.
@@ -36,7 +37,8 @@ extension Daemon {
     func status() throws -> JSON {
         let states = try store.outboxStates()
         func count(_ state: OutgoingState) -> JSON { .integer(Int64(states[state] ?? 0)) }
-        let inbox = try store.inboxSize()
+        let (inbox, outbox) = (try store.inboxSize(), try store.outboxSize())
+        let pending = try store.pending()
         let identities = facebook.identities.map { identity -> JSON in
             ["did": .string(identity.id.bare.text), "name": .string(identity.id.name ?? "")]
         }
@@ -45,14 +47,27 @@ extension Daemon {
             "uptime": .number((Clock.read(CLOCK_BOOTTIME) - started).rounded()),
             "strangers": .string(configuration.agent.strangers.rawValue),
             "identities": .array(identities), "brokers": .array(brokerNames.map(broker)),
-            "outbox": ["waiting": count(.waiting), "queued": count(.queued), "published": count(.published)],
+            "outbox": [
+                "waiting": count(.waiting), "queued": count(.queued), "published": count(.published),
+                "bytes": .integer(Int64(outbox.bytes)), "full": .bool(isOutboxFull(outbox)),
+            ],
             "inbox": [
                 "count": .integer(Int64(inbox.count)),
-                "unacknowledged": .integer(Int64(try unacknowledged() ?? inbox.count)),
+                "unacknowledged": .integer(Int64(pending.map(\.count).max() ?? inbox.count)),
+                "bytes": .integer(Int64(inbox.bytes)), "full": .bool(store.isInboxFull),
             ],
+            "clock": ["set": .bool(loop.clock.now.isClockSet), "time": .number(loop.clock.now.wall)],
+            "disk": disk,
             "contacts": .integer(Int64(facebook.contacts.count)),
             "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
         ]
+        if let behind = pending.max(by: { $0.count < $1.count }), behind.count > 0 {
+            status["behind"] = [
+                "consumer": .string(behind.consumer.name), "pending": .integer(Int64(behind.count)),
+                "connected": .bool(consumers.isConnected(behind.consumer.name)),
+            ]
+        }
+        if let problem = try store.lastProblem() { status["problem"] = .object(Rows.event(problem)) }
         let peers = try store.peers(limit: 100)
         status["peers"] = .array(peers.rows.map { Rows.peer($0, name: ID($0.did).flatMap { desk.name(of: $0) }) })
         if peers.rest > 0 { status["further_peers"] = .integer(Int64(peers.rest)) }
@@ -67,13 +82,16 @@ extension Daemon {
         return .object(status)
     }
 
-    /// What the consumer that is most behind has before it; `nil` when there is none. Among those without a filter it is
-    /// the one with the lowest cursor.
-    private func unacknowledged() throws -> Int? {
-        let readers = try store.consumers()
-        let plain = readers.filter { $0.filter == InboxFilter() }.min { $0.cursor < $1.cursor }
-        let behind = readers.filter { $0.filter != InboxFilter() } + (plain.map { [$0] } ?? [])
-        return try behind.map { try store.pending(of: $0) }.max()
+    private func isOutboxFull(_ size: (count: Int, bytes: Int)) -> Bool {
+        let policy = loop.messenger.policy
+        return size.count >= policy.outboxCount || size.bytes >= policy.outboxBytes
+    }
+
+    private var disk: JSON {
+        var disk: JSONObject = [:]
+        if let free = Host.freeBytes(at: configuration.agent.state) { disk["free"] = .integer(free) }
+        if let fault = loop.diskFault { disk["fault"] = .string(fault) }
+        return .object(disk)
     }
 
     private func url(_ broker: String) -> String {
@@ -81,7 +99,7 @@ extension Daemon {
     }
 
     /// Those that are configured, as long as none was dialled.
-    private var brokerNames: [String] {
+    var brokerNames: [String] {
         brokers.names.isEmpty ? configuration.brokers.map(\.name).sorted() : brokers.names
     }
 

@@ -1,0 +1,42 @@
+package import Format
+
+/// The kinds of recorded cases (protocol.md 10). What DIMP software from 2019 to today wrote is compared with what we
+/// read and write.
+package enum Kind: String, Sendable, CaseIterable {
+    case content, crypto, document, id, message, meta, reply
+
+    /// Compares every case with us. A case of which nothing is known here is skipped, not passed over in silence.
+    package func judge(_ cases: [JSON]) -> Tally {
+        var tally = Tally(kind: self)
+        for vector in cases {
+            guard isKnown(vector) else {
+                tally.skipped += 1
+                continue
+            }
+            do {
+                try judge(vector)
+                tally.agreed += 1
+            } catch {
+                let name = vector["name"]?.string ?? "without a name"
+                tally.disagreed.append("\(name) (\(vector["source"]?.string ?? "of unknown source")): \(error)")
+            }
+        }
+        return tally
+    }
+
+    private func isKnown(_ vector: JSON) -> Bool {
+        self == .crypto ? CryptoJudge.knows(vector) : true
+    }
+
+    private func judge(_ vector: JSON) throws {
+        switch self {
+        case .content: try ContentJudge.content(vector)
+        case .crypto: try CryptoJudge.crypto(vector)
+        case .document: try IdentityJudge.document(vector)
+        case .id: try IdentityJudge.id(vector)
+        case .message: try MessageJudge.message(vector)
+        case .meta: try IdentityJudge.meta(vector)
+        case .reply: try ContentJudge.reply(vector)
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Format
+import Records
+
+/// What a shell offers at the tabulator. Names come from a daemon that answers at once; without one there are none.
+extension CompletionKind {
+    /// Contacts and own identities.
+    static let peer = asked { rows("contact.list", "contacts") + rows("identity.list", "identities") }
+    static let contact = asked { rows("contact.list", "contacts") }
+    static let identity = asked { rows("identity.list", "identities") }
+    static let requester = asked { rows("contact.requests", "requests") }
+    static let consumer = asked { rows("inbox.consumers", "consumers") }
+    static let message = asked { rows("message.list", "messages", word: { [$0.text("id")] }) }
+
+    static let state = CompletionKind.list(OutgoingState.allCases.map(\.rawValue))
+    static let eventKind = CompletionKind.list(Happening.Kind.allCases.map(\.rawValue))
+
+    private static func asked(_ words: @escaping @Sendable () -> [String]) -> CompletionKind {
+        .custom { _, _, _ in words() }
+    }
+
+    /// The name where there is one: bash takes an ID apart at its `@`. A stranger's name is but a claim.
+    private static func name(of row: JSON) -> [String] {
+        let name = row.text("name")
+        return [name.isEmpty || row["first"] != nil ? row.text("did") : name]
+    }
+
+    private static func rows(
+        _ method: String, _ member: String, word: (JSON) -> [String] = CompletionKind.name
+    ) -> [String] {
+        guard let globals = try? Globals.parse([]), let daemon = try? globals.daemon(patience: 0),
+            let answer = try? daemon.client.call(method, [:], timeout: 2)
+        else { return [] }
+        return answer.list(member).flatMap(word).filter { !$0.isEmpty && $0 == $0.printable }
+    }
+}

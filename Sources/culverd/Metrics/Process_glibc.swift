@@ -1,0 +1,56 @@
+import Glibc
+
+/// What the kernel says of this process, under the names that Prometheus' own clients use.
+struct Process {
+    var residentBytes = 0
+    var virtualBytes = 0
+    var cpuSeconds = 0.0
+    /// Seconds since 1970, by the clock of now.
+    var started = 0.0
+    var openFiles = 0
+    var mostFiles = 0
+
+    /// What cannot be read stays 0.
+    init() {
+        readStatus()
+        cpuSeconds = Clock.read(CLOCK_PROCESS_CPUTIME_ID)
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+            mostFiles = Int(clamping: limit.rlim_cur)
+        }
+        openFiles = Self.count("/proc/self/fd")
+    }
+
+    /// Fields 22 to 24 of `/proc/self/stat`: start in ticks since the boot, virtual bytes, resident pages. The name in
+    /// field 2 may have blanks and brackets.
+    private mutating func readStatus() {
+        let bytes = Host.read("/proc/self/stat", limit: 1024) ?? []
+        guard let bracket = bytes.lastIndex(of: UInt8(ascii: ")")) else { return }
+        let fields = bytes[bracket...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        guard fields.count > 22, let ticks = Double(fields[20]), let virtual = Int(fields[21]),
+            let pages = Int(fields[22])
+        else { return }
+        virtualBytes = virtual
+        residentBytes = pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+        let age = Clock.read(CLOCK_BOOTTIME) - ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+        started = Clock.read(CLOCK_REALTIME) - age
+    }
+
+    /// Entries of a directory, but for `.`, `..` and the one that reading opens.
+    private static func count(_ path: String) -> Int {
+        guard let directory = opendir(path) else { return 0 }
+        defer { closedir(directory) }
+        var count = 0
+        while readdir(directory) != nil { count += 1 }
+        return max(0, count - 3)
+    }
+}
+
+extension Host {
+    /// Bytes that the owner of this process may still write there; `nil` when nobody says.
+    static func freeBytes(at path: String) -> Int64? {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return nil }
+        return Int64(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+    }
+}

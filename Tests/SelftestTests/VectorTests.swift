@@ -1,0 +1,59 @@
+import Format
+import TestSupport
+import Testing
+
+@testable import Selftest
+
+@Suite("Recorded vectors")
+struct VectorTests {
+    @Test("five generations of DIMP software agree", arguments: Kind.allCases)
+    func vectors(_ kind: Kind) throws {
+        let tally = kind.judge(try Vectors.read(kind.rawValue))
+        print(tally)
+        #expect(tally.disagreed == [])
+        #expect(tally.skipped == 0 && tally.agreed > 0)
+    }
+
+    @Test("every kind that was recorded is judged")
+    func kinds() throws {
+        #expect(try Vectors.kinds == Kind.allCases.map(\.rawValue).sorted())
+    }
+
+    @Test("a program carries every file of the directory, as it stands there", .enabled(if: Vectors.isOurCopy))
+    func embedded() throws {
+        let embedded = Embedded.files
+        let files = try Vectors.kinds.flatMap { try Vectors.files(of: $0) }
+        #expect(embedded.map(\.name) == files.map(\.name))
+        #expect(embedded.count == files.count && zip(embedded, files).allSatisfy { $0.bytes == $1.bytes })
+        for kind in Kind.allCases { #expect(try Embedded.cases(of: kind) == Vectors.read(kind.rawValue)) }
+    }
+
+    @Test("a case that says something else disagrees and is named, one of an unknown algorithm is skipped")
+    func others() throws {
+        let changes: [(Kind, String, JSON)] = [
+            (.content, "content", ["type": 1, "sn": "seven", "text": "hello"]), (.document, "expect", "nothing"),
+            (.id, "address", "4WDf"), (.message, "wire", "{}"), (.meta, "expect", "changed"), (.reply, "replies", []),
+            (.crypto, "signature", "AAAA"),
+        ]
+        for (kind, member, value) in changes {
+            let found = try Vectors.read(kind.rawValue).first { vector in
+                vector[member] != nil && vector["valid"] != false && vector["expect"] != "invalid"
+                    && vector["expect"]?["result"] != "reject"
+            }
+            var changed = try #require(found?.object)
+            changed[member] = value
+            let tally = kind.judge([.object(changed)])
+            #expect(tally.agreed == 0 && tally.disagreed.count == 1, "\(kind)")
+            #expect(tally.disagreed.first?.hasPrefix(try found?.text("name") ?? "?") == true)
+            #expect(!tally.isGood)
+        }
+        let unknown = Kind.crypto.judge([["name": "one", "algorithm": "ROT13"]])
+        #expect(unknown.skipped == 1 && !unknown.isGood)
+        #expect("\(unknown)" == "vectors: 0 agreed, 0 disagreed, 1 skipped (crypto)")
+    }
+
+    @Test("this machine makes random bytes and keys that work", arguments: MachineCheck.allCases)
+    func machine(_ check: MachineCheck) {
+        #expect(check.fault() == nil)
+    }
+}

@@ -1,0 +1,239 @@
+"""config/mosquitto, read by a real mosquitto as Debian's own configuration would include it.
+
+From issue 4: an ACL that lets each board read only its own topics and write to others' `in`; two bridged brokers.
+"""
+
+import pathlib
+import shutil
+import subprocess
+import time
+import unittest
+
+import paho.mqtt.client as mqtt
+
+from certificates import Authority
+from harness import TOP, Daemon, Mosquitto, Story, address_of, eventually, free_port, start, tool
+
+SAMPLES = TOP / "config/mosquitto"
+
+
+class SampleBroker(Mosquitto):
+    """A broker with the sample configuration; only paths, port and what `changes` says are not the sample's."""
+
+    def __init__(self, directory: pathlib.Path, authority: Authority, bridge_to: "SampleBroker | None" = None, **changes: str):
+        self.etc = directory / "etc"
+        self.etc.mkdir(parents=True)
+        (self.etc / "certs").mkdir()
+        certificate, key = authority.signs(f"server-{directory.name}", "IP:127.0.0.1")
+        for source, name in ((authority.certificate, "ca.crt"), (certificate, "server.crt"), (key, "server.key")):
+            shutil.copy(source, self.etc / "certs" / name)
+        (self.etc / "culver.passwords").touch(0o600)
+        shutil.copy(SAMPLES / "culver.acl", self.etc)
+        (self.etc / "conf.d").mkdir()
+        self.port = free_port()
+        self.sample("culver.conf", {"listener 8883": f"listener {self.port} 127.0.0.1", **changes})
+        if bridge_to:
+            self.sample("bridge.conf", {"other.example:8883": f"127.0.0.1:{bridge_to.port}"})
+        super().__init__(directory, port=self.port)
+
+    def sample(self, name: str, changes: dict[str, str]) -> None:
+        text = (SAMPLES / name).read_text()
+        for old, new in {**changes, "/etc/mosquitto": str(self.etc)}.items():
+            if old not in text:
+                raise AssertionError(f"{name} has no {old}")
+            text = text.replace(old, new)
+        (self.etc / "conf.d" / name).write_text(text)
+
+    def launch(self) -> None:
+        configuration = self.directory / "mosquitto.conf"
+        configuration.write_text("\n".join([
+            "user root", f"persistence_location {self.directory}/", f"log_dest file {self.directory}/log", "log_type all",
+            f"include_dir {self.etc}/conf.d",
+        ]) + "\n")
+        self.process = start(["mosquitto", "-c", str(configuration)], stderr=subprocess.DEVNULL)
+
+    def admit(self, user: str, password: str) -> None:
+        passwords = str(self.etc / "culver.passwords")
+        subprocess.run(["mosquitto_passwd", "-b", passwords, user, password], check=True, capture_output=True)
+        if self.process:
+            self.process.send_signal(1)  # as `systemctl reload` does
+
+    @property
+    def url(self) -> str:
+        return f"mqtts://127.0.0.1:{self.port}"
+
+
+class Somebody:
+    """A plain client that has credentials for the broker."""
+
+    def __init__(self, broker: SampleBroker, authority: Authority, user: str, password: str):
+        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        self.client.tls_set(str(authority.certificate))
+        self.client.username_pw_set(user, password)
+        self.client.on_message = lambda _client, _data, message: self.heard.append((message.topic, message.payload))
+        self.client.on_connect = lambda *arguments: self.said.append(str(arguments[3]))
+        self.heard: list[tuple[str, bytes]] = []
+        self.said: list[str] = []
+        self.client.connect("127.0.0.1", broker.port)
+        self.client.loop_start()
+        eventually(lambda: self.said, what="CONNACK")
+
+    def listens(self, topic: str) -> None:
+        self.client.subscribe(topic, 1)
+
+    def says(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self.client.publish(topic, payload, 1, retain).wait_for_publish(20)
+
+    def topics(self) -> set[str]:
+        return {topic for topic, _ in self.heard}
+
+    def end(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Samples(Story):
+    def setUp(self) -> None:
+        super().setUp()
+        self.authority = Authority(self.directory)
+
+    def sample_broker(self, name: str, **options) -> SampleBroker:
+        broker = SampleBroker(self.directory / name, self.authority, **options)
+        self.addCleanup(broker.stop)
+        return broker
+
+    def board(self, name: str, broker: SampleBroker, *lines: str, root: str = "dim/v1") -> Daemon:
+        """A board that may use the broker: its identity is made first, because its address is its user name."""
+        password = self.directory / f"{name}.password"
+        password.write_text(f"word of {name}\n")
+        password.chmod(0o600)
+        board = self.daemon(
+            name, None, url=broker.url, begin=False,
+            broker_lines=[
+                "username = {address}", f"password_file = {password}", f"ca_file = {self.authority.certificate}",
+                f"topic_root = {root}", *lines],
+        )
+        made = self.succeeds(tool("--state", str(board.state), "id", "new", name, "--ensure", "--json"))
+        broker.admit(address_of(made.json["did"]), f"word of {name}")
+        board.start()
+        return board
+
+    def somebody(self, broker: SampleBroker, user: str = "somebody") -> Somebody:
+        broker.admit(user, "else")
+        one = Somebody(broker, self.authority, user, "else")
+        self.addCleanup(one.end)
+        return one
+
+    def deliver(self, sender: Daemon, receiver: Daemon, text: str) -> None:
+        self.succeeds(sender.tool("send", receiver.did, text, "--wait", "delivered", timeout=120))
+        self.assertEqual(receiver.texts()[-1], text)
+
+
+class Rights(Samples):
+    def test_two_boards_talk_and_find_each_other(self):
+        broker = self.sample_broker("broker")
+        left, right = self.board("left", broker), self.board("right", broker)
+        self.deliver(left, right, "hello")
+        self.deliver(right, left, "hello yourself")
+        # Away and back: the will, and what was kept.
+        to = right.did
+        right.kill()
+        sent = self.succeeds(left.tool("send", to, "while away")).out.strip()
+        right.start()
+        left.reaches(sent, "delivered")
+        self.assertNotIn("Denied", broker.log)
+
+    def test_nobody_reads_what_is_for_another_or_writes_what_is_of_another(self):
+        broker = self.sample_broker("broker")
+        left, right = self.board("left", broker), self.board("right", broker)
+        self.deliver(left, right, "before")
+        address = address_of(right.did)
+        other = self.somebody(broker)
+        other.listens("#")
+        other.listens(f"dim/v1/{address}/in")
+        other.listens("dim/v1/+/in")
+        parts = ("meta", "visa", "state")
+        eventually(lambda: {f"dim/v1/{address}/{part}" for part in parts} <= other.topics(), what="the public directory")
+        card = {topic: payload for topic, payload in other.heard if topic.startswith(f"dim/v1/{address}/")}
+
+        for part in parts:
+            other.says(f"dim/v1/{address}/{part}", b"", retain=True)
+            other.says(f"dim/v1/{address}/{part}", b"nonsense", retain=True)
+            other.says(f"dim/v1/{address}/{part}", b"nonsense")
+        other.says(f"dim/v1/{address}/in", b"{}")
+        other.says("dim/v1/somebody/in", b"own")
+        other.says("dim/v1/somebody/meta", b"own", retain=True)
+        self.deliver(left, right, "after")
+        # Its own came, so what was denied would have come before.
+        eventually(lambda: ("dim/v1/somebody/in", b"own") in other.heard, what="what is its own")
+        self.assertNotIn(f"dim/v1/{address}/in", other.topics())
+        self.assertNotIn(f"dim/v1/{address_of(left.did)}/in", other.topics())
+        again = self.somebody(broker, "again")
+        again.listens("dim/v1/+/+")
+        eventually(lambda: ("dim/v1/somebody/meta", b"own") in again.heard, what="the directory again")
+        for topic, payload in card.items():
+            if not topic.endswith("/state"):
+                self.assertIn((topic, payload), again.heard)
+        self.assertNotIn(b"nonsense", [payload for _, payload in again.heard + other.heard])
+        # What it wrote to `in` came to the board, which has no use for it.
+        self.assertIn("refused a message", eventually(lambda: "refused a message" in right.log and right.log))
+
+    def test_pieces_of_files_are_for_everybody(self):
+        broker = self.sample_broker("broker")
+        one, two = self.somebody(broker, "one"), self.somebody(broker, "two")
+        digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        one.says(f"dim/v1/blob/{digest}/0", b"piece", retain=True)
+        one.says(f"dim/v1/blob/{digest}/0/below", b"no piece", retain=True)
+        two.listens("dim/v1/blob/#")
+        eventually(lambda: (f"dim/v1/blob/{digest}/0", b"piece") in two.heard, what="the piece")
+        self.assertEqual(len(two.topics()), 1)
+
+    def test_without_password_or_with_a_wrong_one_nobody_comes_in(self):
+        broker = self.sample_broker("broker")
+        broker.admit("somebody", "word")
+        for user, password in (("", ""), ("somebody", "other"), ("nobody", "word")):
+            one = Somebody(broker, self.authority, user, password)
+            self.addCleanup(one.end)
+            self.assertRegex(one.said[0], "[Nn]ot authori[sz]ed|[Bb]ad user")
+
+    def test_a_board_that_shows_a_certificate_needs_no_password(self):
+        broker = self.sample_broker(
+            "broker",
+            **{"#require_certificate": "require_certificate", "#use_identity_as_username": "use_identity_as_username"})
+        boards = []
+        for name in ("left", "right"):
+            board = self.daemon(name, None, url=broker.url, begin=False)
+            did = self.succeeds(tool("--state", str(board.state), "id", "new", name, "--json")).json["did"]
+            certificate, key = self.authority.signs(address_of(did), "DNS:board")
+            text = board.configuration.read_text()
+            lines = f"ca_file = {self.authority.certificate}\ncert_file = {certificate}\nkey_file = {key}\n"
+            board.configuration.write_text(text + lines)
+            board.start()
+            boards.append(board)
+        self.deliver(*boards, "hello")
+        self.assertNotIn("Denied", broker.log)
+
+
+class Bridges(Samples):
+    def test_boards_on_two_bridged_brokers_talk(self):
+        there = self.sample_broker("there")
+        there.admit("bridge", "sesame")
+        here = self.sample_broker("here", bridge_to=there)
+        left, right = self.board("left", here), self.board("right", there)
+        self.deliver(left, right, "over the bridge")
+        self.deliver(right, left, "and back")
+        # The other broker is away for a while.
+        there.kill()
+        sent = self.succeeds(left.tool("send", right.did, "wait for it")).out.strip()
+        time.sleep(1)
+        there.start()
+        left.reaches(sent, "delivered", patience=120)
+        self.assertEqual(right.texts(), ["over the bridge", "wait for it"])
+        # Nothing goes round in it.
+        before = len(there.log)
+        time.sleep(3)
+        self.assertLess(there.log[before:].count("PUBLISH"), 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
