@@ -49,10 +49,11 @@ struct RotationTests {
         let secret = try #require(own.secret.decryption)
         #expect(own.decryptionKeys.count == 3)
         #expect(own.decryptionKeys.contains { $0.publicKey == secret.publicKey })
-        pair.b.book.state.visas = [:]
-        pair.wipe("home")
-        pair.send("to the meta", from: 1, to: People.moki.id)
-        pair.advance(1000)
+        let key = try #require(own.meta.key.encryption)
+        let packing = Packing(identity: People.hulk, receiver: own.id, recipients: [(own.id, key)])
+        let content = Content(type: .text, sn: 7, time: pair.now.wall, ["text": "to the meta"])
+        pair.lay(try packing.seal(content).message, on: 0)
+        pair.settle()
         #expect(pair.a.texts == ["to the meta"])
     }
 

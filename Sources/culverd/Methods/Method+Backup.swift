@@ -156,10 +156,7 @@ extension Daemon {
         let call = request.call
         guard current.isFinal, isComplete else {
             if isComplete { try turn.note(.disk, .info, "a backup was taken", reason: "backup") }
-            return turn.after {
-                self.endBackup()
-                call.answer(["retired": false])
-            }
+            return turn.after { self.endBackup { call.answer(["retired": false]) } }
         }
         let retired = Retired(backup: current.id, time: current.time, identities: ownIDs)
         let directory = loop.directory
@@ -178,8 +175,7 @@ extension Daemon {
         case .success:
             backups.retired = retired
             log(.warning, "our identities have moved into the backup \(retired.backup): nothing is accepted any more")
-            endBackup()
-            call.answer(["retired": true])
+            endBackup { call.answer(["retired": true]) }
         case .failure(let error):
             call.fail(RPCError(disk: error))
             if server?.isOpen(call.connection) != true { endBackup() }
@@ -187,7 +183,7 @@ extension Daemon {
     }
 
     /// Nobody reads it any more. Unless our keys have moved by it we go on.
-    func endBackup() {
+    func endBackup(_ action: @escaping @MainActor () -> Void = {}) {
         guard let current = backups.current, !current.isEnding, !current.isCompleting else { return }
         backups.current?.isEnding = true
         current.backup?.cancel()
@@ -204,6 +200,7 @@ extension Daemon {
                     if case .failure(let error) = removed { self.log(.error, "\(error)") }
                     self.backups.current = nil
                     self.goOnAfterBackup()
+                    action()
                 }
             }
         }
