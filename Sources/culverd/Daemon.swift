@@ -46,6 +46,8 @@ import Transport
     /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
     var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
+    /// The doctor at work, one at a time.
+    var consultation: Consultation?
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
@@ -163,6 +165,7 @@ import Transport
         reportStatus()
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
+        consultation?.abandon()
         later(8) { _ in action() }
         brokers.stop { [self] in
             writeTextfile()
@@ -227,6 +230,7 @@ import Transport
     private func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
         watchers[connection] = nil
+        if let consultation, consultation.call.connection == connection { consultation.abandon() }
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
         senders[connection] = nil
