@@ -183,6 +183,8 @@ class Metrics(Story):
         left = self.daemon("left", broker, sections=limits)
         right = self.daemon("right", broker, sections=HASTE)
         self.assertIn("@", right.did)  # asked for while it can answer
+        # Its card is where left finds it.
+        self.reaches(right, 2, "culver_broker_published_total", broker="default", answer="taken")
         right.stop()
         for text in ("one", "two"):
             # A message whose receiver's key has just come counts twice while it is sealed.
