@@ -151,7 +151,9 @@ import Transport
                 onCall: onCall, onClose: onClose)
         }
         let server = try Server(inherited: number, limits: limits, onCall: onCall, onClose: onClose)
-        if supervisor.listeners.count > 1 { log(.warning, "of several sockets that were handed over the first is used") }
+        if supervisor.listeners.count > 1 {
+            log(.warning, "of several sockets that were handed over the first is used")
+        }
         if server.path != configuration.agent.socket {
             log(.warning, "the socket is \(server.path), as handed over, and not \(configuration.agent.socket)")
             configuration.agent.socket = server.path
@@ -269,6 +271,7 @@ import Transport
                 }
             })
         for damage in damages { log(.error, damage) }
+        if isForeign { log(.warning, "the state directory was made on another board") }
     }
 
     /// `[contact NAME]` sections are contacts while they stand in the configuration.

@@ -25,8 +25,10 @@ final class Descriptor: Sendable {
     let number: Int32
 
     init(_ path: String, _ flags: Int32, mode: UInt32 = 0) throws(Failure) {
-        number = open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode)
-        guard number >= 0 else { throw .last }
+        // Not into `number` yet: an object without one has no `deinit`, whose `close` would change `errno`.
+        let opened = open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard opened >= 0 else { throw .last }
+        number = opened
     }
 
     /// A name in an open directory, whatever its path has become.
