@@ -76,6 +76,18 @@ struct CountTests {
         #expect(pair.a.messenger.counts.accepted == 2)
     }
 
+    @Test("the first try is no repeat, when it comes late either")
+    func late() {
+        let pair = Pair.friends()
+        pair.unlink(0)
+        pair.send("waits for the broker")
+        pair.settle()
+        pair.link(0)
+        pair.settle()
+        #expect(pair.a.messenger.counts.delivered == 1)
+        #expect(pair.a.messenger.counts.repeats == 0)
+    }
+
     @Test("a stranger's first message costs one private key, and a refused request is counted")
     func strangers() throws {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])

@@ -165,7 +165,7 @@ class Metrics(Story):
         self.assertEqual(self.value(asks, "culver_parked_messages", kind="verified"), 1)
         self.assertEqual(self.value(asks, "culver_parked_total", kind="verified"), 1)
         shown = self.succeeds(asks.tool("status"))
-        self.assertIn("1 requests", shown.out)
+        self.assertRegex(shown.out, r"contacts +0, 1 request\n")
         self.assertIn("hint: culver contact requests", shown.err)
         self.succeeds(asks.tool("contact", "refuse", left.did))
         self.reaches(asks, 0, "culver_requests")
@@ -183,9 +183,12 @@ class Metrics(Story):
         left = self.daemon("left", broker, sections=limits)
         right = self.daemon("right", broker, sections=HASTE)
         self.assertIn("@", right.did)  # asked for while it can answer
+        # Its card is where left finds it.
+        self.reaches(right, 2, "culver_broker_published_total", broker="default", answer="taken")
         right.stop()
         for text in ("one", "two"):
-            self.succeeds(left.tool("send", right.did, text))
+            # A message whose receiver's key has just come counts twice while it is sealed.
+            left.reaches(self.succeeds(left.tool("send", right.did, text)).out.strip(), "queued", "published")
         self.fails(75, left.tool("send", right.did, "three"))
         self.assertEqual(self.value(left, "culver_outbox_full_total"), 1)
         self.assertEqual(self.value(left, "culver_messages_total", event="accepted"), 2)

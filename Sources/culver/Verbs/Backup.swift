@@ -10,6 +10,10 @@ struct BackUp: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Write all that this board is into one file, while it goes on.",
         discussion: """
+              culver backup /media/stick/garden.tar
+              culver backup - | ssh store 'cat > garden.tar'
+              culver backup garden.tar --final     before the board is replaced
+
             The file is a tar archive: identities, contacts, messages, and what consumers have read. It holds the \
             private keys unencrypted; whoever reads it is this board.
 
@@ -128,6 +132,8 @@ struct Restore: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a state directory from a backup; no daemon may run there.",
         discussion: """
+              culver restore garden.tar --state /var/lib/culver
+
             The directory must be empty. Queued messages are sent, and the inbox goes on where its consumers were. \
             A backup that was not made with --final may have a board that still runs with the same keys: end it first.
             """)

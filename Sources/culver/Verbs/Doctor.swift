@@ -9,6 +9,9 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look for what is wrong and say what cures it.",
         discussion: """
+              culver doctor
+              sudo culver doctor --fix
+
             Prints a line for each thing that was looked at, ok, warn or fail, and after it a line hint: with the cure, \
             a command or a line of a configuration. Ends with 0 when all is well, 1 after a warning, 2 after a failure.
 

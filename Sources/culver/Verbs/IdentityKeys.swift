@@ -6,7 +6,11 @@ extension Identities {
     struct Export: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Write an identity with its private keys into a file.",
-            discussion: "Who reads the file is this identity. Another board imports it with culver id import.")
+            discussion: """
+                  culver id export pump pump.json
+
+                Who reads the file is this identity. Another board imports it with `culver id import`.
+                """)
 
         @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
             Word
@@ -42,7 +46,8 @@ extension Identities {
 
     struct Rotate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give an identity a new key to be written to; its ID stays.")
+            abstract: "Give an identity a new key to be written to; its ID stays.",
+            discussion: "The new visa goes to the brokers. What was sealed for older keys is still read.")
 
         @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
             Word
@@ -59,7 +64,12 @@ extension Identities {
 
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Destroy an identity: its keys, its unsent messages, and what brokers keep of it.")
+            abstract: "Destroy an identity: its keys, its unsent messages, and what brokers keep of it.",
+            discussion: """
+                  culver id remove pump --yes
+
+                Without --yes it says what would be destroyed, and ends with 64.
+                """)
 
         @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
             Word

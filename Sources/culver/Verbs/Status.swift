@@ -18,7 +18,7 @@ struct Status: ParsableCommand {
         rows += status.list("identities").map { ["identity", $0.who("did")] }
         rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
         rows += [["outbox", words(forOutbox: status["outbox"] ?? [:])], ["inbox", words(forInbox: status)]]
-        rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
+        rows.append(["contacts", "\(status.count("contacts")), \(counted(status.count("requests"), "request"))"])
         if let disk = status["disk"] { rows.append(["disk", words(forDisk: disk)]) }
         if status["clock"]?.says("set") == false { rows.append(["clock", "not set: ages and times wait for it"]) }
         rows += status.list("peers").map { ["peer", words(forPeer: $0)] }
@@ -62,6 +62,10 @@ struct Status: ParsableCommand {
         if status.count("requests") > 0 { Screen.hint("culver contact requests shows who waits for a word") }
     }
 
+    private static func counted(_ count: Int64, _ thing: String) -> String {
+        "\(count) \(thing)\(count == 1 ? "" : "s")"
+    }
+
     private static func words(forOutbox outbox: JSON) -> String {
         let states = ["waiting", "queued", "published"].map { "\(outbox.count($0)) \($0)" }.joined(separator: ", ")
         return states + (outbox.says("full") ? "; full: sending is refused" : "")
@@ -69,7 +73,7 @@ struct Status: ParsableCommand {
 
     private static func words(forInbox status: JSON) -> String {
         let inbox = status["inbox"] ?? [:]
-        var words = "\(inbox.count("count")) messages, \(inbox.count("unacknowledged")) unacknowledged"
+        var words = "\(counted(inbox.count("count"), "message")), \(inbox.count("unacknowledged")) unacknowledged"
         if let behind = status["behind"] {
             let reading = behind.says("connected") ? "" : ", which does not read now"
             words += ", most by \(behind.text("consumer"))\(reading)"
@@ -94,7 +98,7 @@ struct Status: ParsableCommand {
         if let oldest = peer["oldest"]?.double, oldest > 0 {
             words += " for \(Span.words(for: Moment.now - oldest))"
         }
-        if peer.count("gaps") > 0 { words += ", \(peer.count("gaps")) gap\(peer.count("gaps") == 1 ? "" : "s")" }
+        if peer.count("gaps") > 0 { words += ", " + counted(peer.count("gaps"), "gap") }
         return words
     }
 
