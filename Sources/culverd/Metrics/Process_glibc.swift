@@ -15,10 +15,8 @@ struct Process {
     init() {
         readStatus()
         cpuSeconds = Clock.read(CLOCK_PROCESS_CPUTIME_ID)
-        var limit = rlimit()
-        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
-            mostFiles = Int(clamping: limit.rlim_cur)
-        }
+        // Not getrlimit: Swift 6.0 does not see RLIMIT_NOFILE in the headers of trixie.
+        mostFiles = max(0, sysconf(Int32(_SC_OPEN_MAX)))
         openFiles = Self.count("/proc/self/fd")
     }
 
