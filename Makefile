@@ -104,6 +104,8 @@ install: build                        ## install programs, configuration and sys
 	install -m 0644 config/culver.socket "$(DESTDIR)$(UNITS)/culver.socket"
 	install -D -m 0644 config/culver.sysusers "$(DESTDIR)$(SYSTEM)/sysusers.d/culver.conf"
 	install -D -m 0644 config/culver.tmpfiles "$(DESTDIR)$(SYSTEM)/tmpfiles.d/culver.conf"
+	@[ -n "$(DESTDIR)" ] || echo "now: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload" \
+	    "&& systemctl enable --now culver"
 
 deps:                                 ## install the Debian packages that building and testing need
 	$(call need,$(TEST_PACKAGES))

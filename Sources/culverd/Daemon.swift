@@ -46,6 +46,8 @@ import Transport
     /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
     var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
+    /// The doctor at work, one at a time.
+    var consultation: Consultation?
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
@@ -61,6 +63,7 @@ import Transport
     var isWritingTextfile = false
     var isTextfileFailing = false
     var hasDialled = false
+    var backups = Backups()
     private(set) var isStopping = false
 
     var facebook: Facebook { loop.book.facebook }
@@ -77,8 +80,10 @@ import Transport
         try Host.makeParents(of: configuration.agent.state)
         let directory = try StateDirectory(configuration.agent.state)
         lock = try directory.lock()
+        try directory.checkIsLive()
         if let exposed = try directory.exposedKeys().first { throw exposed }
         _ = try directory.sweep()
+        try directory.removeBackup()
         installation = try directory.installation()
         let store = try MessageStore(
             path: "\(configuration.agent.state)/\(Place.messages)", limits: configuration.storeLimits)
@@ -126,6 +131,7 @@ import Transport
         self.server = server
         noteStart()
         declareContacts()
+        finishRemovals()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         keepTextfile()
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
@@ -145,7 +151,9 @@ import Transport
                 onCall: onCall, onClose: onClose)
         }
         let server = try Server(inherited: number, limits: limits, onCall: onCall, onClose: onClose)
-        if supervisor.listeners.count > 1 { log(.warning, "of several sockets that were handed over the first is used") }
+        if supervisor.listeners.count > 1 {
+            log(.warning, "of several sockets that were handed over the first is used")
+        }
         if server.path != configuration.agent.socket {
             log(.warning, "the socket is \(server.path), as handed over, and not \(configuration.agent.socket)")
             configuration.agent.socket = server.path
@@ -163,6 +171,8 @@ import Transport
         reportStatus()
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
+        consultation?.abandon()
+        endBackup()
         later(8) { _ in action() }
         brokers.stop { [self] in
             writeTextfile()
@@ -202,6 +212,7 @@ import Transport
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .keep(let addresses, let broker): brokers.keep(addresses, on: broker)
+        case .abandon(let address, let broker): brokers.abandon(address, on: broker)
         case .state(let address, let broker, let other): state(under: address, on: broker, answering: other)
         case .standBack:
             log(
@@ -226,7 +237,9 @@ import Transport
 
     private func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
+        if backups.current?.connection == connection { endBackup() }
         watchers[connection] = nil
+        if let consultation, consultation.call.connection == connection { consultation.abandon() }
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
         senders[connection] = nil
@@ -258,6 +271,7 @@ import Transport
                 }
             })
         for damage in damages { log(.error, damage) }
+        if isForeign { log(.warning, "the state directory was made on another board") }
     }
 
     /// `[contact NAME]` sections are contacts while they stand in the configuration.

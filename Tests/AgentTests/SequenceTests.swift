@@ -27,6 +27,7 @@ struct SequenceTests {
         #expect(events(pair, .gap).isEmpty)
         pair.advance(1000)
         #expect(events(pair, .gap).map(\.reason) == ["2-2"])
+        #expect(pair.b.messenger.counts.gaps == 1)
     }
 
     @Test("a hole that a repeat fills is no gap")
@@ -61,6 +62,7 @@ struct SequenceTests {
         pair.settle()
         #expect(pair.b.texts == ["one", "two", "two of another board"])
         #expect(events(pair, .clone).map(\.did) == [People.moki.id.text])
+        #expect(pair.b.messenger.counts.sameNumbers == 1)
     }
 
     @Test("what comes late of an earlier stream leaves the holes of the present one as they are")
@@ -122,5 +124,33 @@ struct SequenceTests {
     @Test("what is no window is none", arguments: ["", "{}", "[]", #"{"first":1}"#, #"{"first":"1","high":2}"#])
     func damaged(text: String) {
         #expect(ReplayWindow(text) == nil)
+    }
+
+    @Test("what waited for a key and is sealed once more, by a board that came back from a backup, comes once")
+    func waited() throws {
+        let pair = Pair.friends()
+        pair.a.book.state.visas = [:]
+        pair.a.book.state.metas = [:]
+        pair.unlink(0)
+        let token = pair.send("waiting")
+        pair.settle()
+        #expect(pair.row(token)?.state == .waiting)
+        let backup = (pair.a.ledger.state, pair.a.book.state)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(token)?.state == .delivered)
+        let sealed = try #require(pair.row(token)?.sealed)
+
+        (pair.a.ledger.state, pair.a.book.state) = backup
+        pair.restart(0)
+        pair.feed(0, .restored)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.row(token)?.sealed?.digest != sealed.digest)
+        pair.send("after")
+        pair.settle()
+        #expect(pair.b.texts == ["waiting", "after"])
+        #expect(events(pair, .gap).isEmpty && events(pair, .clone).isEmpty)
     }
 }

@@ -31,6 +31,12 @@ final class Descriptor: Sendable {
         number = opened
     }
 
+    /// A name in an open directory, whatever its path has become.
+    init(_ name: String, in directory: Descriptor, _ flags: Int32) throws(Failure) {
+        number = openat(directory.number, name, flags | O_CLOEXEC | O_NOFOLLOW)
+        guard number >= 0 else { throw .last }
+    }
+
     deinit {
         close(number)
     }
@@ -58,6 +64,12 @@ final class Descriptor: Sendable {
         return bytes
     }
 
+    /// Up to `limit` bytes from this place on, wherever it stands.
+    func read(at offset: Int, limit: Int) throws(Failure) -> [UInt8] {
+        guard lseek(number, off_t(offset), SEEK_SET) >= 0 else { throw .last }
+        return try read(limit: limit)
+    }
+
     func write(_ bytes: [UInt8]) throws(Failure) {
         var done = 0
         while done < bytes.count {
@@ -75,9 +87,33 @@ final class Descriptor: Sendable {
     }
 }
 
+/// Bytes that may still be written to the file system of a path.
+func room(at path: String) throws(Failure) -> Int {
+    var found = statvfs()
+    guard statvfs(path, &found) == 0 else { throw .last }
+    return Int(clamping: UInt64(found.f_bavail)) * Int(found.f_frsize)
+}
+
 /// The names in a directory, in no order, without `.` and `..`.
 func names(in path: String) throws(Failure) -> [String] {
     guard let directory = opendir(path) else { throw .last }
+    return names(reading: directory)
+}
+
+/// The same of a directory that is open.
+func names(in directory: Descriptor) throws(Failure) -> [String] {
+    let copy = fcntl(directory.number, F_DUPFD_CLOEXEC, 0)
+    guard copy >= 0 else { throw .last }
+    guard let stream = fdopendir(copy) else {
+        close(copy)
+        throw .last
+    }
+    rewinddir(stream)
+    return names(reading: stream)
+}
+
+/// Closes it.
+private func names(reading directory: OpaquePointer) -> [String] {
     defer { closedir(directory) }
     var found: [String] = []
     while let entry = readdir(directory) {

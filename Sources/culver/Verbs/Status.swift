@@ -19,7 +19,7 @@ struct Status: ParsableCommand {
         rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
         rows += [["outbox", words(forOutbox: status["outbox"] ?? [:])], ["inbox", words(forInbox: status)]]
         rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
-        rows.append(["disk", words(forDisk: status["disk"] ?? [:])])
+        if let disk = status["disk"] { rows.append(["disk", words(forDisk: disk)]) }
         if status["clock"]?.says("set") == false { rows.append(["clock", "not set: ages and times wait for it"]) }
         rows += status.list("peers").map { ["peer", words(forPeer: $0)] }
         if status.count("further_peers") > 0 { rows.append(["", "and \(status.count("further_peers")) more"]) }
@@ -27,6 +27,14 @@ struct Status: ParsableCommand {
             rows.append([
                 "clone", "another board has the keys of \(other.who("did")): this one sends and takes nothing",
             ])
+        }
+        if let retired = status["retired"] {
+            let day = Moment.words(for: retired["time"]?.double)
+            rows.append([
+                "retired", "moved into the backup \(retired.text("backup")), \(day): it sends and takes nothing",
+            ])
+        } else if status.says("retiring") {
+            rows.append(["retiring", "a final backup is being written: nothing is accepted"])
         }
         if let problem = status["problem"] { rows.append(["last problem", words(forProblem: problem)]) }
         Screen.table(rows)
@@ -48,7 +56,8 @@ struct Status: ParsableCommand {
                     : "start the program that reads as \(name), or: culver consumer forget \(name)")
         }
         if status["outbox"]?.says("full") == true {
-            Screen.hint("culver message list --state waiting shows who is not to be had; culver message cancel MSG ends one")
+            Screen.hint(
+                "culver message list --state waiting shows who is not to be had; culver message cancel MSG ends one")
         }
         if status.count("requests") > 0 { Screen.hint("culver contact requests shows who waits for a word") }
     }
