@@ -15,7 +15,7 @@ BOARD   ?= trixie
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd mandoc man-db zsh fish
-BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
+BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients debhelper lintian
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
 

@@ -79,9 +79,9 @@ class Chroot:
             emulate()
         self.release, self.architecture = release, architecture
         self.systemd: subprocess.Popen | None = None
-        extra = ["systemd"] if systemd else ["systemd-standalone-sysusers", "systemd-standalone-tmpfiles"]
-        self.packages = [*extra, "ca-certificates"]
-        self.downloads = CACHE / f"{release}-{architecture}-packages"
+        self.packages = ["systemd"] if systemd else ["systemd-standalone-sysusers", "systemd-standalone-tmpfiles"]
+        self.name = f"{release}-{architecture}{'-systemd' if systemd else ''}"
+        self.downloads = CACHE / f"{self.name}-packages"
         (self.downloads / "partial").mkdir(parents=True, exist_ok=True)
         tarball = self.tarball()
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="culver-root-"))
@@ -100,7 +100,7 @@ class Chroot:
 
     def tarball(self) -> pathlib.Path:
         """A small system with apt, its lists and their index; made once a month."""
-        tarball = CACHE / f"{self.release}-{self.architecture}.tar"
+        tarball = CACHE / f"{self.name}.tar"
         if tarball.exists() and time.time() - tarball.stat().st_mtime < MONTH:
             return tarball
         partial = tarball.with_name("partial-" + tarball.name)

@@ -22,7 +22,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 os.environ.setdefault("CULVER_BIN", str(TOP / ".build/release"))
 
 import bench_processes as processes  # noqa: E402
-from harness import Control, Daemon, Mosquitto, end, eventually, program, start  # noqa: E402
+from harness import TOP, Control, Daemon, Mosquitto, end, eventually, program, start  # noqa: E402
 
 MIB = 1 << 20
 SETTLED = 10.0  # seconds after the connection until memory is read
@@ -93,6 +93,9 @@ class Bench:
         stripped = self.directory / "culverd"
         subprocess.run(["strip", "-o", str(stripped), program("culverd")], check=True)
         show("binary, stripped", stripped.stat().st_size / 1e6, "MB", 8)
+        command = [sys.executable, str(TOP / "cross/package"), "native"]
+        made = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+        show("package", pathlib.Path(made).stat().st_size / 1e6, "MB", 5)
 
     def start(self) -> None:
         """From before fork to the answer to `hello`, while the broker accepts the connection and says nothing."""
