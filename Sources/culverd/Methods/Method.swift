@@ -31,7 +31,7 @@ struct Method {
         Method(name: name, role: role, parameters: parameters, body: body)
     }
 
-    static let all: [Method] = general + identities + contacts + messages + inbox + events
+    static let all: [Method] = general + identities + contacts + messages + inbox + events + doctor
 }
 
 /// A call with its parameters checked by name.

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What the kernel says of this process, under the names that Prometheus' own clients use.
