@@ -15,6 +15,8 @@ package enum Effect: Sendable {
     case leave(Address)
     /// Keep `in` and the directory topics of our own on this broker.
     case keep([Address], broker: String)
+    /// Leave `in` and the directory topics of an address that is ours no more.
+    case abandon(Address, broker: String)
     /// State our presence under this address again; `answering`: the start of another board that is to know of us.
     case state(Address, broker: String, answering: String?)
     /// Leave every broker, for good and without a word on the topics: they are another board's.

@@ -27,6 +27,8 @@ package enum Input: Sendable {
     case forgot(ID)
     /// An identity was made or removed: its topics are to be kept or left.
     case identitiesChanged
+    /// An identity is gone: its messages fail, so many at a time.
+    case identityGone(ID)
     /// Before the first broker: this run of the daemon, when it and the one before it began (seconds since 1970).
     case started(boot: String, at: Double, last: Double)
     /// The books were found to be a copy, or restored.

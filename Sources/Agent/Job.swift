@@ -37,9 +37,9 @@ package struct Job: Sendable {
                 unwrapping,
                 Result { () throws(Rejection) in
                     let secure = unwrapping.arrival.message.secure
-                    let (key, wrapped) = try secure.unwrapped(
+                    let (key, wrapped, secret) = try secure.unwrapped(
                         for: unwrapping.owner.id, with: unwrapping.owner.decryptionKeys)
-                    return Unwrapped(key: key, wrapped: wrapped)
+                    return Unwrapped(key: key, wrapped: wrapped, isByNewest: secret == 0)
                 })
         }
     }
@@ -79,6 +79,8 @@ package struct Unwrapping: Sendable {
 package struct Unwrapped: Sendable {
     package var key: SymmetricKey
     package var wrapped: [UInt8]
+    /// It was wrapped for the key of our present visa.
+    package var isByNewest: Bool
 }
 
 /// A message on its way in.

@@ -10,12 +10,13 @@ extension Messenger {
         try accept(opened.content, of: opened, isInner: false, now)
     }
 
-    /// The peer has our keys if it encrypted to us, seals if it sealed, and its key is worth keeping.
+    /// The peer has our visa if it encrypted to the key in it, seals if it sealed, and its key is worth keeping. A key that
+    /// was kept tells nothing of the visa: it may have been wrapped for the last one.
     private mutating func remember(_ opened: Opened) throws(LedgerError) {
         let sender = opened.sender
         if var contact = book.contact(sender.address), opened.isEncrypted {
             let before = contact
-            contact.knowsUs = true
+            if opened.isByNewest { contact.knowsUs = true }
             if opened.isSealed { contact.isCulver = true }
             if contact != before { book.learn(.contact(contact)) }
         }
@@ -93,11 +94,11 @@ extension Messenger {
         let sender = opened.sender
         let owner = opened.arrival.owner.text
         // A stock peer that repeats makes a new ciphertext of the same content.
-        if !opened.isSealed,
-            let seen = try ledger.seen(
-                owner: owner, sender: sender.address.text, contentDigest: Digest.sha256(plain(content)))
+        if let digest = contentDigest(of: content, opened),
+            let seen = try ledger.seen(owner: owner, sender: sender.address.text, contentDigest: digest)
         {
-            return try receiptAgain(seen, now)
+            // A culver's receipt names the ciphertext, so this one has its own.
+            return opened.isSealed ? try confirm(opened, content, now) : try receiptAgain(seen, now)
         }
         guard try ledger.inboxHasRoom() else {
             let who = try ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
@@ -125,7 +126,16 @@ extension Messenger {
         return (book.contact(sender.address)?.trust ?? .stranger).rawValue
     }
 
-    private func plain(_ content: Content) -> [UInt8] { JSON.object(content.json).bytes }
+    /// By what a message is known whose ciphertext may change: one without seal, and one that its sender had on disk
+    /// before it was sealed, for that board may have come back from a backup of then.
+    private func contentDigest(of content: Content, _ opened: Opened) -> [UInt8]? {
+        guard opened.isSealed else { return Digest.sha256(JSON.object(content.json).bytes) }
+        guard opened.isEncrypted, content.json["seq"]?["waited"]?.bool == true else { return nil }
+        var json = content.json
+        json["seal"] = nil
+        json["seq"] = nil
+        return Digest.sha256(JSON.object(json).bytes)
+    }
 
     /// Remembers that this message was taken, and owes its sender a receipt. Broadcasts have none.
     private mutating func confirm(_ opened: Opened, _ content: Content, _ now: Moment) throws(LedgerError) {
@@ -134,7 +144,7 @@ extension Messenger {
         let isOwed = opened.isEncrypted
         let seen = Seen(
             owner: owner.id.address.text, sender: opened.sender.address.text, digest: opened.arrival.digest,
-            contentDigest: opened.isSealed ? nil : Digest.sha256(plain(content)),
+            contentDigest: contentDigest(of: content, opened),
             time: content.time.flatMap { $0 >= Self.year2024 ? $0 : nil },
             receipt: isOwed ? JSON.object(members).text : nil, receiptTo: opened.sender.bare.text,
             receiptFrom: owner.id.bare.text, isOwed: isOwed, answered: now.lived)

@@ -21,6 +21,7 @@ extension Messenger {
         }
         rooms[broker] = room
         keepDirectory(broker, now)
+        try clearShelves(on: broker)
         for address in lookups.keys.sorted(by: { $0.text < $1.text }) { effects.append(.watch(address)) }
         try sendOwedReceipts(now)
         for receiver in try ledger.awaitedReceivers(limit: policy.directorySubscriptions) {
@@ -57,7 +58,7 @@ extension Messenger {
         }
         guard var repair = repairs[shelf], now.lived < repair.last + 3600 else {
             repairs[shelf] = Repair(last: now.lived, pause: 60, isDue: false)
-            return try putBack(shelf, expected, now)
+            return try putBack(shelf, expected, isOlder: isOlderVisa(bytes, at: place), now)
         }
         repair.isDue = true
         repairs[shelf] = repair
@@ -77,11 +78,27 @@ extension Messenger {
         }
     }
 
-    private mutating func putBack(_ shelf: Shelf, _ card: [UInt8], _ now: Moment) throws(LedgerError) {
-        counts.cardsPutBack += 1
-        try note(
-            .visa, .warning, "somebody changed our own retained card; it was put back", broker: shelf.broker,
-            reason: "card-changed", now)
+    /// One that we signed before the present one, as it stands there after new keys until ours has come.
+    private func isOlderVisa(_ bytes: [UInt8], at place: Place) -> Bool {
+        guard case .visa(let address) = place, bytes.count <= policy.directorySize,
+            let identity = book.identity(address), let json = try? JSON(parsing: bytes), let visa = try? Document(json)
+        else { return false }
+        return visa.time < identity.visa.time && (try? visa.check(about: identity.id, meta: identity.meta)) != nil
+    }
+
+    private mutating func putBack(
+        _ shelf: Shelf, _ card: [UInt8], isOlder: Bool = false, _ now: Moment
+    ) throws(LedgerError) {
+        if isOlder {
+            try note(
+                .visa, .info, "an older visa of ours stood at broker \(shelf.broker)", broker: shelf.broker,
+                reason: "older-visa", now)
+        } else {
+            counts.cardsPutBack += 1
+            try note(
+                .visa, .warning, "somebody changed our own retained card; it was put back", broker: shelf.broker,
+                reason: "card-changed", now)
+        }
         dispatch(Errand(place: shelf.place, payload: card, purpose: .courtesy, broker: shelf.broker))
     }
 

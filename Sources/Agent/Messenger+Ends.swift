@@ -19,6 +19,8 @@ extension Messenger {
                 seen.isOwed = false
                 try ledger.apply(.seen(seen))
             }
+        case .clearing(let address):
+            if let broker = errand.broker { try noteCleared(address, on: broker, outcome) }
         case .courtesy: break
         }
         try pump(now)
@@ -68,7 +70,7 @@ extension Messenger {
                     let seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest)
                     if let seen, seen.isOwed { sendReceipt(seen, now) }
                 }
-            case .courtesy: break
+            case .courtesy, .clearing: break
             }
         }
         try pump(now)

@@ -213,7 +213,7 @@ extension Messenger {
                 finish(arrival)
                 return try turnAway(arrival, refusal, now)
             }
-            try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, now)
+            try open(arrival, unwrapped.key, wrapped: unwrapped.wrapped, isByNewest: unwrapped.isByNewest, now)
         case .failure(let rejection):
             finish(arrival)
             try turnAway(arrival, rejection, now)
@@ -222,13 +222,14 @@ extension Messenger {
 
     /// Decrypts, checks seal and time, and accepts.
     private mutating func open(
-        _ arrival: Arrival, _ key: SymmetricKey, wrapped: [UInt8]?, _ now: Moment
+        _ arrival: Arrival, _ key: SymmetricKey, wrapped: [UInt8]?, isByNewest: Bool = false, _ now: Moment
     ) throws(LedgerError) {
         finish(arrival)
         let sender = arrival.message.envelope.sender
-        let opened: Opened
+        var opened: Opened
         do throws(Rejection) {
             opened = try check(arrival, key, wrapped, now)
+            opened.isByNewest = isByNewest
         } catch {
             if error.stage == .decrypt {
                 failed.append(attempt(of: arrival))
@@ -255,6 +256,8 @@ extension Messenger {
         var isEncrypted: Bool
         var key: SymmetricKey
         var wrapped: [UInt8]?
+        /// The message's key was unwrapped, by the key of our present visa.
+        var isByNewest = false
 
         var sender: ID { arrival.message.envelope.sender }
         var envelope: Envelope { arrival.message.envelope }

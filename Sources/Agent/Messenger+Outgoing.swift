@@ -136,7 +136,10 @@ extension Messenger {
         if !receiver.isBroadcast, let key = book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = [(receiver, key)]
             if isCulver(receiver) {
-                content.json["seq"] = try nextSequence(from: identity.id, to: receiver)
+                var sequence = try nextSequence(from: identity.id, to: receiver)
+                // On disk since before it was sealed: a backup of then will seal it once more, as another ciphertext.
+                if row.order > 0 { sequence["waited"] = true }
+                content.json["seq"] = .object(sequence)
                 packing.reused = reusedKey(packing, key, now)
             }
         }
@@ -150,7 +153,7 @@ extension Messenger {
 
     /// STREAM is random for the installation, N rises for each sender and receiver (design section 5.2). It is written
     /// down with the sealed row: what was not saved has not left, and its number is given again after a power cut.
-    private mutating func nextSequence(from sender: ID, to receiver: ID) throws(LedgerError) -> JSON {
+    private mutating func nextSequence(from sender: ID, to receiver: ID) throws(LedgerError) -> JSONObject {
         let name = "stream \(sender.address.text)"
         var stream = try ledger.value(key: name)
         if stream == nil {

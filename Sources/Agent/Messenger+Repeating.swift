@@ -160,6 +160,8 @@ extension Messenger {
     /// With our meta and visa, until this peer has shown that it knows us.
     func wire(_ message: ReliableMessage, _ identity: Identity, to receiver: ID) -> [UInt8] {
         var message = message
+        // It may have another visa by now than when the pool began.
+        let identity = book.identity(identity.id.address) ?? identity
         if book.contact(receiver.address)?.knowsUs != true {
             message.meta = .object(identity.meta.json)
             message.visa = .object(identity.visa.json)

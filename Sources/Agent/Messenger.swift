@@ -92,6 +92,8 @@ package struct Messenger {
             case message(id: String)
             case receipts([Seen])
             case courtesy
+            /// A retained topic of an identity that is gone.
+            case clearing(Address)
         }
     }
 
@@ -177,8 +179,10 @@ package struct Messenger {
             counts.requestsRefused += 1
             try dropParked(of: id)
         case .forgot(let id): try forget(id, now)
+        case .identityGone(let id): try failMessages(of: id, now)
         case .identitiesChanged:
             failed = []
+            forgetForeignShelves()
             for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
         case .started(let boot, let at, let last): start = Start(boot: boot, at: at, last: last)
         case .restored: try numberAnew(now)

@@ -19,6 +19,8 @@ package protocol Ledger: AnyObject {
     func waitingOutgoing(receiver: String, after order: Int64, limit: Int) throws(LedgerError) -> [Outgoing]
     /// The receivers (full IDs) that somebody waits for.
     func awaitedReceivers(limit: Int) throws(LedgerError) -> [String]
+    /// Living rows from this sender (full ID), at most `limit` and a bounded number of bytes.
+    func livingOutgoing(sender: String, limit: Int) throws(LedgerError) -> [Outgoing]
     /// The earliest `due` of a living row.
     func nextDue() throws(LedgerError) -> Double?
     /// When the first living row expires.
@@ -40,6 +42,8 @@ package protocol Ledger: AnyObject {
     func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String]
 
     func value(key: String) throws(LedgerError) -> String?
+    /// By key.
+    func values(prefix: String) throws(LedgerError) -> [(key: String, value: String)]
 
     /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
     /// each, and says whether there may be more. `wall` is seconds since 1970, 0 while the clock is unset.

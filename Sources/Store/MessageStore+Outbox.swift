@@ -61,6 +61,15 @@ extension MessageStore {
         return try portion(sql, [.real(lived), .count(limit)])
     }
 
+    package func livingOutgoing(sender: String, limit: Int) throws(LedgerError) -> [Outgoing] {
+        let sql = select(
+            """
+            WHERE o.ord IN (SELECT ord FROM outbox INDEXED BY outbox_peer WHERE living = 1 AND sender = ? LIMIT ?)
+            ORDER BY o.ord
+            """)
+        return try portion(sql, [.text(sender), .count(limit)])
+    }
+
     /// Whole messages, each of which may have a mebibyte: no more than a few of such.
     private func portion(_ sql: String, _ values: [SQLValue]) throws(LedgerError) -> [Outgoing] {
         var left = 4 << 20

@@ -118,8 +118,17 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         try database.checkpoint()
     }
 
+    /// Looks through the whole file: seconds for a large one.
+    package func isSound() throws(LedgerError) -> Bool { try passesCheck(database) }
+
     package func value(key: String) throws(LedgerError) -> String? {
         try database.first("SELECT value FROM named WHERE key = ?", [.text(key)]) { $0.text(0) }
+    }
+
+    package func values(prefix: String) throws(LedgerError) -> [(key: String, value: String)] {
+        try database.rows(
+            "SELECT key, value FROM named WHERE key >= ? AND key < ? ORDER BY key",
+            [.text(prefix), .text(prefix + "\u{10FFFF}")], { ($0.text(0), $0.text(1)) })
     }
 
     /// Runs `body` in the open transaction, opening it if there is none; on failure all of it is undone.

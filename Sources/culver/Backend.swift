@@ -22,7 +22,7 @@ struct Daemon: Backend {
     /// Seconds for an answer. A small board takes minutes for a long RSA key, and a wait is as long as was asked for.
     private static func patience(_ method: String, _ params: JSONObject) -> Double? {
         switch method {
-        case "identity.create": nil
+        case "identity.create", "identity.rotate", "backup.begin", "backup.end": nil
         // Each broker is tried for a minute and a half at the most, all at once.
         case "doctor": 150
         case "message.wait": params["timeout"]?.double.map { $0 + 30 }

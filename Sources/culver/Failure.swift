@@ -13,8 +13,9 @@ struct Failure: Error {
     }
 
     /// The daemon's: the exit code is inside its code.
-    init(_ error: RPCError) {
+    init(_ error: RPCError, hint: String? = nil) {
         self.error = error
+        if let hint { self.error.hint = hint }
         self.exit = Failure.exit(for: error)
     }
 

@@ -14,17 +14,31 @@ struct Files: Backend {
     private let desk: Desk
 
     init(_ path: String) throws {
+        (directory, lock) = try Files.opened(path)
         do {
-            directory = try StateDirectory(path)
-            lock = try Files.lock(directory)
+            try directory.checkIsLive()
             if let exposed = try directory.exposedKeys().first {
                 throw Failure(.configuration, "exposed-key", exposed.description, hint: exposed.cure)
             }
             desk = Desk(facebook: try Facebook(directory, time: Moment.now), time: Moment.now)
         } catch let error as FileError {
             throw Failure(error)
+        } catch let error as Retired {
+            throw Failure(.configuration, "retired", error.description)
+        } catch let error as Unfinished {
+            throw Failure(error)
         }
         for damage in directory.takeDamages() { Screen.complain("set aside: \(damage)") }
+    }
+
+    /// The directory with its lock.
+    static func opened(_ path: String) throws -> (StateDirectory, DirectoryLock) {
+        do throws(FileError) {
+            let directory = try StateDirectory(path)
+            return (directory, try lock(directory))
+        } catch {
+            throw Failure(error)
+        }
     }
 
     /// Waits 2 s: the other side of `culver pack … | culver open` is soon done, a daemon is not.
@@ -61,6 +75,10 @@ struct Files: Backend {
             desk.facebook.makeDefault(identity.id)
             try save()
             return ["did": .string(identity.id.bare.text)]
+        case "identity.export": return desk.exported(try desk.identity(params["did"]?.string))
+        case "identity.import": return try take(params["identity"])
+        case "identity.rotate": return try rotate(params)
+        case "identity.remove": return try remove(params)
         case "message.pack": return ["message": try pack(params)]
         case "message.open": return desk.open(params["message"] ?? .null)
         default: throw RPCError.methodNotFound(method)
@@ -88,6 +106,50 @@ struct Files: Backend {
             members: members, sn: Int64.random(in: 1...0x7FFF_FFFF), attach: params["attach"]?.bool ?? false)
     }
 
+    private func take(_ json: JSON?) throws -> JSON {
+        let identity = try desk.imported(json)
+        try remember(Desk.forgetting(identity.id.address))
+        desk.take(identity)
+        try save()
+        return ["did": .string(identity.id.bare.text)]
+    }
+
+    private func rotate(_ params: JSONObject) throws -> JSON {
+        let identity = try desk.identity(params["did"]?.string).rotated(time: desk.time)
+        desk.facebook.rotate(identity)
+        try forgetKeys(of: identity.id)
+        try save()
+        return ["did": .string(identity.id.bare.text), "time": .number(identity.visa.time)]
+    }
+
+    /// The daemon does the rest when it starts: messages, and what brokers keep.
+    private func remove(_ params: JSONObject) throws -> JSON {
+        let id = try desk.identity(params["did"]?.string).id
+        try remember([.value(key: Desk.goneKey(id.address), id.bare.text)])
+        desk.facebook.remove(id)
+        try save()
+        try forgetKeys(of: id)
+        return ["did": .string(id.bare.text)]
+    }
+
+    /// In the messages, where there are any: where no daemon ever ran no broker knows anything.
+    private func remember(_ changes: [Change]) throws {
+        guard try directory.exists(Store.Place.messages) else { return }
+        do throws(LedgerError) {
+            let store = try MessageStore(path: "\(directory.path)/\(Store.Place.messages)")
+            for change in changes { try store.apply(change) }
+            try store.commit()
+        } catch {
+            throw Failure(error.isFull ? .notNow : .io, error.isFull ? "disk-full" : "io-error", error.description)
+        }
+    }
+
+    private func forgetKeys(of id: ID) throws {
+        let keys = KeyStore(directory)
+        keys.forgetOwn(id.address)
+        for change in keys.takeChanges() { try directory.perform(change) }
+    }
+
     /// On disk before anything is printed.
     private func save() throws {
         for change in desk.facebook.takeChanges() { try directory.perform(change) }
@@ -95,7 +157,11 @@ struct Files: Backend {
 }
 
 extension Failure {
-    fileprivate init(_ error: FileError) {
+    init(_ error: Unfinished) {
+        self.init(.configuration, "unfinished-restore", error.description)
+    }
+
+    init(_ error: FileError) {
         if error.isHeld {
             self.init(
                 .notNow, "locked", error.description, hint: "leave out --state to ask the daemon that runs there")

@@ -65,6 +65,10 @@ import Store
             subscription.connection, "inbox.closed", ["consumer": .string(consumer), "reason": .string(reason)])
     }
 
+    func closeAll(reason: String) {
+        for consumer in subscriptions.keys.sorted() { close(consumer, reason: reason) }
+    }
+
     func forget(_ consumer: String) {
         close(consumer, reason: "forgotten")
         handedOut[consumer] = nil

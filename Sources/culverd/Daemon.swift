@@ -63,6 +63,7 @@ import Transport
     var isWritingTextfile = false
     var isTextfileFailing = false
     var hasDialled = false
+    var backups = Backups()
     private(set) var isStopping = false
 
     var facebook: Facebook { loop.book.facebook }
@@ -79,8 +80,10 @@ import Transport
         try Host.makeParents(of: configuration.agent.state)
         let directory = try StateDirectory(configuration.agent.state)
         lock = try directory.lock()
+        try directory.checkIsLive()
         if let exposed = try directory.exposedKeys().first { throw exposed }
         _ = try directory.sweep()
+        try directory.removeBackup()
         installation = try directory.installation()
         let store = try MessageStore(
             path: "\(configuration.agent.state)/\(Place.messages)", limits: configuration.storeLimits)
@@ -128,6 +131,7 @@ import Transport
         self.server = server
         noteStart()
         declareContacts()
+        finishRemovals()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         keepTextfile()
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
@@ -168,6 +172,7 @@ import Transport
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
         consultation?.abandon()
+        endBackup()
         later(8) { _ in action() }
         brokers.stop { [self] in
             writeTextfile()
@@ -207,6 +212,7 @@ import Transport
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .keep(let addresses, let broker): brokers.keep(addresses, on: broker)
+        case .abandon(let address, let broker): brokers.abandon(address, on: broker)
         case .state(let address, let broker, let other): state(under: address, on: broker, answering: other)
         case .standBack:
             log(
@@ -231,6 +237,7 @@ import Transport
 
     private func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
+        if backups.current?.connection == connection { endBackup() }
         watchers[connection] = nil
         if let consultation, consultation.call.connection == connection { consultation.abandon() }
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }

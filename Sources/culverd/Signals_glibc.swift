@@ -34,7 +34,7 @@ import Store
 func exitStatus(of error: any Error) -> Int32 {
     switch error {
     case let error as FileError: error.isHeld ? 75 : 74
-    case is ExposedKey: 78
+    case is ExposedKey, is Retired, is Unfinished: 78
     case is LedgerError: 74
     case let error as ControlError: error.exit.rawValue
     default: 74

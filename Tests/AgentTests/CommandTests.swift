@@ -13,7 +13,7 @@ struct CommandTests {
     /// The contents that hulk's board sent to moki, as moki reads them.
     private func contents(_ pair: Pair) throws -> [Content] {
         try pair.messages(from: 1, to: moki.id.address).map { message in
-            let (key, _) = try message.secure.unwrapped(for: moki.id, with: moki.decryptionKeys)
+            let key = try message.secure.unwrapped(for: moki.id, with: moki.decryptionKeys).key
             return try message.secure.decrypted(with: key).content
         }
     }

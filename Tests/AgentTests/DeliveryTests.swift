@@ -180,7 +180,7 @@ struct DeliveryTests {
         pair.settle()
         func sequences(_ messages: [ReliableMessage], _ reader: Identity) throws -> [JSON?] {
             try messages.map { message in
-                let (key, _) = try message.secure.unwrapped(for: reader.id, with: reader.decryptionKeys)
+                let key = try message.secure.unwrapped(for: reader.id, with: reader.decryptionKeys).key
                 return try message.secure.decrypted(with: key).content.json["seq"]
             }
         }

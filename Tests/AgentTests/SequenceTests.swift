@@ -125,4 +125,32 @@ struct SequenceTests {
     func damaged(text: String) {
         #expect(ReplayWindow(text) == nil)
     }
+
+    @Test("what waited for a key and is sealed once more, by a board that came back from a backup, comes once")
+    func waited() throws {
+        let pair = Pair.friends()
+        pair.a.book.state.visas = [:]
+        pair.a.book.state.metas = [:]
+        pair.unlink(0)
+        let token = pair.send("waiting")
+        pair.settle()
+        #expect(pair.row(token)?.state == .waiting)
+        let backup = (pair.a.ledger.state, pair.a.book.state)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(token)?.state == .delivered)
+        let sealed = try #require(pair.row(token)?.sealed)
+
+        (pair.a.ledger.state, pair.a.book.state) = backup
+        pair.restart(0)
+        pair.feed(0, .restored)
+        pair.link(0)
+        pair.settle()
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.row(token)?.sealed?.digest != sealed.digest)
+        pair.send("after")
+        pair.settle()
+        #expect(pair.b.texts == ["waiting", "after"])
+        #expect(events(pair, .gap).isEmpty && events(pair, .clone).isEmpty)
+    }
 }

@@ -41,7 +41,7 @@ struct Correspondence {
         let message = try ReliableMessage(parsing: wire)
         guard message.envelope.receiver == receiver.id else { throw Failure.isForSomebodyElse }
         let secure = try message.verified(by: sender.meta, digest: Digest.sha256(message.secure.data))
-        let key = try isKnown ? knownKey(of: secure) : secure.unwrapped(for: receiver.id, with: secrets).0
+        let key = try isKnown ? knownKey(of: secure) : secure.unwrapped(for: receiver.id, with: secrets).key
         let instant = try secure.decrypted(with: key)
         guard try Seal.check(instant, iv: secure.iv) else { throw Failure.isNotSealed }
         return instant.content

@@ -39,8 +39,26 @@ package struct Identity: Sendable {
         case rsa, ecc
     }
 
-    /// What opens messages for us: visa keys, then the meta's key (protocol.md 6.3), at most three.
+    /// What opens messages for us: the newest visa keys, then the meta's key (protocol.md 6.3), at most three. The meta's
+    /// is always among them: who knows nothing but the meta encrypts to it.
     package var decryptionKeys: [RSAPrivateKey] {
-        Array((visaKeys + [secret]).compactMap(\.decryption).prefix(3))
+        visaKeys.prefix(Self.visaKeyLimit).compactMap(\.decryption) + [secret].compactMap(\.decryption)
+    }
+
+    /// Visa keys that are kept: the last one opens what was under way when it was replaced.
+    package static let visaKeyLimit = 2
+
+    /// The same entity with a new visa key, in a visa newer than the last and else like it. Slow: makes an RSA key.
+    package func rotated(time: Double) throws(CryptoError) -> Identity {
+        let bits = visaKeys.first?.decryption?.publicKey.bits ?? 2048
+        let key = PrivateKey.rsa(try RSAPrivateKey.generate(bits: bits))
+        var properties = visa.properties
+        properties["key"] = key.publicKey.json
+        properties["culver"] = ["v": 1]
+        var rotated = self
+        rotated.visa = try Document(
+            kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)
+        rotated.visaKeys = [key] + visaKeys.prefix(Self.visaKeyLimit - 1)
+        return rotated
     }
 }

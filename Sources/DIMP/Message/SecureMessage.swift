@@ -84,14 +84,17 @@ package struct SecureMessage: Sendable {
     }
 
     /// Unwraps the message key with the private keys of this member, in turn. Wrong padding goes on with a random
-    /// key, so that it fails like any other wrong key and tells nobody anything (design section 5.3).
-    package func unwrapped(for id: ID, with secrets: [RSAPrivateKey]) throws(Rejection) -> (SymmetricKey, [UInt8]) {
+    /// key, so that it fails like any other wrong key and tells nobody anything (design section 5.3). Says which of the
+    /// wrapped keys it was, and which of the secrets.
+    package func unwrapped(
+        for id: ID, with secrets: [RSAPrivateKey]
+    ) throws(Rejection) -> (key: SymmetricKey, wrapped: [UInt8], secret: Int) {
         let candidates = wrappedKeys(for: id)
         guard let first = candidates.first else { throw Rejection(.key, "there is no key for this receiver") }
-        var found: (SymmetricKey, [UInt8])?
+        var found: (SymmetricKey, [UInt8], Int)?
         var refusal: Rejection?
         for bytes in candidates {
-            for secret in secrets {
+            for (number, secret) in secrets.enumerated() {
                 guard let text = try? secret.decrypt(bytes), let json = try? JSON(parsing: text.revealed) else {
                     continue
                 }
@@ -101,7 +104,7 @@ package struct SecureMessage: Sendable {
                     if let from = json["from"], from.string != envelope.sender.address.text {
                         throw Rejection(.key, "the message key was wrapped by another sender")
                     }
-                    if found == nil { found = (key, bytes) }
+                    if found == nil { found = (key, bytes, number) }
                 } catch {
                     refusal = error
                 }
@@ -110,6 +113,6 @@ package struct SecureMessage: Sendable {
         if let found { return found }
         if let refusal { throw refusal }
         guard let random = try? SymmetricKey.generate() else { throw Rejection(.decrypt, "no random bytes") }
-        return (random, first)
+        return (random, first, secrets.count)
     }
 }

@@ -73,7 +73,7 @@ package struct Transceiver {
             guard message.secure.keys.isEmpty else { throw Rejection(.key, "a broadcast has no key") }
             instant = try secure.decrypted(with: .plain)
         } else {
-            let (key, _) = try secure.unwrapped(for: receiver, with: secrets)
+            let key = try secure.unwrapped(for: receiver, with: secrets).key
             instant = try secure.decrypted(with: key)
         }
         return (instant, try Seal.check(instant, iv: secure.iv))

@@ -105,6 +105,37 @@ package final class Facebook: Barrack {
         identities.append(identity)
     }
 
+    /// Another visa with its new key; the keys of the last ones stay as long as they are tried. Every contact is shown the
+    /// visa again.
+    package func rotate(_ identity: Identity) {
+        let address = identity.id.address.text
+        if let key = identity.visaKeys.first {
+            let name = Place.visaKey(of: address, time: String(Int64(identity.visa.time)))
+            write(key.json, to: name, mode: 0o600)
+        }
+        write(.object(identity.visa.json), to: Place.visa(ofIdentity: address))
+        for name in visaKeyNames(address).dropFirst(Identity.visaKeyLimit - 1) {
+            changes.append(.remove("\(Place.visaKeys(of: address))/\(name)"))
+        }
+        if let index = identities.firstIndex(where: { $0.id == identity.id }) { identities[index] = identity }
+        for var contact in contactsByAddress.values where contact.knowsUs {
+            contact.knowsUs = false
+            put(contact)
+        }
+    }
+
+    /// Everything of an identity goes, its secrets first. The next one becomes the default.
+    package func remove(_ id: ID) {
+        let address = id.address.text
+        let wasDefault = identities.first?.id == id
+        identities.removeAll { $0.id == id }
+        changes.append(.remove(Place.secret(of: address)))
+        changes.append(.removeAll(Place.visaKeys(of: address)))
+        changes.append(.removeAll(Place.identity(address)))
+        guard wasDefault else { return }
+        if let next = identities.first { makeDefault(next.id) } else { changes.append(.remove(Self.defaultFile)) }
+    }
+
     package func makeDefault(_ id: ID) {
         guard let index = identities.firstIndex(where: { $0.id == id }) else { return }
         identities.insert(identities.remove(at: index), at: 0)
@@ -220,10 +251,8 @@ package final class Facebook: Barrack {
     }
 
     private func loadVisaKeys(_ address: Address) throws(FileError) -> [PrivateKey] {
-        let names = try directory.list(Place.visaKeys(of: address.text)).filter { $0.hasSuffix(".json") }
-        let byTime = names.sorted { (Int64($0.dropLast(5)) ?? 0) > (Int64($1.dropLast(5)) ?? 0) }
         var keys: [PrivateKey] = []
-        for name in byTime {
+        for name in visaKeyNames(address.text) {
             let file = "\(Place.visaKeys(of: address.text))/\(name)"
             guard let json = try directory.json(file) else { continue }
             guard let key = try? PrivateKey(json) else {
@@ -233,6 +262,12 @@ package final class Facebook: Barrack {
             keys.append(key)
         }
         return keys
+    }
+
+    /// Files, the newest first.
+    private func visaKeyNames(_ address: String) -> [String] {
+        let names = (try? directory.list(Place.visaKeys(of: address)))?.filter { $0.hasSuffix(".json") } ?? []
+        return names.sorted { (Int64($0.dropLast(5)) ?? 0) > (Int64($1.dropLast(5)) ?? 0) }
     }
 
     private static func id(of meta: Meta, at address: Address) -> ID? {

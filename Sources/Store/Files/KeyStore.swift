@@ -95,6 +95,26 @@ package final class KeyStore: KeyCache {
         }
     }
 
+    /// All keys from and to one of our own: its keys were changed, or it is gone.
+    package func forgetOwn(_ address: Address) {
+        let own = address.text
+        var found = Set(pairs.keys.filter { $0.sender == address || $0.receiver == address })
+        for sender in (try? directory.list(Place.keys)) ?? [] {
+            guard let other = Address(sender) else { continue }
+            for name in (try? directory.list("\(Place.keys)/\(sender)")) ?? [] where name.hasSuffix(".json") {
+                guard let receiver = Address(String(name.dropLast(5))), sender == own || receiver == address else {
+                    continue
+                }
+                found.insert(Pair(sender: other, receiver: receiver))
+            }
+        }
+        for pair in found {
+            pairs[pair] = Keys()
+            changes.append(.remove(pair.file))
+        }
+        changes.append(.removeAll("\(Place.keys)/\(own)"))
+    }
+
     // MARK: - Files
 
     package var hasChanges: Bool { !changes.isEmpty }

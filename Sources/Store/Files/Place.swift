@@ -8,6 +8,14 @@ package enum Place {
     package static let lock = "lock"
     package static let install = "install.json"
     package static let messages = "messages.sqlite"
+    /// What one backup holds, while somebody reads it.
+    package static let backup = "backup"
+    /// The keys have moved elsewhere: nobody goes on with this directory.
+    package static let retired = "retired.json"
+    /// A restore has begun and not ended.
+    package static let restoring = "restoring.json"
+    /// What of the flat files goes into a backup. Not `keys/`: they are made anew, and end early by it.
+    package static let lasting = [identities, contacts, groups, files]
 
     package static func identity(_ address: String) -> String { "\(identities)/\(address)" }
     package static func secret(of address: String) -> String { "\(identity(address))/secret.json" }

@@ -64,6 +64,12 @@ final class Descriptor: Sendable {
         return bytes
     }
 
+    /// Up to `limit` bytes from this place on, wherever it stands.
+    func read(at offset: Int, limit: Int) throws(Failure) -> [UInt8] {
+        guard lseek(number, off_t(offset), SEEK_SET) >= 0 else { throw .last }
+        return try read(limit: limit)
+    }
+
     func write(_ bytes: [UInt8]) throws(Failure) {
         var done = 0
         while done < bytes.count {
@@ -79,6 +85,13 @@ final class Descriptor: Sendable {
     func sync() throws(Failure) {
         guard fsync(number) == 0 else { throw .last }
     }
+}
+
+/// Bytes that may still be written to the file system of a path.
+func room(at path: String) throws(Failure) -> Int {
+    var found = statvfs()
+    guard statvfs(path, &found) == 0 else { throw .last }
+    return Int(clamping: UInt64(found.f_bavail)) * Int(found.f_frsize)
 }
 
 /// The names in a directory, in no order, without `.` and `..`.

@@ -191,7 +191,7 @@ package final class StateDirectory: Sendable {
         guard fchown(file.number, owner.user, owner.group) == 0 else { throw .last }
     }
 
-    private func makeParents(of name: String) throws(Failure) {
+    func makeParents(of name: String, isSynced: Bool = true) throws(Failure) {
         var made = path
         for part in name.split(separator: "/").dropLast() {
             let above = made
@@ -201,7 +201,7 @@ package final class StateDirectory: Sendable {
                 throw .last
             }
             if let owner, lchown(made, owner.user, owner.group) != 0 { throw .last }
-            try syncDirectory(above)
+            if isSynced { try syncDirectory(above) }
         }
     }
 
@@ -221,7 +221,7 @@ package final class StateDirectory: Sendable {
     }
 }
 
-private func removeTree(_ path: String) throws(Failure) {
+func removeTree(_ path: String) throws(Failure) {
     guard try status(of: path).isDirectory else {
         guard unlink(path) == 0 else { throw .last }
         return

@@ -5,7 +5,9 @@ struct Identities: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "id", abstract: "This board's identities: keys, and the IDs that come of them.",
         discussion: "Without a daemon they work on the files of --state DIR. The first identity is the default one.",
-        subcommands: [New.self, List.self, Show.self, Default.self])
+        subcommands: [
+            New.self, List.self, Show.self, Default.self, Export.self, Import.self, Rotate.self, Remove.self,
+        ])
 }
 
 extension Identities {

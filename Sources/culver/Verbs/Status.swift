@@ -28,6 +28,14 @@ struct Status: ParsableCommand {
                 "clone", "another board has the keys of \(other.who("did")): this one sends and takes nothing",
             ])
         }
+        if let retired = status["retired"] {
+            let day = Moment.words(for: retired["time"]?.double)
+            rows.append([
+                "retired", "moved into the backup \(retired.text("backup")), \(day): it sends and takes nothing",
+            ])
+        } else if status.says("retiring") {
+            rows.append(["retiring", "a final backup is being written: nothing is accepted"])
+        }
         if let problem = status["problem"] { rows.append(["last problem", words(forProblem: problem)]) }
         Screen.table(rows)
         hints(status)

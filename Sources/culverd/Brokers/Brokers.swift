@@ -62,6 +62,8 @@ import Transport
     private var stated: Set<String> = []
     /// Another board goes on with our keys: nothing is dialled any more.
     private(set) var isStandingBack = false
+    /// No link is wanted for now: our keys are moving elsewhere.
+    private(set) var isResting = false
     /// Links that are ended in order to begin anew, with other options.
     private var renewed: Set<String> = []
     /// Links that are ended because the configuration has their broker no more.
@@ -113,7 +115,7 @@ import Transport
     /// Dials every broker; one that is connected already is dialled anew when its options or our presence changed.
     /// `starts`: how often in a row a start ended soon after connecting, by broker.
     func start(_ all: [Setting], presence: Presence?, starts: [String: Int] = [:]) {
-        guard ending == nil, !isStandingBack else { return }
+        guard ending == nil, !isStandingBack, !isResting else { return }
         let last = self.presence.flatMap { $0.address == presence?.address ? nil : $0 }
         self.presence = presence
         self.starts.merge(starts) { $1 }
@@ -128,7 +130,7 @@ import Transport
     /// Goes on with other settings: leaves the brokers that are neither in them nor in `kept`, dials the new ones, and
     /// anew those that have changed or are not connected.
     func change(to all: [Setting], keeping kept: [String]) {
-        guard ending == nil, !isStandingBack else { return }
+        guard ending == nil, !isStandingBack, !isResting else { return }
         let wanted = Set(all.map(\.options.name) + kept)
         for name in settings.keys where !wanted.contains(name) { retire(name) }
         for var setting in all {
@@ -190,6 +192,25 @@ import Transport
         for (name, link) in links { link.stop(publishing: farewell(of: presence, on: name)) }
     }
 
+    /// The same for a time: nothing is dialled until `resume()`.
+    func rest(_ action: @escaping @MainActor () -> Void) {
+        isResting = true
+        stop { [self] in
+            for name in settings.keys.sorted() {
+                conditions[name] = Condition(state: "away", reason: "our keys move elsewhere")
+                loop.take(.unlinked(broker: name))
+            }
+            action()
+        }
+    }
+
+    func resume() {
+        guard isResting else { return }
+        isResting = false
+        guard ending == nil, !isStandingBack else { return }
+        for name in settings.keys.sorted() where links[name] == nil { dial(name) }
+    }
+
     private func farewell(of presence: Presence?, on name: String) -> [Publication] {
         guard let presence, let topics = settings[name]?.topics else { return [] }
         return [Publication(topic: topics.text(.state(presence.address)), payload: presence.gone)]
@@ -242,6 +263,11 @@ import Transport
 
     func leave(_ address: Address) {
         for (name, link) in links { settings[name].map { link.unsubscribe($0.topics.card(address)) } }
+    }
+
+    func abandon(_ address: Address, on broker: String) {
+        guard let topics = settings[broker]?.topics else { return }
+        links[broker]?.unsubscribe(topics.own(address))
     }
 
     /// Called after every turn: brokers are read from again when the backlog is gone.
@@ -322,7 +348,7 @@ import Transport
             conditions[name] = nil
             return loop.take(.unlinked(broker: name))
         }
-        guard renewed.remove(name) != nil, !isStandingBack else { return }
+        guard renewed.remove(name) != nil, !isStandingBack, !isResting else { return }
         loop.take(.unlinked(broker: name))
         dial(name)
     }

@@ -56,6 +56,8 @@ import Store
     /// When the clock was written down, in seconds lived.
     private var clockSaved: Double?
     private var isWaking = false
+    /// Somebody copies the messages: the log cannot be emptied, and trying would wait for it.
+    var isCopied = false
     /// Who wants to know that a turn has ended, whatever came of it.
     private var rounds: [@MainActor () -> Void] = []
 
@@ -323,7 +325,7 @@ import Store
         if idle != nil || pending.contains(where: { !$0.isPatient }) { return schedule() }
         if !pending.isEmpty { return scheduleLater() }
         arm()
-        if written >= 200 { checkpoint() }
+        if written >= 200, !isCopied { checkpoint() }
     }
 
     /// Syncs, so it is the store queue's work, and a turn's place is taken by it.

@@ -74,6 +74,11 @@ extension Daemon {
         if let twin = loop.messenger.twin {
             status["standing_back"] = ["did": .string(twin.did.bare.text), "since": .number(twin.at)]
         }
+        if let retired = backups.retired {
+            status["retired"] = retired.json
+        } else if backups.isRetiring {
+            status["retiring"] = true
+        }
         return .object(status)
     }
 

@@ -31,7 +31,8 @@ struct Method {
         Method(name: name, role: role, parameters: parameters, body: body)
     }
 
-    static let all: [Method] = general + identities + contacts + messages + inbox + events + doctor
+    static let all: [Method] =
+        general + identities + keys + contacts + messages + inbox + events + doctor + backups
 }
 
 /// A call with its parameters checked by name.
@@ -52,6 +53,7 @@ extension Daemon {
                     hint: "give it in [access] of culver.conf, or join the group culver"))
         }
         guard !isStopping else { return call.fail(.stopping) }
+        guard !backups.isRetiring || Backups.answered.contains(method.name) else { return call.fail(.retiring) }
         loop.add(
             .request(call) { [weak self] call, turn in
                 guard let self else { return }

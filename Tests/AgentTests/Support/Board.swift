@@ -94,7 +94,7 @@ final class Board {
             case .work(let job): if case .unwrap = job.work { unwraps += 1 }
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
-            case .publish, .keep, .state, .standBack: break
+            case .publish, .keep, .abandon, .state, .standBack: break
             }
         }
         return effects

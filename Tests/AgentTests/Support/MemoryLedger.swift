@@ -132,6 +132,14 @@ final class MemoryLedger: Ledger {
         state.seen.first { $0.owner == owner && $0.sender == sender && $0.digest == digest }
     }
 
+    func livingOutgoing(sender: String, limit: Int) -> [Outgoing] {
+        Array(state.outgoing.filter { $0.isLiving && $0.sender == sender }.prefix(limit))
+    }
+
+    func values(prefix: String) -> [(key: String, value: String)] {
+        state.values.filter { $0.key.hasPrefix(prefix) }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     func seen(owner: String, sender: String, contentDigest: [UInt8]) -> Seen? {
         state.seen.first { $0.owner == owner && $0.sender == sender && $0.contentDigest == contentDigest }
     }

@@ -115,7 +115,7 @@ final class Pair {
                 if boards[board].start != nil { state(boards[board].id.address, board, broker, nil) }
             case .state(let address, let broker, let other): state(address, board, broker, other)
             case .standBack: boards[board].linked = []
-            case .answer, .changed, .leave, .rejected: break
+            case .answer, .changed, .leave, .abandon, .rejected: break
             }
         }
     }

@@ -157,7 +157,8 @@ final class CrashWorld {
             guard let wish = wishes[ref] else { return }
             let token = token(for: ref)
             let submission = Submission(
-                token: token, sender: people[number].id, receiver: wish.to, type: .text, members: ["text": .string(ref)],
+                token: token, sender: people[number].id, receiver: wish.to, type: .text,
+                members: ["text": .string(ref)],
                 ref: ref, expiry: wish.expiry)
             try turn(number) { try $0.handle(.submitted(submission), at: self.now) }
         case .cancel(let ref):
@@ -212,7 +213,7 @@ final class CrashWorld {
         case .watch(let address): watch(address, number)
         case .keep(let addresses, _): for address in addresses { watch(address, number) }
         case .leave(let address): watched[number].remove(address)
-        case .changed, .rejected, .state, .standBack: break
+        case .changed, .rejected, .state, .abandon, .standBack: break
         }
     }
 

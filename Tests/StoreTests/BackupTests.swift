@@ -1,0 +1,218 @@
+import DIMP
+import Format
+import Foundation
+import Records
+import Testing
+
+@testable import Store
+
+@Suite struct BackupTests {
+    let scratch: Scratch
+    let state: StateDirectory
+
+    init() throws {
+        scratch = try Scratch()
+        state = try StateDirectory(scratch.directory + "/state")
+    }
+
+    func all(_ backup: Backup, _ name: String) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while case let piece = try backup.piece(of: name, at: bytes.count, limit: 100), !piece.isEmpty {
+            bytes += piece
+        }
+        return bytes
+    }
+
+    @Test("a backup holds what was there at its moment, whatever is written before it is read")
+    func moment() throws {
+        try state.write(Array("one".utf8), to: "contacts/a/trust.json")
+        try state.write(Array("gone".utf8), to: "identities/b/secret.json", mode: 0o600)
+        for name in ["keys/a/b.json", "install.json", "lock", "contacts/a/x.json.bad"] {
+            try state.write([1], to: name)
+        }
+        let store = try MessageStore(path: state.path + "/" + Place.messages)
+        for number in 0..<50 { try store.apply(.incoming(incoming("in\(number)"))) }
+        try store.commit()
+
+        let backup = try Backup(of: state)
+        try state.write(Array("two".utf8), to: "contacts/a/trust.json")
+        try state.removeAll("identities/b")
+        try state.write([1], to: "contacts/new/trust.json")
+        for number in 50..<90 { try store.apply(.incoming(incoming("in\(number)"))) }
+        try store.commit()
+        let items = try #require(try backup.copy())
+        for number in 90..<99 { try store.apply(.incoming(incoming("in\(number)"))) }
+        try store.commit()
+
+        #expect(
+            items.map(\.name) == ["identities/b/secret.json", "contacts/a/trust.json", Place.messages])
+        #expect(items.map(\.mode) == [0o600, 0o644, 0o600])
+        #expect(try all(backup, "contacts/a/trust.json") == Array("one".utf8))
+        #expect(try all(backup, "identities/b/secret.json") == Array("gone".utf8))
+        let copied = try all(backup, Place.messages)
+        #expect(copied.count == items[2].size)
+        try Data(copied).write(to: URL(fileURLWithPath: scratch.path))
+        let copy = try scratch.open()
+        #expect(copy.damage == nil)
+        #expect(try copy.isSound())
+        #expect(try copy.inboxSize().count == 50)
+
+        try backup.remove()
+        #expect(try !state.exists(Place.backup))
+        try store.checkpoint()
+        #expect(try store.inboxSize().count == 99)
+    }
+
+    @Test("what a dead process has left of a backup is in nobody's way")
+    func leftovers() throws {
+        try state.write([1], to: "contacts/a/trust.json")
+        _ = try Backup(of: state)
+        let again = try Backup(of: state)
+        #expect(try again.copy()?.map(\.name) == ["contacts/a/trust.json"])
+        try state.removeBackup()
+        #expect(try !state.exists(Place.backup))
+    }
+
+    @Test("a copy that was cancelled is none")
+    func cancelled() throws {
+        let store = try MessageStore(path: state.path + "/" + Place.messages)
+        let content = "{\"text\":\"\(String(repeating: "x", count: 4000))\"}"
+        for number in 0..<600 { try store.apply(.incoming(incoming("in\(number)", content: content))) }
+        try store.commit()
+        let backup = try Backup(of: state)
+        backup.cancel()
+        #expect(try backup.copy() == nil)
+        try backup.remove()
+    }
+
+    // MARK: - Restoring
+
+    func restoration() throws -> Restoration { try Restoration(into: state, lock: try state.lock()) }
+
+    func refused(_ body: () throws -> Void) -> Refusal.Kind? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? Refusal)?.kind
+        }
+    }
+
+    func put(_ files: [(String, [UInt8])], into restoration: Restoration) throws {
+        for (name, bytes) in files {
+            try restoration.begin(name, size: bytes.count)
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                try restoration.write(Array(rest.prefix(1000)))
+                rest = rest.dropFirst(1000)
+            }
+        }
+    }
+
+    func files(of identity: Identity) throws -> [(String, [UInt8])] {
+        let other = try StateDirectory(scratch.directory + "/other")
+        let facebook = try Facebook(other, time: 1)
+        facebook.put(identity)
+        for change in facebook.takeChanges() { try other.perform(change) }
+        return try #require(try Backup(of: other).copy()).map { ($0.name, try other.read($0.name) ?? []) }
+    }
+
+    @Test("a restored directory is an installation of its own, whose messages know that they are a copy")
+    func restored() throws {
+        let identity = try Identity.register(name: "a", network: 8, algorithm: .ecc, bits: 1024, time: 1_700_000_000)
+        let source = try MessageStore(path: scratch.path)
+        try source.apply(.value(key: "place", "here"))
+        try source.apply(.incoming(incoming("in")))
+        try source.commit()
+        try source.checkpoint()
+        let messages = try Data(contentsOf: URL(fileURLWithPath: scratch.path))
+
+        let restoration = try restoration()
+        #expect(throws: Unfinished.self) { try state.checkIsLive() }
+        try put(files(of: identity) + [(Place.messages, Array(messages))], into: restoration)
+        #expect(throws: Unfinished.self) { try state.checkIsLive() }
+        try restoration.finish(identities: [identity.id.bare.text], time: 1)
+        try state.checkIsLive()
+        #expect(try state.exposedKeys().isEmpty)
+        #expect(try Facebook(state, time: 1).identities.map(\.id) == [identity.id])
+        #expect(try state.exists(Place.install))
+        let store = try MessageStore(path: state.path + "/" + Place.messages)
+        #expect(try store.value(key: "place") == "restored")
+        #expect(try store.inboxSize().count == 1)
+    }
+
+    @Test("a directory that is not empty is left as it is")
+    func occupied() throws {
+        try state.write([1], to: "identities/a/secret.json")
+        #expect(refused { _ = try restoration() } == .exists)
+        #expect(try state.exists("identities/a/secret.json"))
+        #expect(try !state.exists(Place.restoring))
+    }
+
+    @Test("a restore that was interrupted is begun anew, and one that is given up leaves nothing")
+    func interrupted() throws {
+        try put([("contacts/a/trust.json", [1])], into: try restoration())
+        #expect(try state.exists("contacts/a/trust.json"))
+        let again = try restoration()
+        #expect(try !state.exists("contacts/a/trust.json"))
+        try put([("contacts/b/trust.json", [1])], into: again)
+        again.abandon()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: state.path) == [Place.lock])
+    }
+
+    @Test(
+        "a name that stands in no state directory is refused",
+        arguments: [
+            "../x.json", "/contacts/a/x.json", "contacts/../x.json", "contacts/.x/y.json", "contacts/a/.json", "x.json",
+            "contacts/x.json\0", "install.json", "lock", "retired.json", "keys/a/b.json", "contacts/a/b/x.json",
+            "identities/a/b/c/x.json", "contacts/a/x", "files/a/b", "files", "", "/", "messages.sqlite-wal",
+            "contacts/a/x\n.json",
+        ])
+    func names(name: String) throws {
+        let restoration = try restoration()
+        #expect(refused { try restoration.begin(name, size: 1) } == .badData)
+    }
+
+    @Test("more than was announced, less than it, or too much of anything is refused")
+    func sizes() throws {
+        let restoration = try restoration()
+        #expect(refused { try restoration.begin("contacts/a/x.json", size: StateDirectory.sizeLimit + 1) } == .badData)
+        #expect(refused { try restoration.begin(Place.messages, size: .max) } == .badData)
+        #expect(refused { try restoration.begin("files/x", size: -1) } == .badData)
+        #expect(refused { try restoration.write([1]) } == .badData)
+        try restoration.begin("contacts/a/x.json", size: 2)
+        #expect(refused { try restoration.write([1, 2, 3]) } == .badData)
+        try restoration.write([1])
+        #expect(refused { try restoration.begin("contacts/b/x.json", size: 1) } == .badData)
+        #expect(refused { try restoration.finish(identities: [], time: 1) } == .badData)
+        try restoration.write([2])
+        #expect(refused { try restoration.begin("contacts/a/x.json", size: 2) } == .badData)
+    }
+
+    @Test("identities that are not those it speaks of, and messages that cannot be read, are refused")
+    func contents() throws {
+        let identity = try Identity.register(name: "a", network: 8, algorithm: .ecc, bits: 1024, time: 1_700_000_000)
+        let files = try files(of: identity)
+        let did = identity.id.bare.text
+        func outcome(_ files: [(String, [UInt8])], _ identities: [String]) throws -> Refusal.Kind? {
+            let restoration = try restoration()
+            defer { restoration.abandon() }
+            return refused {
+                try put(files, into: restoration)
+                try restoration.finish(identities: identities, time: 1)
+            }
+        }
+        #expect(try outcome(files, [did]) == nil)
+        #expect(try outcome(files, []) == .badData)
+        #expect(try outcome(files, [did, "moki@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk"]) == .badData)
+        #expect(try outcome([], []) == .badData)
+        #expect(try outcome(files.filter { !$0.0.hasSuffix("secret.json") }, [did]) == .badData)
+        #expect(try outcome(files + [("contacts/a/meta.json", [0x7B])], [did]) == .badData)
+        #expect(try outcome(files + [(Place.messages, Array("SQLite format 3".utf8))], [did]) == .badData)
+        for index in files.indices {
+            var changed = files
+            changed[index].1 = Array("{\"data\":\"x\"}".utf8)
+            #expect(try outcome(changed, [did]) == .badData, "\(files[index].0)")
+        }
+    }
+}
