@@ -71,12 +71,15 @@ class Pages(unittest.TestCase):
     def check(self, words: list[str], where: str) -> None:
         """Every verb and every option of a command is one that the tool has."""
         command, words = self.verbs, list(words)
+        before = []
+        while words and words[0] in ("--socket", "--state", "--config"):  # they may stand before the verb
+            before, words = [*before, words[0]], words[2:]
         while words and words[0] in (names := [verb["commandName"] for verb in command.get("subcommands", [])]):
             command = command["subcommands"][names.index(words.pop(0))]
         if command.get("subcommands") and words and not words[0].startswith("-"):
             self.fail(f"{where}: there is no `culver {' '.join(words[:2])}`")
         options = {name["name"] for argument in command["arguments"] for name in argument.get("names") or []}
-        for word in words:
+        for word in [*before, *words]:
             if word == "--":
                 return
             if word.startswith("--"):

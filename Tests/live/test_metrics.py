@@ -224,6 +224,9 @@ class Metrics(Story):
         self.assertEqual(alone["culver_clock_set"], 1)
         self.assertEqual(alone["culver_disk_failing"], 0)
         self.assertEqual(alone["culver_identities"], 1)
+        self.assertEqual(alone["culver_retired"], 0)
+        self.succeeds(board.tool("backup", str(self.directory / "board.culver"), "--final"))
+        self.assertEqual(self.value(board, "culver_retired"), 1)
         self.assertGreater(alone["culver_commit_seconds_count"], 0)
         self.assertGreater(alone["culver_state_free_bytes"], 0)
 

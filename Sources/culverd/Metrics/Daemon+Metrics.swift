@@ -88,6 +88,7 @@ extension Daemon {
         out.sample(counts.decryptionsOfContacts, ["kind": "decrypt", "for": "contact"])
         out.sample(counts.decryptionsOfStrangers, ["kind": "decrypt", "for": "stranger"])
         out.gauge("culver_standing_back", loop.messenger.twin == nil ? 0 : 1, "1: another board has our keys.")
+        out.gauge("culver_retired", backups.retired == nil ? 0 : 1, "1: the identities moved into a final backup.")
         out.gauge("culver_clock_set", loop.clock.now.isClockSet ? 1 : 0, "0: the clock of the board is not set.")
     }
 
