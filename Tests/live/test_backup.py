@@ -5,12 +5,10 @@ From issue 4: `backup` while running, `restore`, `--final` retirement. Promise 1
 
 import io
 import json
-import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -318,6 +316,32 @@ class Moving(Backups):
         self.deliver(board, peer, "4")
         self.assertEqual(peer.texts(), ["1", "2", "3", "4"])
         self.is_untroubled(peer)
+
+    def test_a_board_that_dies_while_its_final_backup_is_written_goes_on(self):
+        board = self.daemon("board", None)
+        cut = self.directory / "cut.tar"
+        for victim in ("daemon", "tool"):
+            writer = start(
+                [program("culver"), "--socket", board.socket, "backup", "-", "--final"],
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            # The pipe is full long before the end, so it waits for us.
+            first = writer.stdout.read(1024)
+            self.assertTrue(board.call("status")["retiring"])
+            if victim == "daemon":
+                board.kill()
+            else:
+                end(writer, signal.SIGKILL)
+            cut.write_bytes(first + writer.stdout.read())
+            writer.stdout.close()
+            self.assertNotEqual(writer.wait(30), 0)
+            end(writer)
+            self.fails(65, tool("restore", str(cut), "--state", str(self.directory / "fresh")))
+            if victim == "daemon":
+                board.start()
+            eventually(lambda: "retiring" not in board.call("status"), what="going on")
+            self.assertFalse((board.state / "retired.json").exists())
+            self.assertFalse((board.state / "backup").exists())
+            self.succeeds(board.tool("send", "moki@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk", "accepted"))
 
     def test_what_has_retired_is_written_out_again(self):
         """Whatever becomes of the file after the board has retired, it is not lost."""
