@@ -14,8 +14,10 @@ BOARD   ?= trixie
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd mandoc man-db zsh fish
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients
+BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
+DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
 
 # A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
 # relocations are packed: glibc 2.36 or newer reads them.
@@ -35,7 +37,8 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross build demo test faults soak bench format install clean help deps deps-build deps-demo deps-bench
+.PHONY: cross deb build demo test test-boards faults soak bench man format install clean help \
+	deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -49,6 +52,9 @@ demo: deps-demo                       ## two agents and a private broker: one me
 
 test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a real broker and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
+
+test-boards: deps-boards .build/python-2.4/made  ## packages for the boards and for this machine, and the tests of both, under qemu and as root
+	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run --boards
 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
@@ -69,18 +75,37 @@ cross:                                ## for a 64-bit board, BOARD=trixie or boo
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver
 	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
 
+deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm (both arm64), or native: this machine's own release
+	$(call need,$(DEB_PACKAGES))
+	@$(PYTHON) cross/package $(BOARD)
+
+man:                                  ## renew the verbs of culver(1) from the help texts of the tool
+	$(SWIFT) build --product culver
+	config/man/verbs .build/debug/culver
+
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
 install: build                        ## install programs, configuration and systemd units, below DESTDIR
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver"
 	install -m 0755 $(BUILT)/culverd $(BUILT)/culver "$(DESTDIR)$(PREFIX)/bin"
+	for page in culver.1 culver.conf.5 culver-protocol.7 culverd.8; do \
+	    install -D -m 0644 config/man/$$page "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
+	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	$(BUILT)/culver --generate-completion-script bash \
+	    > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/culver"
+	$(BUILT)/culver --generate-completion-script zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_culver"
+	$(BUILT)/culver --generate-completion-script fish \
+	    > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/culver.fish"
 	@if [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
 	    install -m 0644 config/culver.conf "$(DESTDIR)$(SYSCONF)/culver/culver.conf"; fi
 	sed 's|/usr/bin/culverd|$(PREFIX)/bin/culverd|' config/culver.service > "$(DESTDIR)$(UNITS)/culver.service"
 	install -m 0644 config/culver.socket "$(DESTDIR)$(UNITS)/culver.socket"
 	install -D -m 0644 config/culver.sysusers "$(DESTDIR)$(SYSTEM)/sysusers.d/culver.conf"
 	install -D -m 0644 config/culver.tmpfiles "$(DESTDIR)$(SYSTEM)/tmpfiles.d/culver.conf"
+	@[ -n "$(DESTDIR)" ] || echo "now: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload" \
+	    "&& systemctl enable --now culver"
 
 deps:                                 ## install the Debian packages that building and testing need
 	$(call need,$(TEST_PACKAGES))
@@ -91,6 +116,9 @@ deps-build:
 deps-bench:
 	$(call need,$(BENCH_PACKAGES))
 
+deps-boards:
+	$(call need,$(BOARD_PACKAGES))
+
 deps-demo:
 	$(call need,$(DEMO_PACKAGES))
 
@@ -98,7 +126,7 @@ clean:                                ## remove everything built, the Python env
 	rm -rf .build
 
 help:                                 ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' Makefile | expand -t 18
 
 # The stock DIMP stacks live in environments of their own, made again whenever their requirements change.
 .build/python-%/made: Tests/live/peers/requirements-%.txt | deps

@@ -88,6 +88,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "culverd", "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "TestSupport",
+                "Transport",
             ],
             swiftSettings: settings),
         .testTarget(

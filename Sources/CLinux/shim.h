@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timex.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,6 +105,14 @@ extern char **environ;
 static inline int culver_memory_file(const char *name) { return memfd_create(name, 1u /* MFD_CLOEXEC */); }
 
 static inline char **culver_environment(void) { return environ; }
+
+/* Whether something keeps the clock in step with others: 1 or 0; -1 when the kernel does not tell. Swift's Glibc has no
+   adjtimex. */
+static inline int culver_clock_is_synchronised(void) {
+    struct timex state = {0};
+    if (adjtimex(&state) < 0) return -1;
+    return (state.status & STA_UNSYNC) == 0;
+}
 
 /* Globals as well. */
 static inline FILE *culver_stdin(void) { return stdin; }

@@ -37,6 +37,12 @@ static inline int culver_kernel_entropy(void *unused, unsigned char *out, size_t
     return 0;
 }
 
+/// Whether the kernel's generator has been seeded since the start of the machine: where not, whoever asks it waits.
+static inline int culver_kernel_entropy_is_ready(void) {
+    unsigned char byte;
+    return getrandom(&byte, 1, GRND_NONBLOCK) == 1;
+}
+
 /// Seeds from the kernel alone: the library's own collector would add nothing but a file and a second opinion.
 static inline int culver_drbg_seed(mbedtls_ctr_drbg_context *drbg) {
     return mbedtls_ctr_drbg_seed(drbg, culver_kernel_entropy, NULL, NULL, 0);

@@ -29,6 +29,8 @@ package struct RSAPublicKey: Sendable {
         der = try context.publicDER()
     }
 
+    package var exponent: UInt32 { context.exponent }
+
     /// Lines of 64, no line break at the end.
     package var pem: String { PEM.armour(der, label: "PUBLIC KEY") }
 

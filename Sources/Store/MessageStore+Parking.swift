@@ -75,6 +75,8 @@ extension MessageStore {
         }
     }
 
+    package func parkedSize(isVerified: Bool) throws(LedgerError) -> (rows: Int, bytes: Int) { try size(isVerified) }
+
     private func size(_ isVerified: Bool) throws(LedgerError) -> (rows: Int, bytes: Int) {
         let sql = "SELECT count(*), coalesce(sum(size), 0) FROM parked WHERE verified = ?"
         return try database.first(sql, [.flag(isVerified)]) { ($0.int(0), $0.int(1)) } ?? (0, 0)

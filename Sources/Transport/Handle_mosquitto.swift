@@ -84,6 +84,9 @@ final class Handle: @unchecked Sendable {
     /// TLS stands, or there is none to stand.
     var isSecured: Bool { !options.address.isEncrypted || TLSFault.isSettled(mosquitto_ssl_get(mosquitto)) }
 
+    /// `nil` without TLS.
+    var validity: Validity? { mosquitto_ssl_get(mosquitto).map(Validity.init) }
+
     /// Reads what has arrived.
     ///
     /// - Returns: why the connection is over, or `nil`. The same holds for `write`, `keepAlive` and `disconnect`.

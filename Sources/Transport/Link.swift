@@ -56,6 +56,9 @@ package final class Link {
 
     package var isConnected: Bool { current?.since != nil }
 
+    /// How long the certificates of this connection hold; `nil` while not connected, and without TLS.
+    package var validity: Validity? { connected?.handle.validity }
+
     /// Messages that were not passed on: longer than `maximumPacket`, or on a topic that is not valid.
     package var dropped: Int { droppedBefore + (current?.handle.diary.dropped ?? 0) }
 

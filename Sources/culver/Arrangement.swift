@@ -22,7 +22,11 @@ enum Arrangement {
                 break
             }
         }
-        if path.isEmpty, rest.isEmpty { path = ["status"] }
+        if path.isEmpty, rest.isEmpty {
+            path = ["status"]
+        } else if rest.isEmpty, !verbs.isEmpty {
+            return path  // a group alone shows its help, and has no options
+        }
         return path + shared.map(shielded) + marked(rest)
     }
 

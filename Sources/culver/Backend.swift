@@ -23,6 +23,8 @@ struct Daemon: Backend {
     private static func patience(_ method: String, _ params: JSONObject) -> Double? {
         switch method {
         case "identity.create", "identity.rotate", "backup.begin", "backup.end": nil
+        // Each broker is tried for a minute and a half at the most, all at once.
+        case "doctor": 150
         case "message.wait": params["timeout"]?.double.map { $0 + 30 }
         default: 60
         }

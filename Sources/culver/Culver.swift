@@ -27,7 +27,7 @@ struct Culver: ParsableCommand {
         version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
-            Pack.self, Open.self, Status.self, Metrics.self, Trial.self, BackUp.self, Restore.self,
+            Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, BackUp.self, Restore.self, Trial.self,
         ],
         defaultSubcommand: Status.self)
 }

@@ -44,7 +44,7 @@ extension Globals {
         try Daemon(path: socketPath(), patience: patience)
     }
 
-    private func socketPath() throws -> String {
+    func socketPath() throws -> String {
         try SocketPath.find(
             socket: socket?.text, config: config?.text,
             environment: { name in getenv(name).map { String(cString: $0) } }, exists: { access($0, F_OK) == 0 })

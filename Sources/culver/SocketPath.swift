@@ -24,15 +24,15 @@ enum SocketPath {
         named(in: String(decoding: try Input.bytes(of: path), as: UTF8.self))
     }
 
-    /// `socket` of the section `[agent]`. The daemon reads the file for good and says what is wrong with it; here only
+    /// A key of the section `[agent]`. The daemon reads the file for good and says what is wrong with it; here only
     /// this one line counts.
-    static func named(in text: String) -> String? {
+    static func named(_ key: String = "socket", in text: String) -> String? {
         var section = ""
         for line in text.split(whereSeparator: \.isNewline) {
             let line = trimmed(line.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0])
             if line.hasPrefix("["), line.hasSuffix("]") {
                 section = trimmed(line.dropFirst().dropLast())
-            } else if section == "agent", let equals = line.firstIndex(of: "="), trimmed(line[..<equals]) == "socket" {
+            } else if section == "agent", let equals = line.firstIndex(of: "="), trimmed(line[..<equals]) == key {
                 let value = trimmed(line[line.index(after: equals)...])
                 return value.isEmpty ? nil : value
             }

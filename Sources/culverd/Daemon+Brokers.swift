@@ -90,16 +90,7 @@ extension Daemon {
     private func settings() -> [Brokers.Setting] {
         configuration.brokers.compactMap { section in
             do {
-                var options = BrokerOptions(
-                    name: section.name, address: try BrokerAddress(url: section.url), clientID: clientID)
-                options.username = section.username.map { filled($0) }
-                if let file = section.passwordFile { options.password = try password(file) }
-                options.caFile = section.caFile.map(Host.credential)
-                options.certFile = section.certFile.map(Host.credential)
-                options.keyFile = section.keyFile.map(Host.credential)
-                options.keepAlive = section.keepAlive
-                options.maximumPacket = UInt32(configuration.limits.message + 4096)
-                return Brokers.Setting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
+                return try setting(section)
             } catch {
                 let text = "broker \(section.name) is not used: \(error)"
                 log(.error, text)
@@ -110,6 +101,20 @@ extension Daemon {
                 return nil
             }
         }
+    }
+
+    /// Throws what is wrong with the section.
+    func setting(_ section: BrokerSettings) throws -> Brokers.Setting {
+        var options = BrokerOptions(
+            name: section.name, address: try BrokerAddress(url: section.url), clientID: clientID)
+        options.username = section.username.map { filled($0) }
+        if let file = section.passwordFile { options.password = try password(file) }
+        options.caFile = section.caFile.map(Host.credential)
+        options.certFile = section.certFile.map(Host.credential)
+        options.keyFile = section.keyFile.map(Host.credential)
+        options.keepAlive = section.keepAlive
+        options.maximumPacket = UInt32(configuration.limits.message + 4096)
+        return Brokers.Setting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
     }
 
     private func filled(_ template: String) -> String {

@@ -46,6 +46,8 @@ import Transport
     /// What each connection has sent and is told of, as hashes of ids: it may be a hundred thousand messages.
     var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
+    /// The doctor at work, one at a time.
+    var consultation: Consultation?
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
@@ -149,7 +151,9 @@ import Transport
                 onCall: onCall, onClose: onClose)
         }
         let server = try Server(inherited: number, limits: limits, onCall: onCall, onClose: onClose)
-        if supervisor.listeners.count > 1 { log(.warning, "of several sockets that were handed over the first is used") }
+        if supervisor.listeners.count > 1 {
+            log(.warning, "of several sockets that were handed over the first is used")
+        }
         if server.path != configuration.agent.socket {
             log(.warning, "the socket is \(server.path), as handed over, and not \(configuration.agent.socket)")
             configuration.agent.socket = server.path
@@ -167,6 +171,7 @@ import Transport
         reportStatus()
         server?.stopListening()
         for waiter in waiters { finish(waiter, .stopping) }
+        consultation?.abandon()
         endBackup()
         later(8) { _ in action() }
         brokers.stop { [self] in
@@ -234,6 +239,7 @@ import Transport
         consumers.disconnected(connection)
         if backups.current?.connection == connection { endBackup() }
         watchers[connection] = nil
+        if let consultation, consultation.call.connection == connection { consultation.abandon() }
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }
         senders[connection] = nil
@@ -265,6 +271,7 @@ import Transport
                 }
             })
         for damage in damages { log(.error, damage) }
+        if isForeign { log(.warning, "the state directory was made on another board") }
     }
 
     /// `[contact NAME]` sections are contacts while they stand in the configuration.

@@ -4,5 +4,5 @@ import Control
 enum Version {
     static let text = Release.version
     /// Seconds since 1970 before which a clock is taken for unset: no culver is older.
-    static let built = 1_793_491_200.0
+    static let built = Release.built
 }

@@ -89,6 +89,7 @@ struct DirectoryTests {
         show(try hulk.visa(time: People.time + 50), to: pair)
         #expect(shown(pair) == People.time + 100)
         #expect(pair.a.ledger.state.happenings.count { $0.reason == "visa-rolled-back" } == 1)
+        #expect(pair.a.messenger.counts.visasRolledBack == 1)
         show(try hulk.visa(time: People.time + 200, hasKey: false), to: pair)
         #expect(shown(pair) == People.time + 100)
         show(try hulk.visa(time: People.time + 200), to: pair)

@@ -27,6 +27,7 @@ struct SequenceTests {
         #expect(events(pair, .gap).isEmpty)
         pair.advance(1000)
         #expect(events(pair, .gap).map(\.reason) == ["2-2"])
+        #expect(pair.b.messenger.counts.gaps == 1)
     }
 
     @Test("a hole that a repeat fills is no gap")
@@ -61,6 +62,7 @@ struct SequenceTests {
         pair.settle()
         #expect(pair.b.texts == ["one", "two", "two of another board"])
         #expect(events(pair, .clone).map(\.did) == [People.moki.id.text])
+        #expect(pair.b.messenger.counts.sameNumbers == 1)
     }
 
     @Test("what comes late of an earlier stream leaves the holes of the present one as they are")

@@ -190,6 +190,7 @@ struct StrangerTests {
         }
         #expect(pair.b.inbox.count == 5)
         #expect(pair.b.rejections.isEmpty)
+        #expect(pair.b.messenger.counts.overPrivateBudget == 4)
         pair.advance(1)
         pair.lay(try moki.sealedMessage(.text("later", sn: 2, time: Pair.start), to: hulk))
         #expect(pair.b.texts.last == "later")
@@ -201,6 +202,7 @@ struct StrangerTests {
         }
         #expect(fresh.inbox.count < 5)
         #expect(fresh.rejections.isEmpty)
+        #expect(fresh.messenger.counts.overPublicBudget == 9 - fresh.inbox.count)
     }
 
     @Test("lookups for strangers leave half of the room, and end when nobody waits")
@@ -214,6 +216,7 @@ struct StrangerTests {
             pair.lay(forged)
         }
         #expect(pair.b.watched.count == 2)
+        #expect(pair.b.messenger.counts.lookupsDropped == 7)
         pair.send("ours", from: 1, to: People.carol.id)
         #expect(pair.b.watched.contains(People.carol.id.address))
         pair.advance(700)

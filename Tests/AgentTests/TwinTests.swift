@@ -47,6 +47,7 @@ struct TwinTests {
         #expect(pair.b.messenger.twin == Messenger.Twin(did: moki.id, at: noon - 60))
         #expect(clones(pair.a) == ["cloned-card"])
         #expect(clones(pair.b) == ["standing-back"])
+        #expect(pair.a.messenger.counts.otherBoards == 1 && pair.b.messenger.counts.otherBoards == 1)
         let token = pair.send("hello", to: hulk.id)
         let refused = pair.send("hello", from: 1, to: hulk.id)
         pair.settle()

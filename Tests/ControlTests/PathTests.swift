@@ -68,6 +68,36 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path))
     }
 
+    @Test("a socket that was handed over is used, and its file is left alone")
+    func inherited() async throws {
+        let scene = try Scene()
+        defer { scene.end() }
+        let path = scene.path
+        scene.server.close()
+        let listener = try Socket.listen(at: path, mode: 0o640, group: nil)
+        let file = Socket.identity(of: path)
+        let server = try Server(inherited: dup(listener.number), onCall: { $0.answer("there") }, onClose: { _ in })
+        #expect(server.path == path)
+        let answer = try await apart { try Client(path: path).call("any") }
+        #expect(answer == "there")
+        server.close()
+        #expect(Socket.identity(of: path) == file)
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        #expect(attributes[.posixPermissions] as? Int == 0o640)
+    }
+
+    @Test("what is no listening Unix socket is not taken for one")
+    func notListening() {
+        let why = "it is no listening Unix stream socket"
+        for domain in [AF_UNIX, AF_INET] {
+            let number = socket(domain, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(number) }
+            #expect(throws: ControlError.badPath(path: "descriptor \(number)", why: why)) {
+                _ = try Server(inherited: number, onCall: { _ in }, onClose: { _ in })
+            }
+        }
+    }
+
     @Test("a path that no socket may have is named")
     func tooLong() {
         let path = "/tmp/" + String(repeating: "x", count: 200)

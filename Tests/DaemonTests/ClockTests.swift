@@ -57,6 +57,14 @@ final class ClockTests {
         #expect(try run(seconds: 7).lived == 57)
     }
 
+    @Test("a board that does not name its boots takes no two for the same")
+    func namelessBoots() throws {
+        boot = ""
+        #expect(try run(seconds: 50).lived == 50)
+        boottime = 5000
+        #expect(try run(seconds: 7).lived == 57)
+    }
+
     @Test("the time lived takes no notice of a clock that jumps", arguments: [-right, -year, year, 10 * year])
     func jump(by seconds: Double) throws {
         let before = try run(seconds: 50)

@@ -40,6 +40,19 @@ import Testing
         #expect(try store.consumer("c")?.cursor == 5)
     }
 
+    @Test("what is pending for all of them is what is pending for each")
+    func pendingForAll() throws {
+        try fill(9) { $0 % 3 == 0 ? "third@X" : "hulk@A" }
+        for (name, cursor) in [("slow", 1), ("quick", 7), ("same", 7), ("done", 9)] as [(String, Int64)] {
+            try store.put(Consumer(name: name, uid: 1, cursor: cursor, created: 0))
+        }
+        try store.put(Consumer(name: "few", uid: 1, cursor: 3, filter: InboxFilter(sender: "third@X"), created: 0))
+        let all = try store.pending()
+        #expect(all.map(\.consumer.name) == ["done", "few", "quick", "same", "slow"])
+        #expect(all.map(\.count) == [0, 2, 2, 2, 8])
+        for (consumer, count) in all { #expect(try store.pending(of: consumer) == count) }
+    }
+
     @Test("a seek goes either way and the next message is the one that was asked for")
     func sought() throws {
         try fill(5)

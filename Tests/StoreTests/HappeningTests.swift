@@ -24,6 +24,26 @@ import Testing
         #expect(store.takeNews().written == rows)
     }
 
+    @Test(
+        "each is counted by its kind, like ones too, but not what was rolled back; the last problem is no information")
+    func counted() throws {
+        let store = try scratch.open()
+        #expect(try store.lastProblem() == nil)
+        var problem = happening(1_000, .disk, text: "full")
+        problem.level = .error
+        var information = happening(1_001, .disk, text: "fine")
+        information.level = .info
+        try store.apply([.happening(problem), .happening(information), .happening(happening(1_002, .gap))])
+        try store.apply(.happening(happening(1_003, .gap)))
+        try store.commit()
+        try store.apply(.happening(happening(1_004, .gap)))
+        store.rollback()
+        #expect(store.happeningCounts == [.disk: 2, .gap: 2])
+        let rows = try store.happenings(limit: 9)
+        #expect(try store.lastProblem() == rows.last { $0.level == .error || $0.level == .warning })
+        #expect(try store.lastProblem() != rows.last)
+    }
+
     @Test("what differs in kind, level, reason, id, broker or did has its own row")
     func different() throws {
         let store = try scratch.open()

@@ -31,6 +31,7 @@ import Testing
         try store.apply([.park(parked(1)), .park(parked(1)), .park(parked(1, receiver: "second@C"))])
         #expect(try store.parkedCount(isVerified: false) == 2)
         #expect(try store.parkedCount(isVerified: true) == 0)
+        #expect(store.parking.unverified == 2)
     }
 
     @Test("a message is let go by number, or all of a sender together")
@@ -49,6 +50,8 @@ import Testing
         let store = try scratch.open()
         try store.apply((1...70).map { .park(parked($0)) })
         #expect(try store.parked(sender: "A", isVerified: false, limit: 100).map(\.number) == Array(7...70))
+        #expect(store.parking.unverified == 70)
+        #expect(store.parking.droppedForRoom == 6)
     }
 
     @Test("all together keep a thousand, and the largest sender loses first")

@@ -25,14 +25,23 @@ package enum Vectors {
 
     /// The names of the directories.
     package static var kinds: [String] {
-        get throws { try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted() }
+        get throws {
+            try FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: [.isDirectoryKey])
+                .filter(\.hasDirectoryPath).map(\.lastPathComponent).sorted()
+        }
     }
 
-    package static var isOurCopy: Bool { ProcessInfo.processInfo.environment["CULVER_VECTORS"] == nil }
+    /// Whether the cases are the project's own.
+    package static var isOurCopy: Bool {
+        directory.standardizedFileURL.path == ourCopy.standardizedFileURL.path
+    }
 
     private static var directory: URL {
-        ProcessInfo.processInfo.environment["CULVER_VECTORS"].map { URL(fileURLWithPath: $0) }
-            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        ProcessInfo.processInfo.environment["CULVER_VECTORS"].map { URL(fileURLWithPath: $0) } ?? ourCopy
+    }
+
+    private static var ourCopy: URL {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Vectors")
     }
 }

@@ -24,6 +24,45 @@ struct ArrangementTests {
         #expect(try Culver.parseAsRoot(Arrangement.arranged(arguments)) is Status)
     }
 
+    @Test(
+        "a word that is no verb is named, with the one that may be meant",
+        arguments: [
+            (["sned", "hub"], "there is no verb 'sned'", "did you mean send?"),
+            (["--json", "id", "lst"], "there is no verb 'lst' below id", "did you mean list?"),
+            (["--socket", "send", "id", "xyz"], "there is no verb 'xyz' below id", "there are: default, "),
+            ([""], "there is no verb ''", "there are: "),
+        ])
+    func stray(_ arguments: [String], _ message: String, _ hint: String) throws {
+        let failure = try #require(Arrangement.stray(arguments))
+        #expect(failure.exit == 64 && failure.error.message == message)
+        #expect(failure.error.hint?.hasPrefix(hint) == true)
+    }
+
+    @Test(
+        "what is a verb, an option or none at all is not strayed",
+        arguments: [
+            [], ["send", "sned"], ["--json"], ["id"], ["id", "list"], ["help", "send"], ["id", "help", "new"],
+            ["--socket"], ["-x"], ["id", "--help"], ["---completion", "send"],
+        ])
+    func straight(_ arguments: [String]) {
+        #expect(Arrangement.stray(arguments) == nil)
+    }
+
+    @Test(
+        "letters added, left out, changed or swapped make words differ",
+        arguments: [
+            ("send", "send", 0), ("sned", "send", 1), ("sen", "send", 1), ("sendd", "send", 1), ("semd", "send", 1),
+            ("", "send", 4), ("inbox", "", 5), ("log", "open", 4),
+        ])
+    func distance(_ left: String, _ right: String, _ distance: Int) {
+        #expect(Distance.between(left, right) == distance && Distance.between(right, left) == distance)
+    }
+
+    @Test("a group of verbs alone shows its help, whatever options stand there")
+    func group() {
+        #expect(Arrangement.arranged(["--socket", "/s", "contact", "--json"]) == ["contact"])
+    }
+
     @Test("what looks like a verb or an option behind the verb is left where it is")
     func rest() {
         #expect(Arrangement.arranged(["send", "status", "--", "--json"]) == ["send", "status", "--", "--json"])

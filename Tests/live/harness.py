@@ -32,10 +32,10 @@ VECTORS = pathlib.Path(os.environ.get("CULVER_VECTORS", TOP / "Tests/Vectors"))
 PATIENCE = 60.0  # seconds until a thing that should happen is given up; nothing is asserted about speed
 
 
-def program(name: str) -> str:
-    """`culverd` or `culver`: of CULVER_BIN, else the debug build, else the release build."""
+def program(name: str, own: pathlib.Path | None = None) -> str:
+    """`culverd` or `culver`: of the test's own directory, of CULVER_BIN, else the debug build, else the release build."""
     places = [os.environ["CULVER_BIN"]] if "CULVER_BIN" in os.environ else []
-    for place in [*places, TOP / ".build/debug", TOP / ".build/release"]:
+    for place in [own] if own else [*places, TOP / ".build/debug", TOP / ".build/release"]:
         path = pathlib.Path(place) / name
         if path.exists():
             return str(path)
@@ -200,13 +200,16 @@ class Result:
         return f"$ {' '.join(self.command)[:400]}\n[{self.code}]\n{self.out[:2000]}{self.err[:2000]}"
 
 
-def tool(*arguments: str, input: str | bytes | None = None, timeout: float = PATIENCE, home: pathlib.Path | None = None):
+def tool(
+    *arguments: str, input: str | bytes | None = None, timeout: float = PATIENCE, home: pathlib.Path | None = None,
+    programs: pathlib.Path | None = None,
+):
     """Runs `culver`; its environment has nothing of ours but a home."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("CULVER", "XDG"))}
     environment["LC_ALL"] = "C.UTF-8"
     if home is not None:
         environment["HOME"] = environment["XDG_RUNTIME_DIR"] = str(home)
-    command = [program("culver"), *arguments]
+    command = [program("culver", programs), *arguments]
     text = input.encode() if isinstance(input, str) else input
     process = start(
         command,
@@ -337,7 +340,9 @@ class Daemon:
         broker_lines: list[str] = (),
         sections: str = "",
         begin: bool = True,
+        programs: pathlib.Path | None = None,
     ):
+        self.programs = programs
         self.home = directory / name
         self.home.mkdir()
         self.name = name
@@ -365,7 +370,7 @@ class Daemon:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CULVER")}
         environment.update(self.environment)
         self.process = start(
-            [program("culverd"), "--config", str(self.configuration)], stdout=log, stderr=log, env=environment
+            [program("culverd", self.programs), "--config", str(self.configuration)], stdout=log, stderr=log, env=environment
         )
         log.close()
 
@@ -409,7 +414,7 @@ class Daemon:
             return client.call(method, **params)
 
     def tool(self, *arguments: str, **options) -> Result:
-        return tool("--socket", self.socket, *arguments, home=self.home, **options)
+        return tool("--socket", self.socket, *arguments, home=self.home, programs=self.programs, **options)
 
     @property
     def did(self) -> str:

@@ -16,7 +16,7 @@ import subprocess
 import time
 import unittest
 
-from harness import HERE, TOP, Control, Daemon, Story, end, eventually, program, rows, start, tool
+from harness import HERE, TOP, Control, Daemon, Mosquitto, Story, end, eventually, program, rows, start, tool
 from test_disk import BrokenDisk
 
 CONFIG = TOP / "config"
@@ -192,12 +192,12 @@ class Notifying(Supervised):
 
         def wakeups() -> int:
             tasks = pathlib.Path(f"/proc/{board.process.pid}/task").glob("*/status")
-            return sum(int(n) for task in tasks for n in re.findall(r"ctxt_switches:\s+(\d+)", task.read_text()))
+            return sum(int(n) for task in tasks for n in re.findall(r"^voluntary.*\s(\d+)", task.read_text(), re.MULTILINE))
 
-        # The keep-alive of the broker's connection is looked after each 15 s, from several threads.
+        # The connection is looked after each 15 s; waking up is one switch or two.
         before = wakeups()
         time.sleep(20)
-        self.assertLess(wakeups() - before, 20)
+        self.assertLessEqual(wakeups() - before, 8)
 
 
 class Activated(Supervised):
@@ -325,10 +325,8 @@ class Reloading(Supervised):
 
     def test_brokers_come_and_go_and_change_at_sighup(self):
         first = self.broker()
-        (self.directory / "2").mkdir()
-        self.directory, home = self.directory / "2", self.directory
-        second = self.broker()
-        self.directory = home
+        second = Mosquitto(self.another_directory())
+        self.addCleanup(second.stop)
         board, peer = self.daemon("board", first), self.daemon("peer", second)
         self.connected(board, "default")
         connections = first.log.count("New client connected")
@@ -351,6 +349,33 @@ class Reloading(Supervised):
         self.hup(board)
         self.assertIn("/nonexistent", board.log)
         self.succeeds(board.tool("send", peer.did, "still", "--wait", "delivered"))
+
+    def test_nothing_is_lost_and_nothing_comes_twice_while_brokers_come_and_go(self):
+        first = self.broker()
+        second = Mosquitto(self.another_directory())
+        self.addCleanup(second.stop)
+        haste = "[delivery]\nreceipt_timeout = 1s"
+        other = f"[broker other]\nurl = {second.url}\n{haste}"
+        board, peer = self.daemon("board", first, sections=haste), self.daemon("peer", first, sections=other)
+        texts = [f"number {number}" for number in range(300)]
+        for number, text in enumerate(texts):
+            if number % 20 == 0:
+                url, rest = [(first.url, other), (second.url, haste), (first.url, haste)][number // 20 % 3]
+                self.write(board, url, rest)
+                board.process.send_signal(signal.SIGHUP)
+            board.call("message.send", to=peer.did, text=text, ref=text)
+            peer.call("message.send", to=board.did, text=text, ref=text)
+        for one, two in ((board, peer), (peer, board)):
+            for text in texts:
+                sent = one.call("message.send", to=two.did, text=text, ref=text)
+                self.assertIs(sent["repeat"], True)
+                one.reaches(sent["id"], "delivered", patience=120)
+            self.assertEqual(sorted(two.texts()), sorted(texts))
+
+    def another_directory(self) -> pathlib.Path:
+        directory = self.directory / "another"
+        directory.mkdir()
+        return directory
 
     def test_a_broker_that_is_away_is_dialled_at_once(self):
         broker = self.broker()
@@ -521,7 +546,7 @@ class Running(Installing):
     def test_the_service_alone(self):
         broker = self.broker()
         credential = "LoadCredential=broker.password:/etc/culver/secret"
-        system = System(self, credential, f"[broker]\nurl = {broker.url}\nusername = {{hostname}}\npassword_file = broker.password\n")
+        system = System(self, credential, f"[broker]\nurl = mqtt://localhost:{broker.port}\nusername = {{hostname}}\npassword_file = broker.password\n")
         # Type=notify: who is back from this has seen READY.
         (system.root / "etc/culver/secret").write_text("sesame")
         system.control("start", "culver.service")
@@ -553,7 +578,13 @@ class Running(Installing):
         (system.root / "etc/culver/culver.conf.d/test.conf").write_text("[broker]\nurl = mqtt://127.0.0.1:9\n")
         system.control("reload", "culver.service")
         eventually(lambda: system.shows("StatusText") == "0 of 1 broker connected", what=system.words)
+        with self.assertRaises(AssertionError):
+            (system.root / "etc/culver/culver.conf.d/more.conf").write_text("[nonsense]\n")
+            system.control("reload", "culver.service")
+        self.assertIn("there is no such section", system.words)
+        self.assertIn("version", system.call("hello"))
         self.assertEqual(int(system.shows("MainPID")), pid)
+        (system.root / "etc/culver/culver.conf.d/more.conf").unlink()
 
         system.control("stop", "culver.service")
         self.assertEqual(system.shows("Result"), "success")
@@ -574,19 +605,13 @@ class Running(Installing):
         self.assertEqual((system.root / "run/culver/culver.sock").stat().st_ino, file.st_ino)
         self.assertIn("version", system.call("hello"))
         # Users of the board who are not in the group are kept out; those who are may ask and send.
-        ask = """if True:
-            import socket
-            client = socket.socket(socket.AF_UNIX)
-            client.connect("/run/culver/culver.sock")
-            client.sendall(b'{"jsonrpc":"2.0","id":1,"method":"METHOD"}' + bytes([10]))
-            print(client.recv(65536).decode())
-        """
+        ask = """echo '{"jsonrpc":"2.0","id":1,"method":"METHOD"}' | socat -t 5 - UNIX-CONNECT:/run/culver/culver.sock"""
 
         def answer(group: str, method: str) -> str:
             user = ["setpriv", "--reuid=1234", f"--regid={group}", "--clear-groups"]
-            return system.inside(*user, "python3", "-c", ask.replace("METHOD", method))
+            return system.inside(*user, "sh", "-c", ask.replace("METHOD", method))
 
-        with self.assertRaisesRegex(AssertionError, "PermissionError"):
+        with self.assertRaisesRegex(AssertionError, "Permission denied"):
             answer("1234", "status")
         self.assertIn("uptime", answer("culver", "status"))
         self.assertIn("admin", answer("culver", "identity.default"))

@@ -42,3 +42,8 @@ final class DRBG: @unchecked Sendable {
         guard code == 0 else { throw .noEntropy }
     }
 }
+
+extension Random {
+    /// The kernel's generator has been seeded since the machine started; before that whoever asks it waits.
+    package static var isReady: Bool { culver_kernel_entropy_is_ready() != 0 }
+}

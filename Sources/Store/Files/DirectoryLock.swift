@@ -26,6 +26,17 @@ extension StateDirectory {
         }
     }
 
+    /// Whether another process has the lock; `nil` when this user cannot find out.
+    package static func isLocked(_ path: String) -> Bool? {
+        do throws(Failure) {
+            let file = try Descriptor("\(path)/\(Place.lock)", O_RDONLY)
+            // Given up at once, with the descriptor.
+            return flock(file.number, LOCK_SH | LOCK_NB) != 0
+        } catch {
+            return error.code == ENOENT ? false : nil
+        }
+    }
+
     private func holder() throws(FileError) -> String {
         let text = try read(Place.lock, limit: 64).map { String(decoding: $0, as: UTF8.self) }
         let number = text?.split(separator: "\n").first.flatMap { Int32($0) }

@@ -25,7 +25,15 @@ final class Descriptor: Sendable {
     let number: Int32
 
     init(_ path: String, _ flags: Int32, mode: UInt32 = 0) throws(Failure) {
-        number = open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+        // Not into `number` yet: an object without one has no `deinit`, whose `close` would change `errno`.
+        let opened = open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+        guard opened >= 0 else { throw .last }
+        number = opened
+    }
+
+    /// A name in an open directory, whatever its path has become.
+    init(_ name: String, in directory: Descriptor, _ flags: Int32) throws(Failure) {
+        number = openat(directory.number, name, flags | O_CLOEXEC | O_NOFOLLOW)
         guard number >= 0 else { throw .last }
     }
 
@@ -89,6 +97,23 @@ func room(at path: String) throws(Failure) -> Int {
 /// The names in a directory, in no order, without `.` and `..`.
 func names(in path: String) throws(Failure) -> [String] {
     guard let directory = opendir(path) else { throw .last }
+    return names(reading: directory)
+}
+
+/// The same of a directory that is open.
+func names(in directory: Descriptor) throws(Failure) -> [String] {
+    let copy = fcntl(directory.number, F_DUPFD_CLOEXEC, 0)
+    guard copy >= 0 else { throw .last }
+    guard let stream = fdopendir(copy) else {
+        close(copy)
+        throw .last
+    }
+    rewinddir(stream)
+    return names(reading: stream)
+}
+
+/// Closes it.
+private func names(reading directory: OpaquePointer) -> [String] {
     defer { closedir(directory) }
     var found: [String] = []
     while let entry = readdir(directory) {

@@ -248,6 +248,6 @@ func asideName(for path: String) -> String {
     return names.first { access($0, F_OK) != 0 } ?? names[0]
 }
 
-private func isAside(_ name: String) -> Bool {
+func isAside(_ name: String) -> Bool {
     name.hasSuffix(".bad") || (name.dropLast().hasSuffix(".bad.") && name.last?.isNumber == true)
 }

@@ -19,8 +19,8 @@ extension Identities {
             abstract: "Make an identity; prints its ID.",
             discussion: """
                   culver id new pump
-                  culver id new pump --ensure --json     the same again and again: "created" tells
-                  culver id new pump --state /var/lib/culver     before the first start of the daemon
+                  culver id new pump --ensure --json     "created" tells whether it is new
+                  culver id new pump --state /var/lib/culver   before the daemon's first start
 
                 When there is one of this name already it ends with 73. A long RSA key takes minutes on a small board.
                 """)
@@ -81,7 +81,9 @@ extension Identities {
         static let configuration = CommandConfiguration(
             abstract: "Show an identity, or its card.",
             discussion: """
-                  culver id show pump --card > pump.json     for `culver contact add pump.json` on another board
+                  culver id show pump --card > pump.json
+
+                The card is for `culver contact add pump.json` on another board.
                 """)
 
         @Argument(help: "An ID or a name; without it the default one.", completion: .identity) var id: Word?

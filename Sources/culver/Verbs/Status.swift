@@ -19,7 +19,7 @@ struct Status: ParsableCommand {
         rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
         rows += [["outbox", words(forOutbox: status["outbox"] ?? [:])], ["inbox", words(forInbox: status)]]
         rows.append(["contacts", "\(status.count("contacts")), \(status.count("requests")) requests"])
-        rows.append(["disk", words(forDisk: status["disk"] ?? [:])])
+        if let disk = status["disk"] { rows.append(["disk", words(forDisk: disk)]) }
         if status["clock"]?.says("set") == false { rows.append(["clock", "not set: ages and times wait for it"]) }
         rows += status.list("peers").map { ["peer", words(forPeer: $0)] }
         if status.count("further_peers") > 0 { rows.append(["", "and \(status.count("further_peers")) more"]) }

@@ -81,6 +81,8 @@ import Transport
     /// Bytes that brokers gave us and that no turn has dealt with.
     private var gathered = 0
     private(set) var conditions: [String: Condition] = [:]
+    /// How the messages begin that a doctor publishes to our own inboxes: nobody else sees them.
+    var probes: [[UInt8]] = []
     private(set) var traffic: [String: Traffic] = [:]
     private var ending: (@MainActor () -> Void)?
 
@@ -99,6 +101,14 @@ import Transport
     func unacknowledged(_ name: String) -> Int { tokens[name]?.count ?? 0 }
     func queued(_ name: String) -> Int { held[name]?.count ?? 0 }
     func url(_ name: String) -> String? { settings[name]?.url }
+
+    /// Why a broker is not connected; `nil` when it is.
+    func trouble(_ name: String) -> String? {
+        guard links[name]?.isConnected != true else { return nil }
+        return conditions[name].map { $0.reason ?? $0.state } ?? "not dialled yet"
+    }
+
+    static func probe(_ nonce: String) -> [UInt8] { Array("{\"probe\":\"\(nonce)\"".utf8) }
 
     // MARK: - Beginning and end
 
@@ -413,6 +423,7 @@ import Transport
     static func startKey(_ broker: String) -> String { "unsteady \(broker)" }
 
     private func receive(_ topic: String, _ payload: [UInt8], _ retained: Bool, _ name: String) {
+        guard !probes.contains(where: { payload.starts(with: $0) }) else { return }
         gathered += payload.count
         traffic[name, default: Traffic()].received += 1
         traffic[name, default: Traffic()].receivedBytes += payload.count

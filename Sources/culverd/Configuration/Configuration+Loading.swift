@@ -7,7 +7,7 @@ extension Configuration {
         _ options: Options = Options(), environment: [String: String]
     ) throws(ConfigurationErrors) -> Configuration {
         var builder = ConfigurationBuilder(Configuration(options, environment))
-        let main = options.config ?? (options.isUser ? userFile(environment) : defaultFile)
+        let main = file(options, environment)
         do throws(Unfit) {
             if let bytes = try configurationBytes(main) {
                 builder.add(bytes, name: main)
@@ -23,6 +23,11 @@ extension Configuration {
         if let state = options.state { configuration.agent.state = state }
         if let socket = options.socket { configuration.agent.socket = socket }
         return configuration
+    }
+
+    /// The one that is read first, whether it is there or not.
+    static func file(_ options: Options, _ environment: [String: String]) -> String {
+        options.config ?? (options.isUser ? userFile(environment) : defaultFile)
     }
 
     /// The path of a file that may be named by its systemd credential; `nil` for a credential that was not given.

@@ -16,7 +16,7 @@ struct Clock {
         boottimeAtStart = readings.boottime()
         let lived = try ledger.value(key: "lived").flatMap(Double.init) ?? 0
         wallAtStart = try ledger.value(key: "wall").flatMap(Double.init) ?? 0
-        if try ledger.value(key: "boot") == readings.boot,
+        if !readings.boot.isEmpty, try ledger.value(key: "boot") == readings.boot,
             let last = try ledger.value(key: "boottime").flatMap(Double.init)
         {
             livedAtStart = lived + max(0, boottimeAtStart - last)

@@ -31,7 +31,8 @@ struct Method {
         Method(name: name, role: role, parameters: parameters, body: body)
     }
 
-    static let all: [Method] = general + identities + keys + contacts + messages + inbox + events + backups
+    static let all: [Method] =
+        general + identities + keys + contacts + messages + inbox + events + doctor + backups
 }
 
 /// A call with its parameters checked by name.

@@ -35,7 +35,8 @@ extension Daemon {
         out.counter("culver_repeats_total", counts.repeats, "Messages sent once more because no receipt came.")
         out.counter("culver_outbox_full_total", counts.outboxFull, "Messages not accepted: the outbox was full.")
         out.counter(
-            "culver_unaccepted_total", counts.unaccepted, "Messages not accepted for another reason than a full outbox.")
+            "culver_unaccepted_total", counts.unaccepted, "Messages not accepted for another reason than a full outbox."
+        )
         out.counter("culver_receipts_verified_total", counts.receiptsVerified, "Receipts taken for our messages.")
     }
 
@@ -71,10 +72,12 @@ extension Daemon {
     private func measureDoubts(_ out: inout Exposition) {
         let counts = loop.messenger.counts
         out.counter("culver_gaps_total", counts.gaps, "Holes in the numbers of peers that nobody filled in time.")
-        out.begin("culver_clones_total", .counter, "Signs of copied keys: same-number of a peer's, other-board of ours.")
+        out.begin(
+            "culver_clones_total", .counter, "Signs of copied keys: same-number of a peer's, other-board of ours.")
         out.sample(counts.sameNumbers, ["kind": "same-number"])
         out.sample(counts.otherBoards, ["kind": "other-board"])
-        out.counter("culver_visas_rolled_back_total", counts.visasRolledBack, "Older visas of peers that a broker showed.")
+        out.counter(
+            "culver_visas_rolled_back_total", counts.visasRolledBack, "Older visas of peers that a broker showed.")
         out.counter("culver_cards_put_back_total", counts.cardsPutBack, "Own retained cards that somebody had changed.")
         out.begin("culver_events_total", .counter, "Events by kind; culver log shows them.")
         let events = store.happeningCounts
@@ -191,7 +194,8 @@ extension Daemon {
         out.counter("culver_disk_failures_total", counts.faults, "Times at which the disk began to fail.")
         out.counter("culver_commit_failures_total", counts.failures, "Attempts to write that failed.")
         out.counter(
-            "culver_disk_refusals_total", counts.givenUp, "Calls, messages and results not taken while the disk failed.")
+            "culver_disk_refusals_total", counts.givenUp, "Calls, messages and results not taken while the disk failed."
+        )
         out.gauge("culver_disk_failing", loop.diskFault == nil ? 0 : 1, "1: nothing can be written.")
         if let free = Host.freeBytes(at: configuration.agent.state) {
             out.gauge("culver_state_free_bytes", Int(clamping: free), "Room where the state directory is.")
@@ -205,7 +209,8 @@ extension Daemon {
     private func measureProcess(_ out: inout Exposition) {
         out.begin("culver_build_info", .gauge, "The version that runs.")
         out.sample(1, ["version": Version.text])
-        out.gauge("culver_uptime_seconds", Clock.read(CLOCK_BOOTTIME) - started, "Time since the start, sleep included.")
+        out.gauge(
+            "culver_uptime_seconds", Clock.read(CLOCK_BOOTTIME) - started, "Time since the start, sleep included.")
         let process = Process()
         out.begin("process_cpu_seconds_total", .counter, "User and system CPU time spent.")
         out.sample(process.cpuSeconds)

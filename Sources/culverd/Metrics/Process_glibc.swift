@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// What the kernel says of this process, under the names that Prometheus' own clients use.
@@ -51,6 +52,7 @@ extension Host {
     static func freeBytes(at path: String) -> Int64? {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { return nil }
-        return Int64(clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
+        return Int64(
+            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 }
