@@ -30,10 +30,9 @@ struct Backups {
 
     /// What is answered all the same when our keys move: whatever changes something would not be in the backup.
     static let answered: Set = [
-        "hello", "rpc.discover", "status", "metrics", "doctor", "backup.begin", "backup.list", "backup.read", "backup.end",
-        "event.list",
-        "identity.list", "identity.show", "contact.list", "contact.show", "message.show", "message.list", "inbox.list",
-        "inbox.consumers",
+        "hello", "rpc.discover", "status", "metrics", "doctor", "backup.begin", "backup.list", "backup.read",
+        "backup.end", "event.list", "identity.list", "identity.show", "contact.list", "contact.show", "message.show",
+        "message.list", "inbox.list", "inbox.consumers",
     ]
 }
 
