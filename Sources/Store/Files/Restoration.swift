@@ -197,7 +197,8 @@ extension StateDirectory {
     fileprivate func syncAll() throws(FileError) {
         do throws(Failure) {
             // Not file by file: a thousand contacts would take a minute on a card.
-            guard syncfs(try Descriptor(path, O_RDONLY | O_DIRECTORY).number) == 0 else { throw .last }
+            let opened = try Descriptor(path, O_RDONLY | O_DIRECTORY)
+            guard withExtendedLifetime(opened, { syncfs($0.number) }) == 0 else { throw .last }
         } catch {
             throw error.error("sync", path)
         }
