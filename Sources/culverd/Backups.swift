@@ -12,8 +12,9 @@ struct Backups {
         /// Seconds since 1970.
         var time: Double
         var backup: Backup?
-        /// Names and sizes, once it is whole.
-        var items: [String: Int] = [:]
+        /// What is in it, once it is whole.
+        var items: [Backup.Item] = []
+        var names: Set<String> = []
         var isEnding = false
         /// The mark that our keys have moved is being written: nobody ends it meanwhile.
         var isCompleting = false
@@ -29,10 +30,9 @@ struct Backups {
 
     /// What is answered all the same when our keys move: whatever changes something would not be in the backup.
     static let answered: Set = [
-        "hello", "rpc.discover", "status", "metrics", "doctor", "backup.begin", "backup.read", "backup.end",
-        "event.list",
-        "identity.list", "identity.show", "contact.list", "contact.show", "message.show", "message.list", "inbox.list",
-        "inbox.consumers",
+        "hello", "rpc.discover", "status", "metrics", "doctor", "backup.begin", "backup.list", "backup.read",
+        "backup.end", "event.list", "identity.list", "identity.show", "contact.list", "contact.show", "message.show",
+        "message.list", "inbox.list", "inbox.consumers",
     ]
 }
 

@@ -5,12 +5,10 @@ From issue 4: `backup` while running, `restore`, `--final` retirement. Promise 1
 
 import io
 import json
-import os
 import pathlib
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -218,14 +216,24 @@ class Running(Backups):
             command = [program("culver"), "--socket", board.socket, "backup", "-"]
             self.assertEqual(subprocess.run(command, stdout=file, stderr=subprocess.DEVNULL).returncode, 0)
         self.fails(75, tool("backup", str(self.directory / "no"), "--state", str(board.state)))
+        # More files than one answer names.
+        for number in range(4200):
+            path = board.state / "groups" / f"g{number}" / "members.json"
+            path.parent.mkdir(parents=True)
+            path.write_text("[]")
+        many = self.backup(board, "many.tar")
         board.stop()
         offline = self.directory / "offline.tar"
         self.succeeds(tool("backup", str(offline), "--state", str(board.state)))
+        for path in (many, offline):
+            with tarfile.open(path) as archive:
+                self.assertEqual(sum(name.startswith("groups/") for name in archive.getnames()), 4200)
         for number, path in enumerate([piped, offline]):
             other = self.restore(path, f"other{number}", None)
             other.start()
             self.assertEqual(other.did, did)
             other.stop()
+        self.assertEqual(len(list((other.state / "groups").iterdir())), 4200)
         with open(piped, "rb") as file:
             state = self.directory / "stdin"
             command = [program("culver"), "restore", "-", "--state", str(state)]
@@ -307,6 +315,12 @@ class Moving(Backups):
             self.fails(75, board.tool("send", peer.did, "not now"))
         eventually(lambda: "retiring" not in board.call("status"), what="the end of moving")
         self.deliver(board, peer, "2")
+        # Gone before the brokers are left.
+        with board.control() as client:
+            client.send_line(b'{"jsonrpc":"2.0","id":1,"method":"backup.begin","params":{"final":true}}')
+            eventually(lambda: board.call("status").get("retiring"), what="moving")
+        eventually(lambda: "retiring" not in board.call("status"), what="the end of moving")
+        self.deliver(board, peer, "2a")
         # A file that cannot be written.
         self.assertNotEqual(board.tool("backup", str(self.directory / "no" / "file"), "--final").code, 0)
         self.deliver(board, peer, "3")
@@ -316,8 +330,34 @@ class Moving(Backups):
             board.kill()
         board.start()
         self.deliver(board, peer, "4")
-        self.assertEqual(peer.texts(), ["1", "2", "3", "4"])
+        self.assertEqual(peer.texts(), ["1", "2", "2a", "3", "4"])
         self.is_untroubled(peer)
+
+    def test_a_board_that_dies_while_its_final_backup_is_written_goes_on(self):
+        board = self.daemon("board", None)
+        cut = self.directory / "cut.tar"
+        for victim in ("daemon", "tool"):
+            writer = start(
+                [program("culver"), "--socket", board.socket, "backup", "-", "--final"],
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            # The pipe is full long before the end, so it waits for us.
+            first = writer.stdout.read(1024)
+            self.assertTrue(board.call("status")["retiring"])
+            if victim == "daemon":
+                board.kill()
+            else:
+                end(writer, signal.SIGKILL)
+            cut.write_bytes(first + writer.stdout.read())
+            writer.stdout.close()
+            self.assertNotEqual(writer.wait(30), 0)
+            end(writer)
+            self.fails(65, tool("restore", str(cut), "--state", str(self.directory / "fresh")))
+            if victim == "daemon":
+                board.start()
+            eventually(lambda: "retiring" not in board.call("status"), what="going on")
+            self.assertFalse((board.state / "retired.json").exists())
+            self.assertFalse((board.state / "backup").exists())
+            self.succeeds(board.tool("send", "moki@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk", "accepted"))
 
     def test_what_has_retired_is_written_out_again(self):
         """Whatever becomes of the file after the board has retired, it is not lost."""

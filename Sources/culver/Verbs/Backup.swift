@@ -38,7 +38,12 @@ struct BackUp: ParsableCommand {
         let begun = try backend.call("backup.begin", final ? ["final": true] : [:])
         let isFinal = begun.says("final")
         var bytes = try head(begun, isFinal, output)
-        for item in begun.list("files") { bytes += try copy(item, begun, backend, output) }
+        var page = begun
+        while true {
+            for item in page.list("files") { bytes += try copy(item, begun, backend, output) }
+            guard let next = page["next"] else { break }
+            page = try backend.call("backup.list", ["backup": .string(begun.text("backup")), "start": next])
+        }
         try output.sync()
         try end(begun, isFinal, backend, output)
         do {
@@ -57,6 +62,7 @@ struct BackUp: ParsableCommand {
     private func head(_ begun: JSON, _ isFinal: Bool, _ output: NewFile) throws -> Int {
         guard var about = begun.object else { throw ControlError.unintelligible("no backup in it") }
         about["files"] = nil
+        about["next"] = nil
         about["final"] = .bool(isFinal)
         about["note"] = "holds private keys unencrypted"
         let text = JSON.object(about).bytes + [UInt8(ascii: "\n")]

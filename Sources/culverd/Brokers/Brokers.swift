@@ -200,6 +200,8 @@ import Transport
                 conditions[name] = Condition(state: "away", reason: "our keys move elsewhere")
                 loop.take(.unlinked(broker: name))
             }
+            // Nobody wants it any more, since before all had ended.
+            if !isResting { dialAgain() }
             action()
         }
     }
@@ -207,6 +209,10 @@ import Transport
     func resume() {
         guard isResting else { return }
         isResting = false
+        dialAgain()
+    }
+
+    private func dialAgain() {
         guard ending == nil, !isStandingBack else { return }
         for name in settings.keys.sorted() where links[name] == nil { dial(name) }
     }

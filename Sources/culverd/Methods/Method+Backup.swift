@@ -8,7 +8,8 @@ import Store
 
 /// A backup crosses the socket in pieces: the daemon opens no path that a client names (design section 6).
 ///
-///     backup.begin {final?}                 → {backup, time, version, identities, files: [{name, size, mode}]}
+///     backup.begin {final?}                 → {backup, time, version, identities, final, files: [{name, size, mode}], next?}
+///     backup.list {backup, start}           → {files, next?}: where there are too many for one answer
 ///     backup.read {backup, name, offset}    → {data}: up to 256 KiB in Base64; none at the end
 ///     backup.end {backup, complete?}        → {retired}
 ///
@@ -20,6 +21,10 @@ import Store
 extension Method {
     static let backups: [Method] = [
         .later("backup.begin", .admin, ["final"]) { daemon, request, turn in try daemon.beginBackup(request, &turn) },
+        .plain("backup.list", .admin, ["backup", "start"]) { daemon, request, _ in
+            let start = try request.params.integer("start", 0...Int64.max) ?? 0
+            return .object(daemon.listed(try daemon.ownBackup(request).items, from: Int(clamping: start)))
+        },
         .later("backup.read", .admin, ["backup", "name", "offset"]) { daemon, request, turn in
             try daemon.readBackup(request, &turn)
         },
@@ -29,6 +34,7 @@ extension Method {
     ]
 
     fileprivate static let piece = 256 << 10
+    fileprivate static let page = 4096
 }
 
 extension Daemon {
@@ -47,16 +53,16 @@ extension Daemon {
         let isFinal = isWanted || retired != nil
         backups.current = Backups.Current(id: id, connection: call.connection, isFinal: isFinal, time: time)
         // When this turn is on disk nothing is open.
-        turn.after { isFinal ? self.moveOut(call) : self.takeBackup(call) }
+        turn.after { isFinal ? self.moveOut(id, call) : self.takeBackup(id, call) }
     }
 
     /// Everybody is told, then what was begun comes to its end.
-    private func moveOut(_ call: Call) {
+    private func moveOut(_ id: String, _ call: Call) {
         backups.isRetiring = true
         consumers.closeAll(reason: "retired")
         for waiter in waiters { finish(waiter, .retiring) }
         log(.info, "our identities are to move: the brokers are left")
-        brokers.rest { [self] in settle { self.takeBackup(call) } }
+        brokers.rest { [self] in settle { self.takeBackup(id, call) } }
     }
 
     private func settle(_ action: @escaping @MainActor () -> Void) {
@@ -69,8 +75,8 @@ extension Daemon {
     }
 
     /// Between two turns.
-    private func takeBackup(_ call: Call) {
-        guard let current = backups.current, !current.isEnding else { return call.fail(.stopping) }
+    private func takeBackup(_ id: String, _ call: Call) {
+        guard let current = backups.current, current.id == id, !current.isEnding else { return call.fail(.stopping) }
         let backup: Backup
         do {
             backup = try Backup(of: loop.directory)
@@ -82,16 +88,17 @@ extension Daemon {
         loop.isCopied = true
         backups.queue.async {
             let copied = Result { try backup.copy() }
-            DispatchQueue.main.async { MainActor.assumeIsolated { self.copied(copied, call) } }
+            DispatchQueue.main.async { MainActor.assumeIsolated { self.copied(copied, id, call) } }
         }
     }
 
-    private func copied(_ copied: Result<[Backup.Item]?, any Error>, _ call: Call) {
+    private func copied(_ copied: Result<[Backup.Item]?, any Error>, _ id: String, _ call: Call) {
         loop.isCopied = false
-        guard let current = backups.current, !current.isEnding else { return call.fail(.stopping) }
+        guard let current = backups.current, current.id == id, !current.isEnding else { return call.fail(.stopping) }
         switch copied {
         case .success(let items?):
-            backups.current?.items = Dictionary(items.map { ($0.name, $0.size) }) { $1 }
+            backups.current?.items = items
+            backups.current?.names = Set(items.map(\.name))
             call.answer(described(items, current))
         case .success(nil): call.fail(.stopping)
         case .failure(let error):
@@ -101,20 +108,28 @@ extension Daemon {
     }
 
     private func described(_ items: [Backup.Item], _ current: Backups.Current) -> JSON {
-        let files = items.map { item -> JSON in
+        var object = listed(items, from: 0)
+        object["backup"] = .string(current.id)
+        object["time"] = .number(current.time)
+        object["version"] = .string(Version.text)
+        object["identities"] = .array(ownIDs.map { .string($0) })
+        object["final"] = .bool(current.isFinal)
+        return .object(object)
+    }
+
+    fileprivate func listed(_ items: [Backup.Item], from start: Int) -> JSONObject {
+        let files = items.dropFirst(start).prefix(Method.page).map { item -> JSON in
             ["name": .string(item.name), "size": .integer(Int64(item.size)), "mode": .integer(Int64(item.mode))]
         }
-        return [
-            "backup": .string(current.id), "time": .number(current.time), "version": .string(Version.text),
-            "identities": .array(ownIDs.map { .string($0) }), "final": .bool(current.isFinal),
-            "files": .array(files),
-        ]
+        var object: JSONObject = ["files": .array(files)]
+        if start + files.count < items.count { object["next"] = .integer(Int64(start + files.count)) }
+        return object
     }
 
     private var ownIDs: [String] { facebook.identities.map(\.id.bare.text) }
 
     /// The backup that the caller has begun.
-    private func ownBackup(_ request: Request) throws -> Backups.Current {
+    fileprivate func ownBackup(_ request: Request) throws -> Backups.Current {
         let id = try request.params.needText("backup")
         guard let current = backups.current, current.id == id, current.connection == request.call.connection,
             !current.isEnding, !current.isCompleting
@@ -129,7 +144,7 @@ extension Daemon {
         let current = try ownBackup(request)
         let name = try request.params.needText("name")
         let offset = try request.params.integer("offset", 0...Int64.max) ?? 0
-        guard current.items[name] != nil, let backup = current.backup else {
+        guard current.names.contains(name), let backup = current.backup else {
             throw RPCError(exit: .noInput, reason: "unknown-file", message: "the backup has no file \(name)")
         }
         let call = request.call

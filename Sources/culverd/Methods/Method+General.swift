@@ -9,7 +9,7 @@ extension Method {
         .plain("hello", .anyone) { _, _, _ in
             [
                 "version": .string(Version.text),
-                "features": ["identity", "contact", "message", "inbox", "event", "consumer", "ref"],
+                "features": ["identity", "contact", "message", "inbox", "event", "consumer", "ref", "backup"],
             ]
         },
         .plain("rpc.discover", .anyone) { _, _, _ in description },
