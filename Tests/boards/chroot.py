@@ -91,6 +91,7 @@ class Chroot:
     def remove(self) -> None:
         if self.systemd is not None:
             self.halt()
+            self.root.with_name(self.root.name + ".log").unlink(missing_ok=True)
         done(run("rm", "-rf", "--one-file-system", self.root))
 
     def sources(self) -> str:
