@@ -17,7 +17,7 @@ extension MessageStore {
     }
 
     /// How many there were of each kind since the file was opened; of like ones each.
-    package var happeningCounts: [Happening.Kind: Int64] { totals.happenings }
+    package var happeningCounts: [Happening.Kind: Int64] { counts.happenings }
 
     /// The newest warning or error.
     package func lastProblem() throws(LedgerError) -> Happening? {
@@ -27,7 +27,7 @@ extension MessageStore {
     /// A like one of the last minute takes it in, and stays where it is with its `n` and its time. Without a clock,
     /// likeness ends with the run: else every start would look like the first.
     func add(_ row: Happening) throws(LedgerError) {
-        totals.happenings[row.kind, default: 0] += row.count
+        counts.happenings[row.kind, default: 0] += row.count
         if row.kind == .gap, let did = row.did { tallies[did, default: Tally()].gaps += row.count }
         if var like = try like(row) {
             like.count += row.count

@@ -24,7 +24,7 @@ extension MessageStore {
     }
 
     /// What became of parked messages since the file was opened.
-    package var parking: ParkingCount { totals.parking }
+    package var parking: ParkingCount { counts.parking }
 
     /// How many are parked of this sender (address).
     package func parkedCount(sender: String, isVerified: Bool) throws(LedgerError) -> Int {
@@ -45,7 +45,7 @@ extension MessageStore {
                 .real(row.received), .real(row.since), .count(row.wire.count), .blob(row.wire),
             ])
         guard database.changes > 0 else { return }
-        if row.isVerified { totals.parking.verified += 1 } else { totals.parking.unverified += 1 }
+        if row.isVerified { counts.parking.verified += 1 } else { counts.parking.unverified += 1 }
         try dropOldest(limits.parkedPerSender, of: address, row.isVerified)
         try boundParking(row.isVerified)
     }
@@ -56,7 +56,7 @@ extension MessageStore {
             DELETE FROM parked WHERE number IN (SELECT number FROM parked
                 WHERE verified = ? AND address = ? ORDER BY number DESC LIMIT -1 OFFSET ?)
             """, [.flag(isVerified), .text(address), .count(kept)])
-        totals.parking.droppedForRoom += database.changes
+        counts.parking.droppedForRoom += database.changes
     }
 
     /// Whoever has most loses first; between equals the one who has waited longest.
@@ -70,7 +70,7 @@ extension MessageStore {
                     WHERE verified = ?1 GROUP BY address ORDER BY \(measure) DESC, min(number) LIMIT 1)
                 """, [.flag(isVerified)])
             guard database.changes > 0 else { return }
-            totals.parking.droppedForRoom += database.changes
+            counts.parking.droppedForRoom += database.changes
             size = try self.size(isVerified)
         }
     }

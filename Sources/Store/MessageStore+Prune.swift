@@ -7,7 +7,7 @@ extension MessageStore {
     package func prune(wall: Double, lived: Double) throws(LedgerError) -> Bool {
         try writing { () throws(LedgerError) in
             try database.run("DELETE FROM parked WHERE since < ?", [.real(lived - limits.parkedAge)])
-            totals.parking.droppedForAge += database.changes
+            counts.parking.droppedForAge += database.changes
             var isMore = try pruneOutbox(wall: wall, lived: lived)
             guard wall > 0 else { return isMore }
             let old = "SELECT number FROM seen WHERE time < ? ORDER BY time LIMIT ?"

@@ -20,6 +20,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
 
     let database: Database
     var totals: Totals
+    var counts = Counts()
     /// What the open transaction adds to the table of peers.
     var tallies: [String: Tally] = [:]
     /// Happenings with a greater `n` are of this run.
@@ -38,13 +39,18 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         var outboxBytes = 0
         var inboxRows = 0
         var inboxBytes = 0
+    }
+
+    /// What has happened since the file was opened.
+    struct Counts {
         var parking = ParkingCount()
-        /// Since the file was opened; like ones each.
+        /// Like ones each.
         var happenings: [Happening.Kind: Int64] = [:]
     }
 
     private struct Snapshot {
         var totals = Totals()
+        var counts = Counts()
         var arrived = 0
         var written: [Happening] = []
     }
@@ -101,6 +107,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
         if database.isInTransaction { try? database.run("ROLLBACK") }
         hasChanges = false
         totals = before.totals
+        counts = before.counts
         tallies = [:]
         arrived.removeLast(max(0, arrived.count - before.arrived))
         written = before.written
@@ -146,7 +153,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     private func begin() throws(LedgerError) {
         guard !hasChanges else { return }
         try database.run("BEGIN IMMEDIATE")
-        before = Snapshot(totals: totals, arrived: arrived.count, written: written)
+        before = Snapshot(totals: totals, counts: counts, arrived: arrived.count, written: written)
         hasChanges = true
     }
 
