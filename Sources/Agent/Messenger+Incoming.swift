@@ -42,7 +42,7 @@ extension Messenger {
         guard wire.count <= policy.messageSize else {
             throw Rejection(.parse, "the message is larger than \(policy.messageSize) bytes")
         }
-        let message = try ReliableMessage(parsing: wire)
+        let message = try ReliableMessage(parsing: wire, limits: policy.json)
         guard let owner = owner(of: message, at: address) else {
             throw Rejection(.receiver, "the message is for somebody else")
         }

@@ -78,7 +78,9 @@ extension Messenger {
     }
 
     private mutating func admit(_ parked: Parked, attaching meta: Meta?, _ now: Moment) throws(LedgerError) {
-        guard var message = try? ReliableMessage(parsing: parked.wire), let owner = owner(of: message) else {
+        guard var message = try? ReliableMessage(parsing: parked.wire, limits: policy.json),
+            let owner = owner(of: message)
+        else {
             return try ledger.apply(.unpark(number: parked.number))
         }
         if let meta { message.meta = .object(meta.json) }

@@ -1,3 +1,5 @@
+package import Format
+
 /// What the configuration says about sending and receiving (design sections 3, 4, 5 and 8).
 package struct Policy: Sendable, Equatable {
     package var strangers: Strangers = .ask
@@ -8,6 +10,8 @@ package struct Policy: Sendable, Equatable {
     package var expiry = 7.0 * 86_400
     /// Bytes of one message on the wire.
     package var messageSize = 1 << 20
+    /// How its JSON may be built.
+    package var json = JSONLimits()
     package var outboxCount = 10_000
     package var outboxBytes = 64 << 20
     /// How long a first message waits for a visa when only a meta is known.

@@ -19,8 +19,12 @@ package struct ControlLimits: Sendable {
     package var allUnansweredBytes = 8 << 20
     /// Unread and unwritten bytes of all clients together, beyond which the one with most is cut off.
     package var queues = 24 << 20
-    /// Two levels and some names more than a DIMP message has, because a message rides inside the parameters.
-    package var json = JSONLimits(depth: 36, values: 16_384 + 64)
+    package var json = ControlLimits.json(aroundMessage: JSONLimits())
 
     package init() {}
+
+    /// Some levels and names more than a DIMP message has, because a message rides inside the parameters.
+    package static func json(aroundMessage message: JSONLimits) -> JSONLimits {
+        JSONLimits(depth: message.depth + 4, values: message.values + 64)
+    }
 }

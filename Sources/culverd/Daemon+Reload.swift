@@ -1,5 +1,6 @@
 import Agent
 import Control
+import Format
 import Glibc
 
 extension Daemon {
@@ -64,5 +65,6 @@ extension ControlLimits {
         line = limits.controlLine
         clients = limits.clients
         clientsPerUser = limits.clientsPerUser
+        json = ControlLimits.json(aroundMessage: JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues))
     }
 }

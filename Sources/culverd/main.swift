@@ -30,6 +30,7 @@ do throws(ConfigurationErrors) {
     for problem in error.problems { Log(level: .info)(.error, "\(problem)") }
     exit(78)
 }
+if let missing = configuration.missing { leave(78, missing) }
 if options.isCheck {
     print("the configuration is good")
     exit(0)

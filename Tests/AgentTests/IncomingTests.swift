@@ -49,6 +49,19 @@ struct IncomingTests {
         #expect(pair.row(token)?.state == .delivered)
     }
 
+    @Test("a message whose JSON is deeper or has more values than the limits say is refused unread")
+    func builtTooDeep() throws {
+        let wire = try message().json.bytes
+        for limits in [JSONLimits(depth: 0), JSONLimits(values: 3)] {
+            let pair = Pair.friends()
+            pair.b.policy.json = limits
+            pair.feed(1, .arrived(wire, at: hulk.id.address, isRetained: false))
+            pair.settle()
+            #expect(pair.b.texts.isEmpty)
+            #expect(pair.b.rejections.map(\.stage) == [.parse])
+        }
+    }
+
     @Test("two copies at the same time are one")
     func doubled() throws {
         let pair = Pair.friends()

@@ -86,6 +86,7 @@ private final class Directory {
         #expect(configuration.access.sender == [Grant(subject: .group("culver"))])
         #expect(configuration.keys.rotate == 604_800)
         #expect(configuration.keys.protect == .none)
+        #expect(configuration.missing == nil)
         #expect(configuration.limits.message == 1_048_576)
     }
 
@@ -96,8 +97,8 @@ private final class Directory {
         var other = Configuration()
         other.limits.metaQueryInterval = 60
         #expect(other.policy.queryInterval == 60)
-        #expect(Configuration().jsonLimits.depth == 32)
-        #expect(Configuration().jsonLimits.values == 16_384)
+        #expect(Configuration().policy.json.depth == 32)
+        #expect(Configuration().policy.json.values == 16_384)
     }
 
     @Test("every key of every section can be set")
@@ -163,6 +164,7 @@ private final class Directory {
         expected.access.admin = [Grant(subject: .user("1000"))]
         expected.calls = [CallSettings(name: "open-gate", allow: ["phone", "hub@\(id)"], exec: "/calls/open-gate")]
         expected.keys = KeySettings(rotate: 43_200, protect: .credential("culver-key"))
+        #expect(expected.missing?.hasPrefix("[keys] protect: ") == true)
         expected.limits.message = 2 << 20
         expected.limits.events = 100
         #expect(configuration == expected)

@@ -22,10 +22,10 @@ package struct ReliableMessage: Sendable {
 
     package var envelope: Envelope { secure.envelope }
 
-    package init(parsing wire: [UInt8]) throws(Rejection) {
+    package init(parsing wire: [UInt8], limits: JSONLimits = JSONLimits()) throws(Rejection) {
         let json: JSON
         do throws(JSONError) {
-            json = try JSON(parsing: wire)
+            json = try JSON(parsing: wire, limits: limits)
         } catch {
             throw Rejection(.parse, "\(error)")
         }

@@ -4,12 +4,19 @@ import Store
 
 /// What the parts of the daemon are told of it.
 extension Configuration {
+    /// What is asked for and does not exist yet, where going on without it would be dangerous.
+    var missing: String? {
+        keys.protect == .none
+            ? nil : "[keys] protect: private keys cannot be encrypted yet, and only none says so truly"
+    }
+
     var policy: Policy {
         var policy = Policy()
         policy.strangers = agent.strangers
         policy.receiptTimeout = Double(delivery.receiptTimeout)
         policy.expiry = Double(delivery.expiry)
         policy.messageSize = limits.message
+        policy.json = JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues)
         policy.outboxCount = limits.outboxMessages
         policy.outboxBytes = limits.outboxSize
         policy.directorySubscriptions = limits.directorySubscriptions
@@ -34,10 +41,5 @@ extension Configuration {
         store.parkedAge = Double(limits.parkedAge)
         store.happenings = limits.events
         return store
-    }
-
-    /// Of messages; a line on the socket may be a little deeper.
-    var jsonLimits: JSONLimits {
-        JSONLimits(depth: limits.jsonDepth, values: limits.jsonValues)
     }
 }
