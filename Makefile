@@ -25,7 +25,7 @@ SMALL = -c release --static-swift-stdlib -Xlinker --no-eh-frame-hdr -Xlinker -T 
 	-Xlinker -z -Xlinker pack-relative-relocs -Xlinker --exclude-libs=ALL -Xlinker --no-export-dynamic -Xlinker -s
 
 # The release build's linker is the one of the Swift toolchain: it folds like code.
-RELEASE = $(SMALL) -Xswiftc -use-ld=lld -Xlinker --icf=safe
+RELEASE = $(SMALL) -Xswiftc -use-ld=lld -Xlinker --icf=all
 
 # For a board: another compiler and linker, see cross/README.md.
 CROSS = $(SMALL) --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)

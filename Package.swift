@@ -7,9 +7,14 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
+/// For what runs now and then: small, not fast. Messages spend their time in the modules below.
+let small: [SwiftSetting] = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+
 /// A module of the product: plain Swift, nothing but what is named here.
-func module(_ name: String, _ dependencies: [Target.Dependency], _ linker: [LinkerSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings, linkerSettings: linker)
+func module(
+    _ name: String, _ dependencies: [Target.Dependency], _ linker: [LinkerSetting] = [], isSmall: Bool = false
+) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: isSmall ? small : settings, linkerSettings: linker)
 }
 
 /// The tests of the module of the same name.
@@ -48,9 +53,9 @@ let package = Package(
         module("Records", []),
         module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
         module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
-        module("Transport", ["Format", "CMosquitto", "CLinux"]),
-        module("Control", ["Format", "CLinux"]),
-        module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"]),
+        module("Transport", ["Format", "CMosquitto", "CLinux"], isSmall: true),
+        module("Control", ["Format", "CLinux"], isSmall: true),
+        module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"], isSmall: true),
 
         // What `culver selftest` and the vector tests compare alike.
         module("Selftest", ["CVectors", "Crypto", "DIMP", "Format"]),
@@ -62,7 +67,7 @@ let package = Package(
                 "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "Transport", "CInih",
                 "CLinux",
             ],
-            swiftSettings: settings),
+            swiftSettings: small),
         .executableTarget(
             name: "culver",
             dependencies: [
