@@ -56,6 +56,7 @@ final class BackupFiles: Backend {
         let made = try Backup(of: directory)
         backup = made
         let items = try made.copy() ?? []
+        for damage in directory.takeDamages() { Screen.complain(damage) }
         let facebook = try Facebook(directory, time: Moment.now)
         let identities = facebook.identities.map(\.id.bare.text)
         let id = try before?.backup ?? newID()

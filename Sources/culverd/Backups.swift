@@ -12,6 +12,8 @@ struct Backups {
         /// Seconds since 1970.
         var time: Double
         var backup: Backup?
+        /// Ours at its moment; one that is made while it is copied is not in it.
+        var identities: [String] = []
         /// What is in it, once it is whole.
         var items: [Backup.Item] = []
         var names: Set<String> = []

@@ -23,10 +23,35 @@ import Testing
         return bytes
     }
 
+    @Test("what a restore would not take is not in a backup")
+    func foreign() throws {
+        try state.write(Array("{}".utf8), to: "identities/b/meta.json")
+        for name in ["contacts/notes.txt", "contacts/a/trust.json~", "identities/b/c/d/e.json", "groups/a/x"] {
+            try state.write(Array("{}".utf8), to: name)
+        }
+        try state.write(
+            [UInt8](repeating: 0x20, count: StateDirectory.sizeLimit) + [0x5B, 0x5D], to: "contacts/a/x.json")
+        try state.write([], to: "contacts/a/visa.json")
+        let backup = try Backup(of: state)
+        #expect(try backup.copy()?.map(\.name) == ["identities/b/meta.json"])
+        let damages = state.takeDamages()
+        #expect(damages.count == 1)
+        #expect(damages.first?.hasPrefix("contacts/a/visa.json: ") == true)
+        try backup.remove()
+    }
+
+    @Test("an identity whose file is damaged is not left out silently")
+    func damagedIdentity() throws {
+        try state.write(Array("{".utf8), to: "identities/b/visa.json")
+        let backup = try Backup(of: state)
+        #expect(throws: FileError.self) { try backup.copy() }
+        try backup.remove()
+    }
+
     @Test("a backup holds what was there at its moment, whatever is written before it is read")
     func moment() throws {
-        try state.write(Array("one".utf8), to: "contacts/a/trust.json")
-        try state.write(Array("gone".utf8), to: "identities/b/secret.json", mode: 0o600)
+        try state.write(Array("[1]".utf8), to: "contacts/a/trust.json")
+        try state.write(Array("[2]".utf8), to: "identities/b/secret.json", mode: 0o600)
         for name in ["keys/a/b.json", "install.json", "lock", "contacts/a/x.json.bad"] {
             try state.write([1], to: name)
         }
@@ -35,7 +60,7 @@ import Testing
         try store.commit()
 
         let backup = try Backup(of: state)
-        try state.write(Array("two".utf8), to: "contacts/a/trust.json")
+        try state.write(Array("[3]".utf8), to: "contacts/a/trust.json")
         try state.removeAll("identities/b")
         try state.write([1], to: "contacts/new/trust.json")
         for number in 50..<90 { try store.apply(.incoming(incoming("in\(number)"))) }
@@ -47,8 +72,8 @@ import Testing
         #expect(
             items.map(\.name) == ["identities/b/secret.json", "contacts/a/trust.json", Place.messages])
         #expect(items.map(\.mode) == [0o600, 0o644, 0o600])
-        #expect(try all(backup, "contacts/a/trust.json") == Array("one".utf8))
-        #expect(try all(backup, "identities/b/secret.json") == Array("gone".utf8))
+        #expect(try all(backup, "contacts/a/trust.json") == Array("[1]".utf8))
+        #expect(try all(backup, "identities/b/secret.json") == Array("[2]".utf8))
         let copied = try all(backup, Place.messages)
         #expect(copied.count == items[2].size)
         try Data(copied).write(to: URL(fileURLWithPath: scratch.path))
@@ -65,7 +90,7 @@ import Testing
 
     @Test("what a dead process has left of a backup is in nobody's way")
     func leftovers() throws {
-        try state.write([1], to: "contacts/a/trust.json")
+        try state.write(Array("[]".utf8), to: "contacts/a/trust.json")
         _ = try Backup(of: state)
         let again = try Backup(of: state)
         #expect(try again.copy()?.map(\.name) == ["contacts/a/trust.json"])

@@ -1,3 +1,4 @@
+import Format
 import Glibc
 import Synchronization
 
@@ -41,6 +42,7 @@ package final class Backup: @unchecked Sendable {
 
     /// Copies the messages: seconds for a large inbox. Throws `LedgerError` or `FileError`; `nil` when cancelled.
     package func copy() throws -> [Item]? {
+        try leaveOutDamaged()
         guard let messages else { return items }
         let copy = "\(Place.backup)/\(Place.messages)"
         let path = try directory.full(copy)
@@ -83,6 +85,28 @@ package final class Backup: @unchecked Sendable {
         try directory.removeBackup()
     }
 
+    /// No restore takes a file that is damaged. An identity must not be missing for it, whatever else may.
+    private func leaveOutDamaged() throws(FileError) {
+        var sound: [Item] = []
+        for item in items {
+            if item.name.hasSuffix(".json"), !item.name.hasPrefix("\(Place.files)/") {
+                let bytes = try directory.read("\(Place.backup)/\(item.name)") ?? []
+                do throws(JSONError) {
+                    _ = try JSON(parsing: bytes)
+                } catch {
+                    guard !item.name.hasPrefix("\(Place.identities)/") else {
+                        throw FileError("cannot back up \(item.name): \(error)")
+                    }
+                    directory.report(item.name, "\(error); not in the backup")
+                    continue
+                }
+            }
+            sound.append(item)
+        }
+        items = sound
+    }
+
+    /// What a restore would not take is left out: it is not ours.
     private func link(_ name: String, depth: Int) throws(FileError) {
         for part in try directory.list(name) {
             let inner = "\(name)/\(part)"
@@ -92,7 +116,7 @@ package final class Backup: @unchecked Sendable {
             do throws(Failure) {
                 let found = try status(of: path)
                 isDirectory = found.isDirectory
-                if found.isRegular {
+                if found.isRegular, let limit = Restoration.limit(of: inner), found.st_size <= limit {
                     try directory.makeParents(of: "\(Place.backup)/\(inner)", isSynced: false)
                     guard Glibc.link(path, copy) == 0 else { throw .last }
                     items.append(Item(name: inner, size: Int(found.st_size), mode: found.st_mode & 0o777))

@@ -85,6 +85,7 @@ extension Daemon {
             return endBackup()
         }
         backups.current?.backup = backup
+        backups.current?.identities = ownIDs
         loop.isCopied = true
         backups.queue.async {
             let copied = Result { try backup.copy() }
@@ -112,7 +113,7 @@ extension Daemon {
         object["backup"] = .string(current.id)
         object["time"] = .number(current.time)
         object["version"] = .string(Version.text)
-        object["identities"] = .array(ownIDs.map { .string($0) })
+        object["identities"] = .array(current.identities.map { .string($0) })
         object["final"] = .bool(current.isFinal)
         return .object(object)
     }
@@ -173,7 +174,7 @@ extension Daemon {
             if isComplete { try turn.note(.disk, .info, "a backup was taken", reason: "backup") }
             return turn.after { self.endBackup { call.answer(["retired": false]) } }
         }
-        let retired = Retired(backup: current.id, time: current.time, identities: ownIDs)
+        let retired = Retired(backup: current.id, time: current.time, identities: current.identities)
         let directory = loop.directory
         backups.current?.isCompleting = true
         turn.after {
