@@ -5,6 +5,7 @@ From issue 4: `backup` while running, `restore`, `--final` retirement. Promise 1
 
 import io
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -239,6 +240,47 @@ class Running(Backups):
             command = [program("culver"), "restore", "-", "--state", str(state)]
             self.assertEqual(subprocess.run(command, stdin=file, capture_output=True).returncode, 0)
 
+
+    def test_a_backup_has_its_own_end_of_time(self):
+        """An identity that is made while the backup is copied is neither in it nor said to be."""
+        board, other = self.daemon("board", None), self.daemon("other", None)
+        for number in range(4000):
+            path = board.state / "groups" / f"g{number}" / "members.json"
+            path.parent.mkdir(parents=True)
+            path.write_text("[" + "[]," * 2000 + "[]]")
+        board_did, exported = board.did, json.loads(self.succeeds(other.tool("id", "export", "other", "-")).out)
+        kept = self.directory / "kept.tar"
+        process = start([program("culver"), "--socket", board.socket, "backup", str(kept)], stderr=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL)
+        eventually(lambda: (board.state / "backup").exists(), what="the backup's moment")
+        board.call("identity.import", identity=exported)
+        self.assertEqual(process.wait(60), 0)
+        end(process)
+        again = self.restore(kept, "again", None)
+        again.start()
+        self.assertEqual([row["did"] for row in rows(again.call("identity.list"))], [board_did])
+
+    def test_a_backup_is_written_to_a_file_and_replaces_nothing_else(self):
+        board = self.daemon("board", None)
+        board.did
+        path = self.directory / "there"
+        for make, remove in ((path.mkdir, path.rmdir), (lambda: os.mkfifo(path), path.unlink),
+                             (lambda: path.symlink_to("elsewhere"), path.unlink)):
+            make()
+            kind = path.lstat().st_mode
+            for command in (("backup", str(path)), ("backup", str(path), "--final"), ("id", "export", "board", str(path))):
+                self.assertIn("cannot write", self.fails(74, board.tool(*command)).err)
+            self.assertEqual(path.lstat().st_mode, kind)
+            remove()
+        self.assertNotIn("retired", board.call("status"))
+        path.write_text("old")
+        self.succeeds(board.tool("backup", str(path)))
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        locked = self.fails(75, tool("restore", str(path), "--state", str(board.state)))
+        self.assertIn("systemctl stop", locked.err)
+        board.stop()
+        full = self.fails(73, tool("restore", str(path), "--state", f"{board.state}/"))
+        self.assertIn(f"mv {board.state} {board.state}.old", full.err)
 
     def test_a_full_disk_is_said_and_changes_nothing(self):
         disk = SmallDisk(self)

@@ -3,7 +3,7 @@ import Control
 import Glibc
 
 /// A file that is there whole or not at all, for its owner alone: written beside its name, synced, and renamed. `-` is
-/// standard output. What was not finished goes with the value.
+/// standard output. What is there under its name is replaced if it is a file, and nothing else is. What was not finished goes with the value.
 final class NewFile {
     let path: String
     private let descriptor: Int32
@@ -20,6 +20,11 @@ final class NewFile {
         let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
         let name = path[slash...]
         guard !name.isEmpty else { throw Failure(.usage, "bad-path", "\(path) is no name of a file") }
+        var found = stat()
+        if lstat(path, &found) == 0, found.st_mode & S_IFMT != S_IFREG {
+            let words = found.st_mode & S_IFMT == S_IFDIR ? "it is a directory" : "there is something that is no file"
+            throw Failure(.io, "cannot-write", "cannot write \(path): \(words)", hint: "- is standard output")
+        }
         let draft = "\(path[..<slash]).\(name).\(getpid()).part"
         self.draft = draft
         descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -60,12 +65,6 @@ final class NewFile {
         guard opened >= 0 else { throw NewFile.failure(path) }
         defer { close(opened) }
         guard fsync(opened) == 0 else { throw NewFile.failure(path) }
-    }
-
-    /// Stays beside its name, because it may be worth something. Says where.
-    func leave() -> String {
-        isFinished = true
-        return draft ?? path
     }
 
     private static func failure(_ path: String) -> Failure {

@@ -154,12 +154,12 @@ struct Restore: ParsableCommand {
                 hint: "--state DIR names an empty state directory, for a packaged culverd /var/lib/culver")
         }
         let archive = try Archive(Pieces(file.text))
-        let (directory, lock) = try Files.opened(state)
+        let (directory, lock) = try opened(state)
         let restoration: Restoration
         do {
             restoration = try Restoration(into: directory, lock: lock)
         } catch {
-            let hint = error.kind == .exists ? "move it away: mv \(state) \(state).old" : nil
+            let hint = error.kind == .exists ? "move it away: mv \(bare(state)) \(bare(state)).old" : nil
             throw Failure(RPCError(error), hint: hint)
         }
         let about: JSON
@@ -176,6 +176,21 @@ struct Restore: ParsableCommand {
             throw Failure(RPCError(refusal))
         }
         tell(about)
+    }
+
+    private func opened(_ state: String) throws -> (StateDirectory, DirectoryLock) {
+        do {
+            return try Files.opened(state)
+        } catch var failure as Failure where failure.error.reason == "locked" {
+            failure.error.hint = "end the daemon first: systemctl stop culver culver.socket"
+            throw failure
+        }
+    }
+
+    /// Without the slashes at its end.
+    private func bare(_ path: String) -> String {
+        let end = path.lastIndex { $0 != "/" }
+        return end.map { String(path[...$0]) } ?? path
     }
 
     private func tell(_ about: JSON) {
