@@ -15,7 +15,8 @@ package struct Installation: Sendable, Equatable {
 }
 
 extension StateDirectory {
-    /// Reads `install.json`, or makes it when there is none or it is damaged.
+    /// Reads `install.json`, or makes it when there is none or it is damaged: removed, it takes this board for the
+    /// directory's own.
     package func installation(serial: [UInt8]? = boardSerial()) throws(FileError) -> Installation {
         let here = serial.map { Digest.sha256($0) } ?? []
         if let kept = try readInstallation() {
@@ -25,13 +26,6 @@ extension StateDirectory {
         let made = Installation(nonce: try newNonce(), serial: here, isForeign: false)
         try write(made)
         return try marked(made, here)
-    }
-
-    /// Takes this board for the directory's own, under a new nonce: it is another installation from here on.
-    package func adoptBoard(serial: [UInt8]? = boardSerial()) throws(FileError) -> Installation {
-        let made = Installation(nonce: try newNonce(), serial: serial.map { Digest.sha256($0) } ?? [], isForeign: false)
-        try write(made)
-        return try marked(made, made.serial)
     }
 
     private func marked(_ installation: Installation, _ here: [UInt8]) throws(FileError) -> Installation {

@@ -96,7 +96,8 @@ extension Daemon {
             checks.append(
                 Check(
                     "clone", .warn, "the state directory was made on another board: the two must not run at once",
-                    hint: "culver log --kind clone"))
+                    hint: "once the other one is gone for good: systemctl stop culver culver.socket; rm "
+                        + "\(loop.directory.path)/install.json; systemctl start culver.socket culver"))
         }
         return checks
     }
