@@ -93,14 +93,14 @@ install: build                        ## install programs, configuration and sys
 	    install -D -m 0644 config/man/$$page "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
 	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
-	$(BUILT)/culver --generate-completion-script bash \
+	umask 022; $(BUILT)/culver --generate-completion-script bash \
 	    > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/culver"
-	$(BUILT)/culver --generate-completion-script zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_culver"
-	$(BUILT)/culver --generate-completion-script fish \
+	umask 022; $(BUILT)/culver --generate-completion-script zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_culver"
+	umask 022; $(BUILT)/culver --generate-completion-script fish \
 	    > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/culver.fish"
 	@if [ ! -e "$(DESTDIR)$(SYSCONF)/culver/culver.conf" ]; then \
 	    install -m 0644 config/culver.conf "$(DESTDIR)$(SYSCONF)/culver/culver.conf"; fi
-	sed 's|/usr/bin/culverd|$(PREFIX)/bin/culverd|' config/culver.service > "$(DESTDIR)$(UNITS)/culver.service"
+	umask 022; sed 's|/usr/bin/culverd|$(PREFIX)/bin/culverd|' config/culver.service > "$(DESTDIR)$(UNITS)/culver.service"
 	install -m 0644 config/culver.socket "$(DESTDIR)$(UNITS)/culver.socket"
 	install -D -m 0644 config/culver.sysusers "$(DESTDIR)$(SYSTEM)/sysusers.d/culver.conf"
 	install -D -m 0644 config/culver.tmpfiles "$(DESTDIR)$(SYSTEM)/tmpfiles.d/culver.conf"

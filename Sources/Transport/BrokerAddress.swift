@@ -54,7 +54,7 @@ package struct BrokerAddress: Sendable, Equatable, CustomStringConvertible {
     private static func network(_ rest: Substring, defaultPort: UInt16) throws(TransportError) -> Place {
         let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
         guard !authority.contains("@") else {
-            throw .refused("user and password do not belong in the URL; set user and password_file")
+            throw .refused("user and password do not belong in the URL; set username and password_file")
         }
         guard !authority.contains(where: { "/?#".contains($0) || $0.isWhitespace }) else {
             throw .refused("a broker's URL ends after host and port")

@@ -50,6 +50,18 @@ struct Access: Sendable {
         return grants.compactMap(\.identity)
     }
 
+    /// Grants to users and groups that the system does not know, as they are written: nobody has them.
+    var unknown: [String] {
+        (readers + senders + admins).compactMap { grant in
+            switch grant.subject {
+            // Where there is no package nobody has made it.
+            case .group("culver"): nil
+            case .group(let name): Names.group(name) == nil ? "@\(name)" : nil
+            case .user(let name): Names.user(name) == nil ? name : nil
+            }
+        }
+    }
+
     private static func matches(_ grant: Grant, _ peer: Peer) -> Bool {
         switch grant.subject {
         case .group(let name):

@@ -92,7 +92,8 @@ extension Daemon {
             do {
                 return try setting(section)
             } catch {
-                let text = "broker \(section.name) is not used: \(error)"
+                let isUsed = hasDialled && brokers.trouble(section.name) == nil
+                let text = "broker \(section.name) \(isUsed ? "stays as it was" : "is not used"): \(error)"
                 log(.error, text)
                 loop.add(
                     .chore { turn in
@@ -125,8 +126,12 @@ extension Daemon {
     /// The first line of the file, without its end.
     private func password(_ file: String) throws(FileError) -> [UInt8] {
         let path = Host.credential(file)
+        guard path.hasPrefix("/") else {
+            throw FileError("cannot read the password: nobody handed us a credential \(path)")
+        }
         guard let bytes = Host.read(path, limit: 4096) else {
-            throw FileError("cannot read the password file \(path)")
+            let words = String(cString: strerror(errno)).lowercased()
+            throw FileError("cannot read the password file \(path): \(words)")
         }
         return Array(bytes.prefix { $0 != 10 && $0 != 13 })
     }

@@ -42,9 +42,15 @@ extension Daemon {
                 try turn.note(.config, .info, text, reason: "reloaded")
             })
         declareContacts()
-        keepTextfile()
+        keepTextfile(insteadOf: old.agent.metricsFile)
+        warnOfStrangeNames()
         changeBrokers()
         log(.info, text)
+    }
+
+    /// They may come to be while we run, so it is no error.
+    func warnOfStrangeNames() {
+        for name in access.unknown { log(.warning, "[access] \(name): this machine has no such user or group") }
     }
 }
 

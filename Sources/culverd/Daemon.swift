@@ -134,6 +134,7 @@ import Transport
         finishRemovals()
         if !facebook.identities.isEmpty || !makeFirstIdentity() { dialBrokers() }
         keepTextfile()
+        warnOfStrangeNames()
         log(.info, "culverd \(Version.text) is ready at \(configuration.agent.socket)")
         reportToSupervisor()
         later(5) { _ in Host.giveBackMemory() }
@@ -294,9 +295,9 @@ import Transport
     private func declare(_ section: ContactSettings, _ turn: inout Turn) throws {
         guard let id = ID(section.id) else { return }
         guard facebook.identity(id.address) == nil, !id.isBroadcast else {
-            return try turn.note(
-                .config, .warning, "[contact \(section.name)] is not used: \(id) is no other's identity",
-                did: id.text, reason: "bad-contact")
+            let text = "[contact \(section.name)] is not used: \(id) is no other's identity"
+            turn.after { self.log(.warning, text) }
+            return try turn.note(.config, .warning, text, did: id.text, reason: "bad-contact")
         }
         var contact = facebook.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
         guard !contact.isDeclared || contact.name != section.name else { return }
@@ -305,9 +306,14 @@ import Transport
             var nameless = other
             nameless.name = nil
             loop.book.learn(.contact(nameless))
-            try turn.note(
-                .contact, .warning, "\(other.id) is no longer \(section.name): the configuration gives it to \(id)",
-                did: other.id.text, reason: "name-taken")
+            let text = "\(other.id) is no longer \(section.name): the configuration gives it to \(id)"
+            turn.after { self.log(.warning, text) }
+            try turn.note(.contact, .warning, text, did: other.id.text, reason: "name-taken")
+        }
+        if let own = facebook.identities.first(where: { $0.id.name == section.name }) {
+            let text = "[contact \(section.name)]: \(section.name) goes on meaning our own \(own.id), not \(id)"
+            turn.after { self.log(.warning, text) }
+            try turn.note(.config, .warning, text, did: id.text, reason: "name-taken")
         }
         contact.name = section.name
         contact.isDeclared = true

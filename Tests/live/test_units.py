@@ -347,8 +347,12 @@ class Reloading(Supervised):
         # One that cannot be used as it is written stays as it was.
         self.write(board, second.url, "username = x\npassword_file = /nonexistent")
         self.hup(board)
-        self.assertIn("/nonexistent", board.log)
+        self.assertIn("default stays as it was: cannot read the password file /nonexistent: no such file", board.log)
         self.succeeds(board.tool("send", peer.did, "still", "--wait", "delivered"))
+        self.write(board, second.url, "username = x\npassword_file = word")
+        self.hup(board)
+        self.assertIn("nobody handed us a credential word", board.log)
+        self.assertIn("LoadCredential=word:", board.tool("doctor").out + board.tool("doctor").err)
 
     def test_nothing_is_lost_and_nothing_comes_twice_while_brokers_come_and_go(self):
         first = self.broker()
@@ -394,6 +398,33 @@ class Reloading(Supervised):
             self.hup(board)
             self.assertEqual("read the configuration" in board.log[before:], level != "error", level)
 
+    def test_what_a_good_file_says_in_vain_is_in_the_log(self):
+        board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
+        own, other = board.did, "porch@12PqqF8eHFwfb1fs8My3bxzqQyGXXCQQRM"
+        third = "garden@1HufnkADajevJUWAXNFTbHxNxFHQC7hnpx"
+        board.call("contact.add", did=third, name="gate")
+        self.write(
+            board, "mqtt://127.0.0.1:9",
+            f"[access]\nsender = @nosuch nobody-here\n[contact me]\nid = {own}\n[contact gate]\nid = {other}")
+        self.hup(board)
+        for words in (
+            "[access] @nosuch: this machine has no such", "[access] nobody-here:", f"[contact me] is not used: {own}",
+            f"{third} is no longer gate",
+        ):
+            eventually(lambda: f"<4>{words}" in board.log, what=words)
+        name = rows(board.call("identity.list"))[0]["name"]
+        self.write(board, "mqtt://127.0.0.1:9", f"[contact {name}]\nid = {other}")
+        self.hup(board)
+        eventually(lambda: f"{name} goes on meaning our own {own}" in board.log, what=board.log)
+
+    def test_the_metrics_go_to_another_file_at_once(self):
+        board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
+        for name in ("first", "nonexistent/second", "third", "nonexistent/fourth"):
+            file = self.directory / name
+            self.write(board, "mqtt://127.0.0.1:9", f"[agent]\nmetrics_file = {file}")
+            self.hup(board)
+            eventually(lambda: file.exists() or f"cannot write {file}" in board.log, what=f"{file}: {board.log}")
+
     def test_the_environment_beats_the_files_at_a_reload_too(self):
         board = self.daemon("board", None, url="mqtt://127.0.0.1:9", begin=False)
         board.environment.update(CULVER_AGENT_STRANGERS="closed", CULVER_BROKER_URL="mqtt://127.0.0.1:11")
@@ -427,6 +458,31 @@ class Units(Installing):
         score = re.search(r"Overall exposure level for culver.service: ([0-9.]+)", said.stdout)
         self.assertIsNotNone(score, said)
         self.assertLessEqual(float(score[1]), 1.2, said.stdout)
+
+    def test_everybody_may_read_them_whatever_the_umask_of_who_installs(self):
+        before = os.umask(0o077)
+        try:
+            tree = self.installed()
+        finally:
+            os.umask(before)
+        files = [path for path in tree.rglob("*") if path.is_file()]
+        self.assertGreater(len(files), 12)
+        self.assertEqual([path for path in files if path.stat().st_mode & 0o044 != 0o044], [])
+
+    def test_purging_names_every_identity_whose_key_it_destroys(self):
+        script = (CONFIG / "debian/culver.postrm").read_text()
+        for place in ("/var/lib/culver", "/etc/culver"):
+            script = script.replace(place, f"{self.directory}{place}")
+        identities = self.directory / "var/lib/culver/identities"
+        for address, visa in (("1Huf", '{"did":"garden@1Huf","data":"{\\"did\\":\\"x\\"}"}'), ("12Pq", None)):
+            (identities / address).mkdir(parents=True)
+            (identities / address / "secret.json").write_text("{}")
+            if visa:
+                (identities / address / "visa.json").write_text(visa)
+        said = subprocess.run(["sh", "-c", script, "postrm", "purge"], capture_output=True, text=True, timeout=20)
+        self.assertEqual((said.returncode, said.stdout), (0, ""), said)
+        self.assertEqual(said.stderr.splitlines()[1:], ["  12Pq", "  garden@1Huf"])
+        self.assertFalse((self.directory / "var/lib/culver").exists())
 
     def test_systemd_finds_nothing_to_say_about_them(self):
         for prefix in ("/usr", "/usr/local"):
@@ -634,6 +690,18 @@ class Running(Installing):
         with self.assertRaises(AssertionError):
             system.control("start", "culver.service")
         self.assertEqual((system.shows("NRestarts"), system.shows("ExecMainStatus")), ("0", "78"))
+
+    def test_one_who_knocks_does_not_have_a_wrong_configuration_tried_for_ever(self):
+        # As on a slow board: by systemd's own limit, 20 in 2 s, it would never end.
+        system = System(self, "ExecStartPre=/bin/sleep 0.15", "[nonsense]\n")
+        system.control("start", "culver.socket")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(system.socket)
+        eventually(lambda: system.shows("ActiveState", "culver.socket") == "failed", what=system.words)
+        self.assertLessEqual(system.words.count("there is no such section"), 5)
+        (system.root / "etc/culver/culver.conf.d/test.conf").write_text("")
+        system.control("start", "culver.service")
+        self.assertIn("version", system.call("hello"))
 
 
 if __name__ == "__main__":

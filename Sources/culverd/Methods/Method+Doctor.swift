@@ -64,9 +64,17 @@ extension Daemon {
                 trouble: brokers.trouble(section.name))
             consultation.probe(subject, nonce, at: index)
         } catch {
+            let words = "\(section.name) cannot be used: \(error)"
             consultation.take(
-                [Check("broker", .fail, "\(section.name) is not used: \(error)", hint: "culverd --check")], of: index)
+                [Check("broker", .fail, words, hint: section.passwordFile.map(cureOfPassword))], of: index)
         }
+    }
+
+    /// Of a password that we could not read.
+    private func cureOfPassword(_ file: String) -> String {
+        guard file.hasPrefix("/") else { return "LoadCredential=\(file):PATH in the unit, see culverd(8)" }
+        guard Glibc.access(file, F_OK) == 0 else { return "write the password to \(file), in one line" }
+        return "chown root:culver \(file) && chmod 640 \(file)"
     }
 
     /// A broker may still hold some of them for us.

@@ -4,10 +4,11 @@ import Store
 /// `metrics_file` of `[agent]`: written at the start, once a minute and at the end. A file that cannot be written is an
 /// event when that begins, and stops nothing.
 extension Daemon {
-    /// To be called at the start and whenever the configuration was read.
-    func keepTextfile() {
-        guard configuration.agent.metricsFile != nil else { return textfileTimer = nil }
-        guard textfileTimer == nil else { return }
+    /// To be called at the start and whenever the configuration was read; a file of another name is written at once.
+    func keepTextfile(insteadOf old: String? = nil) {
+        guard let path = configuration.agent.metricsFile else { return textfileTimer = nil }
+        guard textfileTimer == nil || path != old else { return }
+        isTextfileFailing = false
         let timer = DispatchSource.makeTimerSource(queue: .main)
         timer.schedule(deadline: .now(), repeating: 60, leeway: .seconds(5))
         timer.setEventHandler { [weak self] in MainActor.assumeIsolated { self?.writeTextfile() } }
