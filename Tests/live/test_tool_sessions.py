@@ -35,6 +35,12 @@ class OneBoard(Story):
         self.assertIsInstance(self.succeeds(tool("status", "--socket", self.board.socket, "--json")).json, dict)
         self.assertEqual(self.succeeds(self.board.tool("inbox", "--json")).lines, [])
 
+    def test_the_brokers_are_those_of_the_status(self):
+        status = self.succeeds(self.board.tool("status", "--json")).json
+        listed = self.succeeds(self.board.tool("broker", "list", "--json")).json
+        self.assertEqual([row["name"] for row in listed["brokers"]], [row["name"] for row in status["brokers"]])
+        self.assertIn("mqtt://127.0.0.1:9", self.succeeds(self.board.tool("broker", "list")).out)
+
     def test_a_closed_stream_is_an_error_and_not_the_socket(self):
         for closing, arguments in (("<&-", ("send", HULK, "-")), (">&-", ("id", "list"))):
             run = ["sh", "-c", f'exec "$@" {closing}', "sh", program("culver"), "--socket", self.board.socket, *arguments]
