@@ -27,7 +27,8 @@ struct Culver: ParsableCommand {
         version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
-            Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, BackUp.self, Restore.self, Trial.self,
+            Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, Brokers.self, BackUp.self, Restore.self,
+            Trial.self,
         ],
         defaultSubcommand: Status.self)
 }

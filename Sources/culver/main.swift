@@ -1,3 +1,4 @@
 import Glibc
 
+StandardStreams.hold()
 exit(Tool.run(CommandLine.arguments))

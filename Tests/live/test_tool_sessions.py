@@ -13,7 +13,7 @@ from harness import Story, eventually, program, rows, tool
 HASTE = "[delivery]\nreceipt_timeout = 2s"
 HULK = "hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj"
 MISTYPED = "hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEk"
-USAGE, DATA, NO_INPUT, UNKNOWN, NO_DAEMON, EXISTS, NOT_NOW, ENDED = 64, 65, 66, 67, 69, 73, 75, 76
+USAGE, DATA, NO_INPUT, UNKNOWN, NO_DAEMON, EXISTS, NOT_NOW, ENDED, IO = 64, 65, 66, 67, 69, 73, 75, 76, 74
 
 
 class OneBoard(Story):
@@ -34,6 +34,17 @@ class OneBoard(Story):
         self.assertIsInstance(self.succeeds(self.board.tool("--json", "status")).json, dict)
         self.assertIsInstance(self.succeeds(tool("status", "--socket", self.board.socket, "--json")).json, dict)
         self.assertEqual(self.succeeds(self.board.tool("inbox", "--json")).lines, [])
+
+    def test_the_brokers_are_those_of_the_status(self):
+        status = self.succeeds(self.board.tool("status", "--json")).json
+        listed = self.succeeds(self.board.tool("broker", "list", "--json")).json
+        self.assertEqual([row["name"] for row in listed["brokers"]], [row["name"] for row in status["brokers"]])
+        self.assertIn("mqtt://127.0.0.1:9", self.succeeds(self.board.tool("broker", "list")).out)
+
+    def test_a_closed_stream_is_an_error_and_not_the_socket(self):
+        for closing, arguments in (("<&-", ("send", HULK, "-")), (">&-", ("id", "list"))):
+            run = ["sh", "-c", f'exec "$@" {closing}', "sh", program("culver"), "--socket", self.board.socket, *arguments]
+            self.assertEqual(subprocess.run(run, capture_output=True, timeout=60).returncode, IO)
 
     def test_who_sends_before_the_first_identity_is_there_may_try_again(self):
         # How often the new board says so depends on the machine; that nobody is unknown to it does not.

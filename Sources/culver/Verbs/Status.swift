@@ -102,7 +102,7 @@ struct Status: ParsableCommand {
         return words
     }
 
-    private static func words(forBroker broker: JSON) -> String {
+    static func words(forBroker broker: JSON) -> String {
         var words = "\(broker.text("name")) \(broker.text("url")) \(broker.text("state"))"
         if let version = broker["version"] { words += ", MQTT \(version.string ?? version.text)" }
         if let reason = broker["reason"]?.string { words += ": \(reason)" }
