@@ -26,7 +26,7 @@ package struct Statement: Sendable, Equatable {
     }
 
     /// As this identity signed it; `nil` for anything else.
-    init?(_ bytes: [UInt8], by identity: Identity) {
+    package init?(_ bytes: [UInt8], by identity: Identity) {
         guard let json = try? JSON(parsing: bytes), let text = json["data"]?.string,
             let signature = json["signature"]?.string.flatMap(Base64.decode), let data = try? JSON(parsing: text),
             data["signed"]?.string == "state", data["did"]?.string == identity.id.bare.text,

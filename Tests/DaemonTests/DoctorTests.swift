@@ -1,3 +1,4 @@
+import Agent
 import Control
 import DIMP
 import Desk
@@ -37,6 +38,8 @@ import Transport
             ("mqtts://b.lan:8883", "TLS: certificate verify failed: self-signed certificate", "ca_file = FILE"),
             ("mqtts://b.lan:8883", "TLS: certificate verify failed: certificate has expired", "renew the broker's"),
             ("mqtts://b.lan:8883", "TLS: tlsv13 alert certificate required", "cert_file = FILE and key_file"),
+            ("mqtts://b.lan:8883", "cannot reach it: TLS: certificate verify failed", "openssl x509 -dates"),
+            ("mqtts://b.lan:8883", "cannot read /x/ca.pem: no such file or directory", "names that file"),
             ("mqtt://b.lan:1883", "the broker refuses us: not authorized", "[broker] username = NAME"),
             ("mqtt://b.lan:1883", "no answer within 10 s", "mqtts://b.lan:1883 if the broker wants TLS"),
         ])
@@ -87,19 +90,29 @@ import Transport
         #expect(BrokerAdvice.access(subject, finding).result == .ok)
     }
 
-    @Test("the directory is well when our own meta and visa stand there, not anything")
+    @Test("the directory is well when our own meta, newest visa and signed state stand there, not anything")
     func directory() throws {
         let subject = try subject("mqtt://b.lan", trouble: nil)
         let (topics, identity) = (subject.setting.topics, subject.identities[0])
         var finding = BrokerProbe.Finding()
         finding.retained[topics.text(.meta(identity.id.address))] = JSON.object(identity.meta.json).bytes
-        finding.retained[topics.text(.state(identity.id.address))] = [1]
+        let statement = Statement(isOnline: true, at: identity.visa.time, boot: "b")
+        let state = topics.text(.state(identity.id.address))
+        finding.retained[state] = try statement.signed(by: identity, with: [])
         finding.retained[topics.text(.visa(identity.id.address))] = Array("{}".utf8)
         let check = BrokerAdvice.directory(subject, finding)
         #expect(check.result == .fail)
         #expect(check.text.contains("/visa"))
         finding.retained[topics.text(.visa(identity.id.address))] = JSON.object(identity.visa.json).bytes
         #expect(BrokerAdvice.directory(subject, finding).result == .ok)
+        finding.retained[state] = Array("{\"data\":\"{}\",\"signature\":\"\"}".utf8)
+        #expect(BrokerAdvice.directory(subject, finding).text.contains("/state"))
+        finding.retained[state] = try statement.signed(by: identity, with: [])
+        let older = try Document.visa(
+            of: identity.id, name: "moki", key: identity.visaKeys[0].publicKey, time: identity.visa.time - 100,
+            signedBy: identity.secret)
+        finding.retained[topics.text(.visa(identity.id.address))] = JSON.object(older.json).bytes
+        #expect(BrokerAdvice.directory(subject, finding).text.contains("/visa"))
     }
 
     @Test("what the broker kept of a hundred is told")

@@ -49,6 +49,9 @@ import Transport
         let section = name == BrokerSettings.plain ? "[broker]" : "[broker \(name)]"
         let words = reason.utf8
         let port = if case .network(_, let port) = options.address.place { "\(port)" } else { "" }
+        if words.has("cannot read ") {
+            return "\(section) names that file: put it there, or correct the line; the daemon's user must read it"
+        }
         if words.has("is not for") {
             return "\(section) url = mqtts://NAME:\(port), with a name that the broker's certificate is for"
         }
@@ -56,7 +59,10 @@ import Transport
             || words.has("certificate verify failed")
         {
             if words.has("expired") { return "renew the broker's certificate, or set the clock: timedatectl" }
+            // libmosquitto does not always say why: an expired one is no matter of ca_file.
+            let isUnexplained = reason.hasSuffix("certificate verify failed")
             return "\(section) ca_file = FILE, with the certificate of who signed the broker's"
+                + (isUnexplained ? "; if it is that: openssl x509 -dates tells whether one has expired" : "")
         }
         if words.has("expired") || words.has("not yet valid") {
             return "renew the broker's certificate, or set the clock: timedatectl"
@@ -120,7 +126,8 @@ import Transport
             let reason =
                 finding.denied[topic] ?? finding.lost
                 ?? "what was written to it did not come back: the broker denies writing or reading it"
-            return Check("access", .fail, "\(name): \(topic): \(reason)", hint: acl(subject, identity, topic))
+            let hint = reason.utf8.has("QoS") ? "in mosquitto.conf: max_qos 2" : acl(subject, identity, topic)
+            return Check("access", .fail, "\(name): \(topic): \(reason)", hint: hint)
         }
         return Check("access", .ok, "\(name): what is written to our own topics comes back")
     }
@@ -133,11 +140,12 @@ import Transport
             let meta = finding.retained[topics.text(.meta(address))].flatMap { try? Meta(try? JSON(parsing: $0)) }
             if meta?.vouches(for: identity.id) != true { missing.append(topics.text(.meta(address))) }
             let visa = finding.retained[topics.text(.visa(address))].flatMap { try? Document(try? JSON(parsing: $0)) }
-            if (try? visa?.check(about: identity.id, meta: identity.meta)) == nil {
-                missing.append(topics.text(.visa(address)))
-            }
+            // An older one names a key that is not ours any more: what is written with it cannot be opened.
+            let isOurs = (try? visa?.check(about: identity.id, meta: identity.meta)) != nil
+            if !isOurs || (visa?.time ?? 0) < identity.visa.time { missing.append(topics.text(.visa(address))) }
             let state = topics.text(.state(address))
-            if index == 0, finding.retained[state] == nil { missing.append(state) }
+            let statement = finding.retained[state].flatMap { Statement($0, by: identity) }
+            if index == 0, statement == nil { missing.append(state) }
         }
         guard let first = missing.first else {
             return Check("directory", .ok, "\(name): meta, visa and state stand there for those who know our ID")

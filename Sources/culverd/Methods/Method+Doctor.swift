@@ -21,7 +21,9 @@ extension Daemon {
         let isAdmin = access.role(of: request.call.peer) == .admin
         let fixes = try request.params.flag("fix")
         guard isAdmin || !fixes else {
-            throw RPCError(exit: .notPermitted, reason: "not-permitted", message: "to fix needs the role admin")
+            throw RPCError(
+                exit: .notPermitted, reason: "not-permitted", message: "to fix needs the role admin",
+                hint: "call it as root, or give the role in [access] of culver.conf")
         }
         var checks = [Check("daemon", .ok, "culverd \(Version.text) runs with \(configuration.agent.state)")]
         checks.append(clock(turn.now))

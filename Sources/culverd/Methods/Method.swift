@@ -50,7 +50,9 @@ extension Daemon {
                 RPCError(
                     exit: .notPermitted, reason: "not-permitted",
                     message: "\(call.method) needs the role \(method.role.rawValue)",
-                    hint: "give it in [access] of culver.conf, or join the group culver"))
+                    hint: method.role == .admin
+                        ? "call it as root, or give the role in [access] of culver.conf"
+                        : "give it in [access] of culver.conf, or join the group culver"))
         }
         guard !isStopping else { return call.fail(.stopping) }
         guard !backups.isRetiring || Backups.answered.contains(method.name) else { return call.fail(.retiring) }
