@@ -62,12 +62,13 @@ extension Daemon {
     /// The will is what it was signed as before the connection; what is stated while connected may say more.
     func state(under address: Address, on broker: String, answering other: String?) {
         guard let other, let identity = facebook.identity(address) else {
-            return brokers.state(nil, of: address, on: broker)
+            brokers[broker]?.state(nil, of: address)
+            return
         }
         let others = facebook.identities.filter { $0.id.address != address }
         let statement = Statement(isOnline: true, at: began, boot: boot, answers: other)
         pool.run(lane: "presence", { try? statement.signed(by: identity, with: others) }) { [weak self] online in
-            self?.brokers.state(online, of: address, on: broker)
+            self?.brokers[broker]?.state(online, of: address)
         }
     }
 
@@ -76,7 +77,7 @@ extension Daemon {
         guard !hasDialled else { return [:] }
         var starts: [String: Int] = [:]
         for broker in configuration.brokers {
-            starts[broker.name] = try store.value(key: Brokers.startKey(broker.name)).flatMap { Int($0) }
+            starts[broker.name] = try store.value(key: Broker.startKey(broker.name)).flatMap { Int($0) }
         }
         return starts
     }
@@ -87,12 +88,12 @@ extension Daemon {
         return "culver-" + Hex.encode(Digest.sha256(installation.nonce + machine).prefix(8))
     }
 
-    private func settings() -> [Brokers.Setting] {
+    private func settings() -> [BrokerSetting] {
         configuration.brokers.compactMap { section in
             do {
                 return try setting(section)
             } catch {
-                let isUsed = hasDialled && brokers.trouble(section.name) == nil
+                let isUsed = brokers[section.name]?.isConnected == true
                 let text = "broker \(section.name) \(isUsed ? "stays as it was" : "is not used"): \(error)"
                 log(.error, text)
                 loop.add(
@@ -105,7 +106,7 @@ extension Daemon {
     }
 
     /// Throws what is wrong with the section.
-    func setting(_ section: BrokerSettings) throws -> Brokers.Setting {
+    func setting(_ section: BrokerSettings) throws -> BrokerSetting {
         var options = BrokerOptions(
             name: section.name, address: try BrokerAddress(url: section.url), clientID: clientID)
         options.username = section.username.map { filled($0) }
@@ -115,7 +116,7 @@ extension Daemon {
         options.keyFile = section.keyFile.map(Host.credential)
         options.keepAlive = section.keepAlive
         options.maximumPacket = UInt32(configuration.limits.message + 4096)
-        return Brokers.Setting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
+        return BrokerSetting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
     }
 
     private func filled(_ template: String) -> String {

@@ -42,8 +42,8 @@ extension Daemon {
     private var statusWords: String {
         if isStopping { return "ending" }
         if loop.messenger.twin != nil { return "standing back: another board has our keys" }
-        let states = configuration.brokers.map { brokers.conditions[$0.name]?.state }
-        let connected = states.count { $0 == "connected" }
+        let states = configuration.brokers.map { brokers[$0.name]?.condition.state }
+        let connected = states.count { $0 == .connected }
         var words = "\(connected) of \(states.count) broker\(states.count == 1 ? "" : "s") connected"
         let waiting = (try? store.outboxSize().count) ?? 0
         if waiting > 0 { words += ", \(waiting) message\(waiting == 1 ? "" : "s") on the way" }

@@ -212,8 +212,8 @@ import Transport
         case .publish(let parcel): brokers.publish(parcel)
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
-        case .keep(let addresses, let broker): brokers.keep(addresses, on: broker)
-        case .abandon(let address, let broker): brokers.abandon(address, on: broker)
+        case .keep(let addresses, let broker): brokers[broker]?.keep(addresses)
+        case .abandon(let address, let broker): brokers[broker]?.abandon(address)
         case .state(let address, let broker, let other): state(under: address, on: broker, answering: other)
         case .standBack:
             log(

@@ -18,7 +18,7 @@ import Transport
         var options = BrokerOptions(name: name, address: try BrokerAddress(url: url), clientID: "culver-1")
         options.username = user
         return BrokerProbe.Subject(
-            setting: Brokers.Setting(options: options, topics: Topics(root: "dim/v1"), url: url),
+            setting: BrokerSetting(options: options, topics: Topics(root: "dim/v1"), url: url),
             identities: [try Self.moki.get()], trouble: trouble)
     }
 

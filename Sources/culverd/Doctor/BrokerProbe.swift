@@ -19,7 +19,7 @@ import Transport
 /// after two minutes. Nothing is written to others.
 @MainActor final class BrokerProbe {
     struct Subject {
-        var setting: Brokers.Setting
+        var setting: BrokerSetting
         var identities: [Identity]
         /// What the daemon's own link has to say; `nil` when it is connected.
         var trouble: String?

@@ -63,13 +63,19 @@ extension Daemon {
         do {
             let subject = BrokerProbe.Subject(
                 setting: try setting(section), identities: Array(facebook.identities.prefix(16)),
-                trouble: brokers.trouble(section.name))
+                trouble: trouble(of: section.name))
             consultation.probe(subject, nonce, at: index)
         } catch {
             let words = "\(section.name) cannot be used: \(error)"
             consultation.take(
                 [Check("broker", .fail, words, hint: section.passwordFile.map(cureOfPassword))], of: index)
         }
+    }
+
+    /// Why a broker is not connected; `nil` when it is.
+    private func trouble(of name: String) -> String? {
+        guard let broker = brokers[name] else { return "not dialled yet" }
+        return broker.trouble
     }
 
     /// Of a password that we could not read.

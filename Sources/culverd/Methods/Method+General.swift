@@ -95,7 +95,7 @@ extension Daemon {
     }
 
     private func url(_ broker: String) -> String {
-        brokers.url(broker) ?? configuration.brokers.first { $0.name == broker }?.url ?? ""
+        brokers[broker]?.setting.url ?? configuration.brokers.first { $0.name == broker }?.url ?? ""
     }
 
     /// Those that are configured, as long as none was dialled.
@@ -104,13 +104,13 @@ extension Daemon {
     }
 
     private func broker(_ name: String) -> JSON {
-        let condition = brokers.conditions[name]
+        let condition = brokers[name]?.condition ?? Broker.Condition()
         var object: JSONObject = [
             "name": .string(name), "url": .string(url(name)),
-            "state": .string(condition?.state ?? "connecting"),
+            "state": .string(condition.state.rawValue),
         ]
-        if let version = condition?.version { object["version"] = .string(version) }
-        if let reason = condition?.reason { object["reason"] = .string(reason) }
+        if let version = condition.version { object["version"] = .string(version) }
+        if let reason = condition.reason { object["reason"] = .string(reason) }
         return .object(object)
     }
 }

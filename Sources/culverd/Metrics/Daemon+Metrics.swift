@@ -154,11 +154,11 @@ extension Daemon {
 
     private func measureBrokers(_ out: inout Exposition) {
         let names = brokerNames
-        func traffic(_ name: String) -> Brokers.Traffic { brokers.traffic[name] ?? Brokers.Traffic() }
+        func traffic(_ name: String) -> Traffic { brokers[name]?.traffic ?? Traffic() }
         out.begin("culver_broker_connected", .gauge, "1: connected.")
-        for name in names { out.sample(brokers.conditions[name]?.state == "connected" ? 1 : 0, ["broker": name]) }
+        for name in names { out.sample(brokers[name]?.condition.state == .connected ? 1 : 0, ["broker": name]) }
         out.begin("culver_broker_info", .gauge, "The version of MQTT spoken, empty while it is away.")
-        for name in names { out.sample(1, ["broker": name, "mqtt": brokers.conditions[name]?.version ?? ""]) }
+        for name in names { out.sample(1, ["broker": name, "mqtt": brokers[name]?.condition.version ?? ""]) }
         out.begin("culver_broker_connections_total", .counter, "Connections made; all but the first are reconnects.")
         for name in names { out.sample(traffic(name).connections, ["broker": name]) }
         out.begin("culver_broker_losses_total", .counter, "Connections lost, and attempts that failed.")
@@ -177,9 +177,9 @@ extension Daemon {
             out.sample(traffic(name).lost, ["broker": name, "answer": "lost"])
         }
         out.begin("culver_broker_unacknowledged", .gauge, "Publications that the broker has not answered yet.")
-        for name in names { out.sample(brokers.unacknowledged(name), ["broker": name]) }
+        for name in names { out.sample(brokers[name]?.unacknowledged ?? 0, ["broker": name]) }
         out.begin("culver_broker_queued", .gauge, "Publications that wait for room on the connection.")
-        for name in names { out.sample(brokers.queued(name), ["broker": name]) }
+        for name in names { out.sample(brokers[name]?.queued ?? 0, ["broker": name]) }
         out.begin("culver_broker_received_total", .counter, "Publications that came from the broker.")
         for name in names { out.sample(traffic(name).received, ["broker": name]) }
         out.begin("culver_broker_received_bytes_total", .counter, "Bytes of their payloads.")
