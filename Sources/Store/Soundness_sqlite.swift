@@ -13,8 +13,14 @@ package enum Soundness: Sendable, Equatable {
 
     /// `isAlone`: nobody writes to it, so that no lock and no log is made for the look.
     package init(ofDatabase path: String, isAlone: Bool, within seconds: Double) {
-        guard access(path, F_OK) == 0 else {
+        var found = stat()
+        guard stat(path, &found) == 0 else {
             self = errno == ENOENT ? .absent : .unknown(Failure.last.words)
+            return
+        }
+        // SQLite would wait for whoever writes to a pipe.
+        guard found.st_mode & S_IFMT == S_IFREG else {
+            self = .unknown("it is no file")
             return
         }
         var opened: OpaquePointer?

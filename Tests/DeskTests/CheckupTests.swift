@@ -305,6 +305,14 @@ import Testing
         #expect(found.map(\.result) == [.fail])
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == bytes)
     }
+
+    @Test("a pipe in the database's place is no file, and nobody waits for who writes to it")
+    func pipe() throws {
+        #expect(mkfifo("\(state.path)/\(Place.messages)", 0o600) == 0)
+        let found = bad()
+        #expect(found.map(\.name) == ["database"])
+        #expect(found.map(\.result) == [.warn])
+    }
 }
 
 extension RSAPublicKey {

@@ -42,12 +42,11 @@ private struct Round {
                 continue
             }
             let (path, place) = ("\(path)/\(name)", place.isEmpty ? name : "\(place)/\(name)")
-            let flags = O_RDONLY | O_NONBLOCK
-            judge(path, place, status) { () throws(Failure) in try Descriptor(name, in: directory, flags) }
+            judge(path, place, status) { () throws(Failure) in try Descriptor(name, in: directory, O_RDONLY) }
             if status.isRegular, isAside(name), found.aside.count < Inspection.limit { found.aside.append(path) }
             guard status.isDirectory, place.utf8.filter({ $0 == UInt8(ascii: "/") }).count < 6 else { continue }
             do throws(Failure) {
-                try visit(Descriptor(name, in: directory, flags | O_DIRECTORY), path, place)
+                try visit(Descriptor(name, in: directory, O_RDONLY | O_DIRECTORY), path, place)
             } catch {
                 guard !error.isAbsent else { continue }
                 add(Flaw(kind: .closed, path: path, isDirectory: true, cure: ""))

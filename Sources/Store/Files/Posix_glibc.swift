@@ -20,21 +20,22 @@ struct Failure: Error, Equatable {
     }
 }
 
-/// An open file, closed with its last owner.
+/// An open file, closed with its last owner. A pipe under its name does not hold up whoever opens it.
 final class Descriptor: Sendable {
     let number: Int32
 
     init(_ path: String, _ flags: Int32, mode: UInt32 = 0) throws(Failure) {
         // Not into `number` yet: an object without one has no `deinit`, whose `close` would change `errno`.
-        let opened = open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode)
+        let opened = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode)
         guard opened >= 0 else { throw .last }
         number = opened
     }
 
     /// A name in an open directory, whatever its path has become.
     init(_ name: String, in directory: Descriptor, _ flags: Int32) throws(Failure) {
-        number = openat(directory.number, name, flags | O_CLOEXEC | O_NOFOLLOW)
-        guard number >= 0 else { throw .last }
+        let opened = openat(directory.number, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard opened >= 0 else { throw .last }
+        number = opened
     }
 
     deinit {

@@ -65,8 +65,7 @@ package final class StateDirectory: Sendable {
 
     private func bytes(at path: String, limit: Int) throws(Failure) -> [UInt8]? {
         do throws(Failure) {
-            // Not to wait for a writer, should it be a pipe.
-            let file = try Descriptor(path, O_RDONLY | O_NONBLOCK)
+            let file = try Descriptor(path, O_RDONLY)
             guard try file.status().isRegular else { throw Failure(code: EINVAL) }
             let size = try Int(file.status().st_size)
             guard size <= limit else { throw Failure(code: EFBIG) }
