@@ -52,7 +52,9 @@ enum Screen {
             let cells = row.enumerated().map { index, cell in
                 index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
             }
-            raw(cells.joined(separator: "  "))
+            // A last cell may be empty.
+            let line = cells.joined(separator: "  ")
+            raw(String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)]))
         }
     }
 

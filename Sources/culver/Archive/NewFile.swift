@@ -3,7 +3,8 @@ import Control
 import Glibc
 
 /// A file that is there whole or not at all, for its owner alone: written beside its name, synced, and renamed. `-` is
-/// standard output. What is there under its name is replaced if it is a file, and nothing else is. What was not finished goes with the value.
+/// standard output. What is there under its name is replaced if it is a file, and nothing else is. What was not finished
+/// goes with the value.
 final class NewFile {
     let path: String
     private let descriptor: Int32
