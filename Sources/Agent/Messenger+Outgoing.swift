@@ -26,7 +26,9 @@ extension Messenger {
         let request = Digest.sha256(wish.bytes)
         if try isKnown(submission, request) { return }
         let lifetime = submission.expiry ?? policy.expiry
-        guard lifetime > 0 else { return refuse(submission, .badData, "bad-expiry", "an expiry must be more than 0 s") }
+        guard lifetime > 0, lifetime <= 14 * 86_400 else {
+            return refuse(submission, .badData, "bad-expiry", "an expiry is more than 0 s and at most 14 days")
+        }
         var members = submission.members
         for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
         let content = Content(type: submission.type, sn: newSN(), time: now.wall, members)
@@ -49,7 +51,7 @@ extension Messenger {
             receiver: submission.receiver.bare.text,
             ref: submission.ref, request: request, content: text, state: .waiting,
             created: now.isClockSet ? now.wall : 0,
-            expires: now.lived + min(lifetime, 14 * 86_400))
+            expires: now.lived + lifetime)
         makeContact(submission.receiver)
         try start(row, to: submission.receiver.bare, identity, answering: submission.token, now)
     }

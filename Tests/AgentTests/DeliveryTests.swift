@@ -310,6 +310,7 @@ struct DeliveryTests {
         #expect(reason(pair.send("x")) == "blocked")
         #expect(reason(pair.send("x", to: group)) == "unknown-group")
         #expect(reason(pair.send("x", to: pair.a.id, expiry: -1)) == "bad-expiry")
+        #expect(reason(pair.send("x", to: pair.a.id, expiry: 14 * 86_400 + 1)) == "bad-expiry")
         #expect(reason(pair.send(String(repeating: "x", count: 1 << 20), to: pair.a.id)) == "too-large")
         pair.feed(
             0,
