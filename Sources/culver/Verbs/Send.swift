@@ -40,7 +40,9 @@ struct Send: ParsableCommand {
     func validate() throws {
         let sources = [text != nil && !(lines && text?.text == "-"), content != nil, lines].count { $0 }
         guard sources == 1 else {
-            throw ValidationError("one of TEXT, - for standard input, --lines and --content says what to send")
+            throw ValidationError(
+                "one of TEXT, - for standard input, --lines and --content says what to send; "
+                    + "a TEXT that begins with - and a letter follows after --")
         }
         if lines, ref != nil { throw ValidationError("--ref names one message, --lines sends many") }
     }
