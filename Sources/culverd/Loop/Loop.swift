@@ -1,8 +1,6 @@
 import Agent
 import Control
-import Desk
 import Dispatch
-import Format
 import Glibc
 import Records
 import Store
@@ -60,20 +58,6 @@ import Store
     var isCopied = false
     /// Who wants to know that a turn has ended, whatever came of it.
     private var rounds: [@MainActor () -> Void] = []
-
-    /// Since the start of the daemon.
-    struct Counts {
-        var turns = 0
-        var commits = 0
-        /// What the main queue waited for commits.
-        var commitSeconds = 0.0
-        /// Turns that could not be written down, each attempt.
-        var failures = 0
-        /// What the disk did not let in: calls that were refused, and messages and results that were dropped.
-        var givenUp = 0
-        /// Times at which the disk began to fail.
-        var faults = 0
-    }
 
     /// Seconds after which a turn takes no more: who waits for the first errand need not wait for all.
     private static let patience = 0.05
@@ -365,57 +349,5 @@ import Store
         }
         timer.activate()
         self.timer = timer
-    }
-}
-
-/// Key work of a turn, begun while the disk syncs: what came of it counts only if the turn does. Dropped with a turn
-/// that failed.
-@MainActor private final class Advance {
-    private weak var loop: Loop?
-    private var results: [Input] = []
-    private var isReleased = false
-
-    init(loop: Loop) {
-        self.loop = loop
-    }
-
-    func take(_ result: Input) {
-        if isReleased { loop?.take(result) } else { results.append(result) }
-    }
-
-    func release() {
-        isReleased = true
-        for result in results { loop?.take(result) }
-        results = []
-    }
-}
-
-extension Errand {
-    /// Nobody waits for it: what a broker took will be repeated or receipted anyway.
-    fileprivate var isPatient: Bool {
-        if case .input(.acknowledged(_, .taken)) = self { true } else { false }
-    }
-
-    /// What a broker said is said once: lost, it would leave parcels on their way for ever.
-    fileprivate var isOwed: Bool {
-        switch self {
-        case .input(.linked), .input(.unlinked), .input(.acknowledged), .input(.room): true
-        default: false
-        }
-    }
-}
-
-extension LedgerError {
-    /// Whatever went wrong with files or database, as the messenger knows it.
-    fileprivate init(disk error: any Error) {
-        self = (error as? LedgerError) ?? LedgerError("\(error)", isFull: (error as? FileError)?.isFull ?? false)
-    }
-}
-
-extension RPCError {
-    /// Ours or the disk's fault, in a client's words.
-    init(disk error: any Error) {
-        let isFull = (error as? LedgerError)?.isFull ?? (error as? FileError)?.isFull ?? false
-        self.init(exit: isFull ? .notNow : .io, reason: isFull ? "disk-full" : "store", message: "\(error)")
     }
 }

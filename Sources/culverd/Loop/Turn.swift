@@ -1,6 +1,4 @@
 import Agent
-import Control
-import Format
 import Records
 
 /// What one request or input may do, and what follows from it once it is on disk.
@@ -32,15 +30,4 @@ struct Turn {
     mutating func after(_ action: @escaping @MainActor () -> Void) {
         afterwards.append(action)
     }
-}
-
-/// One thing for a turn to do.
-enum Errand {
-    case input(Input)
-    /// A call of a client; answers itself through `Turn.after`.
-    case request(Call, @MainActor (Call, inout Turn) throws -> Void)
-    /// Something of the daemon's own.
-    case chore(@MainActor (inout Turn) throws -> Void)
-    /// The same, but tried again until it works.
-    case duty(@MainActor (inout Turn) throws -> Void)
 }
