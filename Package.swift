@@ -55,7 +55,7 @@ let package = Package(
         module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
         module("Transport", ["Format", "CMosquitto", "CLinux"], isSmall: true),
         module("Control", ["Format", "CLinux"], isSmall: true),
-        module("Desk", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"], isSmall: true),
+        module("Operations", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"], isSmall: true),
 
         // What `culver selftest` and the vector tests compare alike.
         module("Selftest", ["CVectors", "Crypto", "DIMP", "Format"]),
@@ -64,14 +64,14 @@ let package = Package(
         .executableTarget(
             name: "culverd",
             dependencies: [
-                "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "Transport", "CInih",
+                "Agent", "Control", "Crypto", "Operations", "DIMP", "Format", "Records", "Store", "Transport", "CInih",
                 "CLinux",
             ],
             swiftSettings: small),
         .executableTarget(
             name: "culver",
             dependencies: [
-                "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Selftest", "Store", "CLinux",
+                "Control", "Crypto", "Operations", "DIMP", "Format", "Records", "Selftest", "Store", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -86,13 +86,14 @@ let package = Package(
         // A disk that fails when it is told to, in C because it is a VFS of SQLite's.
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         tests(of: "Store", ["Crypto", "DIMP", "Format", "Records", "FaultyDisk"]),
-        tests(of: "Desk", ["Crypto", "DIMP", "Format", "Records", "Store"]),
+        tests(of: "Operations", ["Crypto", "DIMP", "Format", "Records", "Store"]),
         tests(of: "Transport"),
         tests(of: "Control", ["Format"]),
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "culverd", "Agent", "Control", "Crypto", "Desk", "DIMP", "Format", "Records", "Store", "TestSupport",
+                "culverd", "Agent", "Control", "Crypto", "Operations", "DIMP", "Format", "Records", "Store",
+                "TestSupport",
                 "Transport",
             ],
             swiftSettings: settings),

@@ -6,10 +6,10 @@ package protocol AddressBook: Barrack, KeyCache {
     /// Our own, the default one first.
     var identities: [Identity] { get }
     func contact(_ address: Address) -> Contact?
-    func learn(_ lesson: Lesson)
+    func apply(_ change: AddressBookChange)
 }
 
-package enum Lesson: Sendable {
+package enum AddressBookChange: Sendable {
     case contact(Contact)
     /// Checked: the meta vouches for the ID, the visa verifies and is the newest.
     case meta(Meta, of: ID)

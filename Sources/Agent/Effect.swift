@@ -9,7 +9,7 @@ package enum Effect: Sendable {
     case changed(Outgoing)
     /// Give it to the pool.
     case work(Job)
-    case publish(Parcel)
+    case publish(Publication)
     /// Watch, or leave, the directory topics (meta, visa, state) of somebody on every broker.
     case watch(Address)
     case leave(Address)

@@ -14,7 +14,7 @@ package enum Input: Sendable {
     /// Bytes on a topic `in` of ours.
     case arrived([UInt8], at: Address, isRetained: Bool)
     /// Bytes on a retained topic of somebody, perhaps ours.
-    case found(Place, [UInt8], broker: String)
+    case found(Topic, [UInt8], broker: String)
     case linked(broker: String, room: Int)
     case unlinked(broker: String)
     /// The broker's word about a parcel.

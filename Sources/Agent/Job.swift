@@ -55,7 +55,7 @@ package struct Sealing: Sendable {
         /// The row, and who waits for its number.
         case message(Outgoing, tokens: [UInt64])
         /// One, or several for one peer under one signature.
-        case receipts([Seen])
+        case receipts([AcceptedRecord])
         /// Answers to queries and handshakes.
         case courtesy
         /// A broadcast that is laid on one peer's topic: it asks for that peer's card.
@@ -93,9 +93,9 @@ package struct Arrival: Sendable {
     /// How many forwards it came in.
     package var depth: Int
     /// Where it is parked, if it was: there it stays until it is taken or refused.
-    package var parked: Place?
+    package var parked: Topic?
 
-    package struct Place: Sendable {
+    package struct Topic: Sendable {
         package var number: Int64
         package var isVerified: Bool
     }

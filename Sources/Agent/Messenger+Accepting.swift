@@ -18,15 +18,15 @@ extension Messenger {
             let before = contact
             if opened.isByNewest { contact.knowsUs = true }
             if opened.isSealed { contact.isCulver = true }
-            if contact != before { book.learn(.contact(contact)) }
+            if contact != before { book.apply(.contact(contact)) }
         }
         guard opened.isSealed, opened.isEncrypted, let wrapped = opened.wrapped else { return }
         let target = opened.envelope.target
         let digest = Digest.sha256(wrapped)
         if book.receivedKey(from: sender, to: target, wrapping: digest) == nil {
-            book.learn(.receivedKey(opened.key, from: sender, to: target, wrapping: digest))
+            book.apply(.receivedKey(opened.key, from: sender, to: target, wrapping: digest))
         } else {
-            book.learn(.usedReceivedKey(from: sender, to: target, wrapping: digest))
+            book.apply(.usedReceivedKey(from: sender, to: target, wrapping: digest))
         }
     }
 
@@ -95,7 +95,7 @@ extension Messenger {
         let owner = opened.arrival.owner.text
         // A stock peer that repeats makes a new ciphertext of the same content.
         if let digest = contentDigest(of: content, opened),
-            let seen = try ledger.seen(owner: owner, sender: sender.address.text, contentDigest: digest)
+            let seen = try ledger.accepted(owner: owner, sender: sender.address.text, contentDigest: digest)
         {
             // A culver's receipt names the ciphertext, so this one has its own.
             return opened.isSealed ? try confirm(opened, content, now) : try receiptAgain(seen, now)
@@ -142,13 +142,13 @@ extension Messenger {
         guard let owner = book.identity(opened.arrival.owner) else { return }
         let members = Receipt.members(of: opened.arrival.message, content: content, text: "Message received.")
         let isOwed = opened.isEncrypted
-        let seen = Seen(
+        let seen = AcceptedRecord(
             owner: owner.id.address.text, sender: opened.sender.address.text, digest: opened.arrival.digest,
             contentDigest: contentDigest(of: content, opened),
             time: content.time.flatMap { $0 >= Self.year2024 ? $0 : nil },
             receipt: isOwed ? JSON.object(members).text : nil, receiptTo: opened.sender.bare.text,
             receiptFrom: owner.id.bare.text, isOwed: isOwed, answered: now.lived)
-        try ledger.apply(.seen(seen))
+        try ledger.apply(.accepted(seen))
         try follow(opened, now)
         if isOwed { sendReceipt(seen, now) }
     }

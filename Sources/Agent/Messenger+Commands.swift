@@ -12,7 +12,7 @@ extension Messenger {
         // Who asks does not know us, whatever it knew once: without our meta it could not even read the answer.
         if var contact = book.contact(opened.sender.address), contact.knowsUs {
             contact.knowsUs = false
-            book.learn(.contact(contact))
+            book.apply(.contact(contact))
         }
         reply(Content.metaCommand(about: owner.id, meta: owner.meta, sn: newSN(), time: now.wall), opened, now)
     }

@@ -41,17 +41,17 @@ extension Messenger {
 
     private mutating func publishCard(_ identity: Identity, on broker: String) {
         let address = identity.id.address
-        for (place, card) in [(Place.meta(address), identity.meta.json), (.visa(address), identity.visa.json)] {
+        for (place, card) in [(Topic.meta(address), identity.meta.json), (.visa(address), identity.visa.json)] {
             dispatch(
-                Errand(place: place, payload: JSON.object(card).bytes, purpose: .courtesy, broker: broker))
+                PendingPublication(place: place, payload: JSON.object(card).bytes, purpose: .courtesy, broker: broker))
         }
     }
 
     /// Our own card as a broker shows it: put back when somebody changed it, at most once in a minute and more
     /// seldom when that goes on.
-    private mutating func inspect(_ place: Place, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError)
+    private mutating func inspect(_ place: Topic, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError)
     {
-        let shelf = Shelf(place: place, broker: broker)
+        let shelf = RetainedTopic(place: place, broker: broker)
         guard let expected = card(at: place), bytes != expected else {
             repairs[shelf]?.isDue = false
             return
@@ -79,7 +79,7 @@ extension Messenger {
     }
 
     /// One that we signed before the present one, as it stands there after new keys until ours has come.
-    private func isOlderVisa(_ bytes: [UInt8], at place: Place) -> Bool {
+    private func isOlderVisa(_ bytes: [UInt8], at place: Topic) -> Bool {
         guard case .visa(let address) = place, bytes.count <= policy.directorySize,
             let identity = book.identity(address), let json = try? JSON(parsing: bytes), let visa = try? Document(json)
         else { return false }
@@ -87,7 +87,7 @@ extension Messenger {
     }
 
     private mutating func putBack(
-        _ shelf: Shelf, _ card: [UInt8], isOlder: Bool = false, _ now: Moment
+        _ shelf: RetainedTopic, _ card: [UInt8], isOlder: Bool = false, _ now: Moment
     ) throws(LedgerError) {
         if isOlder {
             try note(
@@ -99,10 +99,10 @@ extension Messenger {
                 .visa, .warning, "somebody changed our own retained card; it was put back", broker: shelf.broker,
                 reason: "card-changed", now)
         }
-        dispatch(Errand(place: shelf.place, payload: card, purpose: .courtesy, broker: shelf.broker))
+        dispatch(PendingPublication(place: shelf.place, payload: card, purpose: .courtesy, broker: shelf.broker))
     }
 
-    private func card(at place: Place) -> [UInt8]? {
+    private func card(at place: Topic) -> [UInt8]? {
         switch place {
         case .meta(let address): book.identity(address).map { JSON.object($0.meta.json).bytes }
         case .visa(let address): book.identity(address).map { JSON.object($0.visa.json).bytes }
@@ -135,7 +135,7 @@ extension Messenger {
         effects.append(.watch(id.address))
     }
 
-    mutating func find(_ place: Place, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError) {
+    mutating func find(_ place: Topic, _ bytes: [UInt8], _ broker: String, _ now: Moment) throws(LedgerError) {
         let address: Address
         switch place {
         case .inbox: return
@@ -187,7 +187,7 @@ extension Messenger {
             return try reject(error, from: id, now)
         }
         if book.contact(id.address) != nil {
-            book.learn(.meta(meta, of: id))
+            book.apply(.meta(meta, of: id))
             try takeWaitingVisa(of: id, now)
         } else {
             lookups[id.address]?.isDone = true
@@ -216,11 +216,11 @@ extension Messenger {
                 .visa, .warning, "an older visa of \(id) was shown and not taken", did: id, reason: "visa-rolled-back",
                 now)
         }
-        book.learn(.visa(visa, of: id))
+        book.apply(.visa(visa, of: id))
         lookups[id.address]?.next = now.lived + policy.queryPatience
         if visa.isOfCulver, var contact = book.contact(id.address), !contact.isCulver {
             contact.isCulver = true
-            book.learn(.contact(contact))
+            book.apply(.contact(contact))
         }
     }
 
@@ -274,9 +274,9 @@ extension Messenger {
     /// Whose message we take as a trusted one or under `open`: a contact's meta is kept, a stranger becomes known.
     /// What waited for the meta, or for the attached visa, goes on.
     mutating func meet(_ id: ID, _ meta: Meta, visa: JSON?, _ now: Moment) throws(LedgerError) {
-        if book.contact(id.address) == nil { book.learn(.contact(Contact(id: id.bare, trust: .stranger))) }
+        if book.contact(id.address) == nil { book.apply(.contact(Contact(id: id.bare, trust: .stranger))) }
         if book.meta(of: id) == nil {
-            book.learn(.meta(meta, of: id))
+            book.apply(.meta(meta, of: id))
             try takeWaitingVisa(of: id, now)
             unpark(id, isVerified: false)
         }
@@ -289,9 +289,9 @@ extension Messenger {
         if var contact = book.contact(id.address) {
             if contact.trust == .stranger { contact.trust = .contact }
             contact.isBlocked = false
-            book.learn(.contact(contact))
+            book.apply(.contact(contact))
         } else {
-            book.learn(.contact(Contact(id: id.bare, trust: .contact)))
+            book.apply(.contact(Contact(id: id.bare, trust: .contact)))
         }
         unpark(id, isVerified: true)
         try release(id, now)
@@ -299,9 +299,9 @@ extension Messenger {
     }
 
     mutating func forget(_ id: ID, _ now: Moment) throws(LedgerError) {
-        book.learn(.forget(id.address))
+        book.apply(.forget(id.address))
         for identity in book.identities {
-            try ledger.apply(.forgetSeen(owner: identity.id.address.text, sender: id.address.text))
+            try ledger.apply(.forgetAccepted(owner: identity.id.address.text, sender: id.address.text))
         }
         try dropParked(of: id)
         if lookups.removeValue(forKey: id.address) != nil { effects.append(.leave(id.address)) }

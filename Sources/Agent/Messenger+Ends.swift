@@ -14,10 +14,11 @@ extension Messenger {
             // Where nobody listens the peer will repeat, and is receipted again.
             guard outcome == .taken || outcome == .nobody else { break }
             for one in receipted {
-                guard var seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest), seen.isOwed
+                guard var seen = try ledger.accepted(owner: one.owner, sender: one.sender, digest: one.digest),
+                    seen.isOwed
                 else { continue }
                 seen.isOwed = false
-                try ledger.apply(.seen(seen))
+                try ledger.apply(.accepted(seen))
             }
         case .clearing(let address):
             if let broker = errand.broker { try noteCleared(address, on: broker, outcome) }
@@ -67,7 +68,7 @@ extension Messenger {
                 try ledger.apply(.outgoing(row))
             case .receipts(let receipted):
                 for one in receipted where !rooms.isEmpty {
-                    let seen = try ledger.seen(owner: one.owner, sender: one.sender, digest: one.digest)
+                    let seen = try ledger.accepted(owner: one.owner, sender: one.sender, digest: one.digest)
                     if let seen, seen.isOwed { sendReceipt(seen, now) }
                 }
             case .courtesy, .clearing: break
@@ -90,7 +91,7 @@ extension Messenger {
         }
         try end(row, .cancelled, "cancelled", now)
         effects.insert(
-            .answer(token, .accepted(id: row.id, sn: row.sn, state: OutgoingState.cancelled.rawValue, isRepeat: false)),
+            .answer(token, .accepted(id: row.id, sn: row.sn, state: DeliveryState.cancelled.rawValue, isRepeat: false)),
             at: 0)
     }
 
@@ -113,7 +114,7 @@ extension Messenger {
         return row
     }
 
-    private mutating func count(_ end: OutgoingState) {
+    private mutating func count(_ end: DeliveryState) {
         switch end {
         case .delivered: counts.delivered += 1
         case .expired: counts.expired += 1
@@ -123,7 +124,7 @@ extension Messenger {
         }
     }
 
-    mutating func end(_ row: Outgoing, _ state: OutgoingState, _ reason: String?, _ now: Moment) throws(LedgerError) {
+    mutating func end(_ row: Outgoing, _ state: DeliveryState, _ reason: String?, _ now: Moment) throws(LedgerError) {
         var row = row
         row.state = state
         row.reason = reason

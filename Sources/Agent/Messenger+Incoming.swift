@@ -25,7 +25,7 @@ extension Messenger {
         guard let arrival = try? read(wire, address, isRetained) else { return }
         let sender = arrival.message.envelope.sender
         guard refusal(of: sender) == nil, knownMeta(of: sender) != nil,
-            var seen = try? ledger.seen(
+            var seen = try? ledger.accepted(
                 owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest),
             seen.receipt != nil
         else { return }
@@ -77,7 +77,9 @@ extension Messenger {
             return try turnAway(arrival, error, now)
         }
         guard let meta = found else { return try park(arrival, isVerified: false, now) }
-        if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
+        if let seen = try ledger.accepted(
+            owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest)
+        {
             try leaveParking(arrival)
             return try receiptAgain(seen, now)
         }
@@ -130,8 +132,8 @@ extension Messenger {
         try reject(rejection, from: arrival.message.envelope.sender, now)
     }
 
-    func passage(of arrival: Arrival) -> Passage {
-        Passage(
+    func passage(of arrival: Arrival) -> InFlightKey {
+        InFlightKey(
             owner: arrival.owner, sender: arrival.message.envelope.sender.address, digest: arrival.digest)
     }
 
@@ -238,7 +240,9 @@ extension Messenger {
             return try turnAway(arrival, error, now)
         }
         // Taken meanwhile, by another way.
-        if let seen = try ledger.seen(owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest) {
+        if let seen = try ledger.accepted(
+            owner: arrival.owner.text, sender: sender.address.text, digest: arrival.digest)
+        {
             try leaveParking(arrival)
             return try receiptAgain(seen, now)
         }

@@ -37,8 +37,8 @@ extension Messenger {
                 continue
             }
             effects.append(.abandon(address, broker: broker))
-            for place in [Place.meta(address), .visa(address), .state(address)] {
-                dispatch(Errand(place: place, payload: [], purpose: .clearing(address), broker: broker))
+            for place in [Topic.meta(address), .visa(address), .state(address)] {
+                dispatch(PendingPublication(place: place, payload: [], purpose: .clearing(address), broker: broker))
             }
         }
     }
@@ -46,7 +46,7 @@ extension Messenger {
     /// One of the topics; done with the last. Refused, it is tried at the next connection.
     mutating func noteCleared(_ address: Address, on broker: String, _ outcome: Outcome) throws(LedgerError) {
         guard outcome == .taken || outcome == .nobody else { return }
-        func isOfThese(_ errand: Errand) -> Bool {
+        func isOfThese(_ errand: PendingPublication) -> Bool {
             if case .clearing(address) = errand.purpose { errand.broker == broker } else { false }
         }
         guard !parcels.values.contains(where: isOfThese), !backlog.contains(where: isOfThese) else { return }
@@ -54,7 +54,7 @@ extension Messenger {
     }
 }
 
-extension Place {
+extension Topic {
     var address: Address {
         switch self {
         case .inbox(let address), .meta(let address), .visa(let address), .state(let address): address

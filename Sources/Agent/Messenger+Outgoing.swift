@@ -92,7 +92,7 @@ extension Messenger {
         var contact = book.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
         guard contact.trust == .stranger || book.contact(id.address) == nil else { return }
         contact.trust = .contact
-        book.learn(.contact(contact))
+        book.apply(.contact(contact))
     }
 
     private mutating func start(
@@ -183,12 +183,12 @@ extension Messenger {
         if let known = book.sendingKey(from: sender, to: packing.receiver), known.wrappedFor == fingerprint,
             known.uses < ReusedKey.limit, now.lived < known.born + ReusedKey.life
         {
-            book.learn(.usedSendingKey(from: sender, to: packing.receiver))
+            book.apply(.usedSendingKey(from: sender, to: packing.receiver))
             return known
         }
         guard let fresh = try? SymmetricKey.generate(), let wrapped = try? packing.wrap(fresh).first else { return nil }
         let reused = ReusedKey(key: fresh, wrapped: wrapped.bytes, wrappedFor: fingerprint, born: now.lived, uses: 1)
-        book.learn(.sendingKey(reused, from: sender, to: packing.receiver))
+        book.apply(.sendingKey(reused, from: sender, to: packing.receiver))
         return reused
     }
 

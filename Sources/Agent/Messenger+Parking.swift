@@ -88,7 +88,7 @@ extension Messenger {
             Arrival(
                 message: message, wire: meta == nil ? parked.wire : message.json.bytes,
                 digest: Digest.sha256(message.secure.data), owner: owner.id.address, depth: 0,
-                parked: Arrival.Place(number: parked.number, isVerified: parked.isVerified)), now)
+                parked: Arrival.Topic(number: parked.number, isVerified: parked.isVerified)), now)
     }
 
     private func owner(of message: ReliableMessage) -> Identity? {

@@ -6,10 +6,10 @@ import Records
 extension Messenger {
     /// Seals the receipt that is owed; it goes out when the pool is done. Others for this peer wait for it and share the
     /// next signature.
-    mutating func sendReceipt(_ seen: Seen, _ now: Moment) {
+    mutating func sendReceipt(_ seen: AcceptedRecord, _ now: Moment) {
         let lane = lane(of: seen)
         guard var gathering = receipting[lane] else {
-            if seal([seen], now) { receipting[lane] = Gathering(begun: now.lived) }
+            if seal([seen], now) { receipting[lane] = ReceiptBatch(begun: now.lived) }
             return
         }
         // The rest stays owed; the peer repeats.
@@ -21,7 +21,7 @@ extension Messenger {
 
     /// The pool is done with this peer. Where nothing came meanwhile the next receipt goes at once; else messages come
     /// faster than we sign, and are gathered for three times as long: receipts take a quarter of one core at most.
-    mutating func gatherReceipts(after seen: Seen, _ now: Moment) {
+    mutating func gatherReceipts(after seen: AcceptedRecord, _ now: Moment) {
         let lane = lane(of: seen)
         guard var gathering = receipting[lane], !gathering.seen.isEmpty else { return receipting[lane] = nil }
         let isEnough = gathering.seen.count >= receiptsTogether(seen)
@@ -37,18 +37,18 @@ extension Messenger {
                 receipting[lane] = nil
                 continue
             }
-            receipting[lane] = Gathering(seen: Array(gathering.seen.dropFirst(count)), begun: now.lived)
+            receipting[lane] = ReceiptBatch(seen: Array(gathering.seen.dropFirst(count)), begun: now.lived)
         }
     }
 
     /// A stock peer gets one by one what it may not know to take apart.
-    private func receiptsTogether(_ seen: Seen) -> Int {
+    private func receiptsTogether(_ seen: AcceptedRecord) -> Int {
         ID(seen.receiptTo).map(isCulver) == true ? policy.arrayContents : 1
     }
 
-    func lane(of seen: Seen) -> String { "\(seen.receiptFrom) \(seen.receiptTo)" }
+    func lane(of seen: AcceptedRecord) -> String { "\(seen.receiptFrom) \(seen.receiptTo)" }
 
-    private mutating func seal(_ receipts: [Seen], _ now: Moment) -> Bool {
+    private mutating func seal(_ receipts: [AcceptedRecord], _ now: Moment) -> Bool {
         guard let first = receipts.first, let to = ID(first.receiptTo), let from = ID(first.receiptFrom) else {
             return false
         }
@@ -65,13 +65,13 @@ extension Messenger {
     }
 
     /// A repeat is answered with the receipt again, at most once in 10 s.
-    mutating func receiptAgain(_ seen: Seen, _ now: Moment) throws(LedgerError) {
+    mutating func receiptAgain(_ seen: AcceptedRecord, _ now: Moment) throws(LedgerError) {
         counts.duplicates += 1
         guard seen.receipt != nil, now.lived >= seen.answered + 10 else { return }
         var seen = seen
         seen.answered = now.lived
         seen.isOwed = true
-        try ledger.apply(.seen(seen))
+        try ledger.apply(.accepted(seen))
         sendReceipt(seen, now)
     }
 

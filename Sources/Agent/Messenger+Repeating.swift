@@ -55,7 +55,7 @@ extension Messenger {
         // The peer may have other keys by now.
         if row.attempts > 2 { lookUp(receiver, now) }
         dispatch(
-            Errand(
+            PendingPublication(
                 place: .inbox(receiver.address), payload: wire, purpose: .message(id: row.id),
                 expiry: remaining(row, now), broker: broker))
     }
@@ -207,7 +207,7 @@ extension Messenger {
 
     /// Publishes on the errand's broker. Without one it is a courtesy or a receipt, which goes to every broker; where
     /// there is no room it is kept for later. Rows of the outbox are not kept: they stay due.
-    mutating func dispatch(_ errand: Errand) {
+    mutating func dispatch(_ errand: PendingPublication) {
         guard let broker = errand.broker else {
             for broker in rooms.keys.sorted() {
                 var copy = errand
@@ -231,6 +231,7 @@ extension Messenger {
         parcels[number] = errand
         effects.append(
             .publish(
-                Parcel(number: number, broker: broker, place: errand.place, payload: payload, expiry: errand.expiry)))
+                Publication(
+                    number: number, broker: broker, place: errand.place, payload: payload, expiry: errand.expiry)))
     }
 }

@@ -12,19 +12,19 @@ extension Messenger {
             if !rooms.isEmpty { counts.receiptsSent += seen.count }
             let to = sealing.packing.receiver
             dispatch(
-                Errand(
+                PendingPublication(
                     place: .inbox(to.address), payload: wire(packed.message, sealing.packing.identity, to: to),
                     purpose: .receipts(seen)))
             if let last = seen.last { gatherReceipts(after: last, now) }
         case .query(let id):
             dispatch(
-                Errand(
+                PendingPublication(
                     place: .inbox(id.address), payload: wire(packed.message, sealing.packing.identity, to: id),
                     purpose: .courtesy))
         case .courtesy:
             let to = sealing.packing.receiver
             dispatch(
-                Errand(
+                PendingPublication(
                     place: .inbox(to.address), payload: wire(packed.message, sealing.packing.identity, to: to),
                     purpose: .courtesy))
         }
@@ -54,7 +54,7 @@ extension Messenger {
             row.due = min(row.expires, pause(after: row.attempts, now))
             try rememberTry(row, receiver, now)
             dispatch(
-                Errand(
+                PendingPublication(
                     place: .inbox(receiver.address),
                     payload: wire(packed.message, sealing.packing.identity, to: receiver),
                     purpose: .message(id: row.id), expiry: remaining(row, now), broker: broker))

@@ -55,7 +55,7 @@ extension Messenger {
     ) throws(LedgerError) {
         guard let start, rooms[broker] != nil, let identity = book.identity(address) else { return }
         let isOurPlace = book.identities.first?.id.address == address
-        let shelf = Shelf(place: .state(address), broker: broker)
+        let shelf = RetainedTopic(place: .state(address), broker: broker)
         guard bytes.count <= policy.directorySize, publicBudget.take(at: now.lived),
             let statement = Statement(bytes, by: identity)
         else {
@@ -82,7 +82,7 @@ extension Messenger {
     }
 
     /// Stated again in a minute, and more seldom when that goes on.
-    private mutating func wantState(_ shelf: Shelf, _ now: Moment) {
+    private mutating func wantState(_ shelf: RetainedTopic, _ now: Moment) {
         var repair = repairs[shelf] ?? Repair(last: now.lived, pause: 60, isDue: true)
         if now.lived >= repair.last + 3600 { repair.pause = 60 }
         repair.isDue = true
@@ -91,7 +91,7 @@ extension Messenger {
 
     /// An event once for each start, an answer at most once in 10 s.
     private mutating func answer(
-        _ statement: Statement, of id: ID, _ shelf: Shelf, _ now: Moment
+        _ statement: Statement, of id: ID, _ shelf: RetainedTopic, _ now: Moment
     ) throws(LedgerError) {
         if !newcomers.contains(where: { $0.boot == statement.boot }) {
             counts.otherBoards += 1

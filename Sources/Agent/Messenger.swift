@@ -23,23 +23,23 @@ package struct Messenger {
     var effects: [Effect] = []
     /// Connected brokers and how many parcels each takes now.
     var rooms: [String: Int] = [:]
-    var parcels: [UInt64: Errand] = [:]
+    var parcels: [UInt64: PendingPublication] = [:]
     var nextParcel: UInt64 = 1
     /// Courtesies that found no room on their broker; dropped beyond a bound, because peers repeat.
-    var backlog: [Errand] = []
+    var backlog: [PendingPublication] = []
     var lookups: [Address: Lookup] = [:]
     /// What we ask, and what we answer.
     var queries: Budget
     var answers: Budget
     /// Messages between arrival and the end of their checks, with the time of their arrival, and those whose key
     /// failed lately.
-    var busy: [Passage: Double] = [:]
+    var busy: [InFlightKey: Double] = [:]
     var failed: [[UInt8]] = []
     /// Whose parked messages are to take the way in, and the numbers of those that do now, with the time of beginning.
     var unparkings: [Unparking] = []
     var underway: [Int64: Double] = [:]
     /// Receipts that wait for the one before, by sender and receiver: they go together.
-    var receipting: [String: Gathering] = [:]
+    var receipting: [String: ReceiptBatch] = [:]
     /// When a repeat was receipted that could not be noted in the ledger, by digest.
     var unwritten: [[UInt8]: Double] = [:]
     /// The last number given to each sender and receiver, by the ledger's key.
@@ -54,7 +54,7 @@ package struct Messenger {
     var publicBudget: Budget
     var strangerBudget: Budget
     var peerBudgets: [Address: Budget] = [:]
-    var repairs: [Shelf: Repair] = [:]
+    var repairs: [RetainedTopic: Repair] = [:]
     var refusals: [Rejection: Refusals] = [:]
 
     /// This run of the daemon, newer ones of other boards with our keys, and the older one for which we stand back.
@@ -81,8 +81,8 @@ package struct Messenger {
     }
 
     /// Something on its way to a broker, and what to do when it was taken or lost.
-    struct Errand {
-        var place: Place
+    struct PendingPublication {
+        var place: Topic
         var payload: [UInt8]
         var purpose: Purpose
         var expiry: UInt32?
@@ -90,7 +90,7 @@ package struct Messenger {
 
         enum Purpose {
             case message(id: String)
-            case receipts([Seen])
+            case receipts([AcceptedRecord])
             case courtesy
             /// A retained topic of an identity that is gone.
             case clearing(Address)
@@ -102,8 +102,8 @@ package struct Messenger {
         var tokens: [UInt64]
     }
 
-    struct Gathering {
-        var seen: [Seen] = []
+    struct ReceiptBatch {
+        var seen: [AcceptedRecord] = []
         /// When the pool began with the receipts before.
         var begun: Double
         /// When these are signed; `nil` while the pool is at work.
@@ -111,7 +111,7 @@ package struct Messenger {
     }
 
     /// One message of one sender to one of us: a group message for two of us is two.
-    struct Passage: Hashable {
+    struct InFlightKey: Hashable {
         var owner: Address
         var sender: Address
         var digest: [UInt8]
@@ -136,8 +136,8 @@ package struct Messenger {
     }
 
     /// A retained topic on one broker.
-    struct Shelf: Hashable {
-        var place: Place
+    struct RetainedTopic: Hashable {
+        var place: Topic
         var broker: String
     }
 
@@ -293,12 +293,12 @@ package struct Messenger {
     mutating func newSN() -> Int64 { Int64(random() % 0x7FFF_FFFF) + 1 }
 
     mutating func note(
-        _ kind: Happening.Kind, _ level: Happening.Level, _ text: String, did: ID? = nil, broker: String? = nil,
+        _ kind: EventRecord.Kind, _ level: EventRecord.Level, _ text: String, did: ID? = nil, broker: String? = nil,
         id: String? = nil, reason: String? = nil, count: Int64 = 1, _ now: Moment
     ) throws(LedgerError) {
         try ledger.apply(
-            .happening(
-                Happening(
+            .event(
+                EventRecord(
                     time: now.isClockSet ? now.wall : 0, kind: kind, level: level, did: did?.text, broker: broker,
                     id: id, reason: reason, count: count, text: text)))
     }

@@ -5,17 +5,17 @@ package enum Change: Sendable, Equatable {
     /// Inserts; gets the next `seq`.
     case incoming(Incoming)
     /// Inserts or replaces by owner, sender and digest.
-    case seen(Seen)
+    case accepted(AcceptedRecord)
     /// The contact is gone: forgets the digests of its messages without a time. Those with one stay until they are too
     /// old to be taken, so that nothing is taken twice.
-    case forgetSeen(owner: String, sender: String)
+    case forgetAccepted(owner: String, sender: String)
     /// Parks, unless the same digest of the same sender is parked already, within the limits of design section 8:
     /// the largest sender loses its oldest first.
     case park(Parked)
     case unpark(number: Int64)
     /// Everything of this sender address.
     case unparkAll(sender: String)
-    case happening(Happening)
+    case event(EventRecord)
     /// A small named value: counters, sequence streams, the time lived.
     case value(key: String, String?)
     /// Every named value whose key begins so.

@@ -32,9 +32,9 @@ package protocol Ledger: AnyObject {
     /// The consumer that is furthest behind; `nil` when nothing waits for one.
     func laggard() throws(LedgerError) -> String?
 
-    func seen(owner: String, sender: String, digest: [UInt8]) throws(LedgerError) -> Seen?
-    func seen(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> Seen?
-    func owedReceipts(limit: Int) throws(LedgerError) -> [Seen]
+    func accepted(owner: String, sender: String, digest: [UInt8]) throws(LedgerError) -> AcceptedRecord?
+    func accepted(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> AcceptedRecord?
+    func owedReceipts(limit: Int) throws(LedgerError) -> [AcceptedRecord]
 
     /// Parked messages of a sender (address) with a greater number than `after`, oldest first.
     func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]

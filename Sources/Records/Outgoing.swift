@@ -13,7 +13,7 @@ package struct Outgoing: Sendable, Equatable {
     package var request: [UInt8]
     /// The content's JSON text, until the message has ended.
     package var content: String
-    package var state: OutgoingState
+    package var state: DeliveryState
     package var reason: String?
     /// Seconds since 1970, 0 while the clock was unset.
     package var created: Double
@@ -27,7 +27,7 @@ package struct Outgoing: Sendable, Equatable {
 
     package init(
         id: String, order: Int64 = 0, sn: Int64, sender: String, receiver: String, ref: String? = nil,
-        request: [UInt8], content: String, state: OutgoingState, reason: String? = nil, created: Double,
+        request: [UInt8], content: String, state: DeliveryState, reason: String? = nil, created: Double,
         published: Double? = nil, delivered: Double? = nil, attempts: Int = 0, due: Double? = nil, expires: Double,
         sealed: Sealed? = nil
     ) {
@@ -75,7 +75,7 @@ package struct Outgoing: Sendable, Equatable {
 }
 
 /// Design section 5.6. The last four are ends: nothing follows them.
-package enum OutgoingState: String, Sendable, CaseIterable {
+package enum DeliveryState: String, Sendable, CaseIterable {
     /// No meta or key of the peer yet.
     case waiting
     /// Sealed and on disk.

@@ -25,18 +25,18 @@ package enum Kind: String, Sendable, CaseIterable {
     }
 
     private func isKnown(_ vector: JSON) -> Bool {
-        self == .crypto ? CryptoJudge.knows(vector) : true
+        self == .crypto ? CryptoChecks.knows(vector) : true
     }
 
     private func judge(_ vector: JSON) throws {
         switch self {
-        case .content: try ContentJudge.content(vector)
-        case .crypto: try CryptoJudge.crypto(vector)
-        case .document: try IdentityJudge.document(vector)
-        case .id: try IdentityJudge.id(vector)
-        case .message: try MessageJudge.message(vector)
-        case .meta: try IdentityJudge.meta(vector)
-        case .reply: try ContentJudge.reply(vector)
+        case .content: try ContentChecks.content(vector)
+        case .crypto: try CryptoChecks.crypto(vector)
+        case .document: try IdentityChecks.document(vector)
+        case .id: try IdentityChecks.id(vector)
+        case .message: try MessageChecks.message(vector)
+        case .meta: try IdentityChecks.meta(vector)
+        case .reply: try ContentChecks.reply(vector)
         }
     }
 }

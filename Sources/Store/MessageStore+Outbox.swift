@@ -95,7 +95,7 @@ extension MessageStore {
     /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`. Without
     /// contents and ciphertexts: a thousand of them would not fit into memory.
     package func outbox(
-        state: OutgoingState? = nil, start: Int64? = nil, limit: Int
+        state: DeliveryState? = nil, start: Int64? = nil, limit: Int
     ) throws(LedgerError) -> [Outgoing] {
         let inState = state == nil ? "" : "state = ? AND "
         let from = start == nil ? "ord > ? ORDER BY ord DESC" : "ord >= ? ORDER BY ord"
@@ -108,12 +108,12 @@ extension MessageStore {
     }
 
     /// How many rows each state has of those that have not ended; states without any are absent.
-    package func outboxStates() throws(LedgerError) -> [OutgoingState: Int] {
+    package func outboxStates() throws(LedgerError) -> [DeliveryState: Int] {
         let sql = """
             SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'queued', 'published') GROUP BY state
             """
         let found = try database.rows(sql) { row in
-            (OutgoingState(rawValue: row.text(0)) ?? .failed, row.int(1))
+            (DeliveryState(rawValue: row.text(0)) ?? .failed, row.int(1))
         }
         return Dictionary(found, uniquingKeysWith: +)
     }
@@ -122,7 +122,7 @@ extension MessageStore {
         let old = try database.first("SELECT ord, living, size, state FROM outbox WHERE id = ?", [.text(row.id)]) {
             (
                 order: $0.integer(0), isLiving: $0.flag(1), size: $0.int(2),
-                isDelivered: $0.text(3) == OutgoingState.delivered.rawValue
+                isDelivered: $0.text(3) == DeliveryState.delivered.rawValue
             )
         }
         count(row, after: old.map { ($0.isLiving, $0.isDelivered) })
@@ -200,7 +200,7 @@ extension Outgoing {
         self.init(
             id: row.text(0), order: row.integer(1), sn: row.integer(2), sender: row.text(3), receiver: row.text(4),
             ref: row.optionalText(5), request: row.blob(6),
-            content: row.text(16), state: OutgoingState(rawValue: row.text(7)) ?? .failed, reason: row.optionalText(8),
+            content: row.text(16), state: DeliveryState(rawValue: row.text(7)) ?? .failed, reason: row.optionalText(8),
             created: row.real(9), published: row.optionalReal(10), delivered: row.optionalReal(11),
             attempts: row.int(12), due: row.optionalReal(13), expires: row.real(14),
             sealed: row.isNull(17)

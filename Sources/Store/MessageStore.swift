@@ -16,7 +16,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     package private(set) var hasChanges = false
     /// The inbox rows and happenings written since `takeNews()`. Tell nobody before they are committed.
     package internal(set) var arrived: [Int64] = []
-    package internal(set) var written: [Happening] = []
+    package internal(set) var written: [EventRecord] = []
 
     let database: Database
     var totals: Totals
@@ -45,14 +45,14 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     struct Counts {
         var parking = ParkingCount()
         /// Like ones each.
-        var happenings: [Happening.Kind: Int64] = [:]
+        var happenings: [EventRecord.Kind: Int64] = [:]
     }
 
     private struct Snapshot {
         var totals = Totals()
         var counts = Counts()
         var arrived = 0
-        var written: [Happening] = []
+        var written: [EventRecord] = []
     }
 
     /// Opens the file, makes it when there is none, brings its tables up to date. A damaged file is moved aside with
@@ -71,14 +71,14 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             switch change {
             case .outgoing(let row): try put(row)
             case .incoming(let row): try add(row)
-            case .seen(let row): try put(row)
-            case .forgetSeen(let owner, let sender): try forgetSeen(owner: owner, sender: sender)
+            case .accepted(let row): try put(row)
+            case .forgetAccepted(let owner, let sender): try forgetAccepted(owner: owner, sender: sender)
             case .park(let row): try park(row)
             case .unpark(let number): try database.run("DELETE FROM parked WHERE number = ?", [.integer(number)])
             case .unparkAll(let sender):
                 try database.run(
                     "DELETE FROM parked WHERE verified IN (0, 1) AND address = ?", [.text(sender)])
-            case .happening(let row): try add(row)
+            case .event(let row): try add(row)
             case .value(let key, let value): try put(value, key: key)
             case .forgetValues(let prefix):
                 try database.run(
@@ -115,7 +115,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     }
 
     /// What is new since the last call: to be told after the commit.
-    package func takeNews() -> (arrived: [Int64], written: [Happening]) {
+    package func takeNews() -> (arrived: [Int64], written: [EventRecord]) {
         defer { (arrived, written) = ([], []) }
         return (arrived, written)
     }

@@ -2,12 +2,12 @@
 ///
 /// An IPv6 address stands in brackets. User and password have settings of their own, because a URL ends up in logs.
 package struct BrokerAddress: Sendable, Equatable, CustomStringConvertible {
-    package enum Place: Sendable, Equatable {
+    package enum Endpoint: Sendable, Equatable {
         case network(host: String, port: UInt16)
         case socket(path: String)
     }
 
-    package let place: Place
+    package let place: Endpoint
     package let isEncrypted: Bool
 
     /// - Throws: `.refused` with the reason.
@@ -45,13 +45,13 @@ package struct BrokerAddress: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// `sun_path` has 108 bytes, the last of them NUL.
-    private static func socket(_ path: Substring) throws(TransportError) -> Place {
+    private static func socket(_ path: Substring) throws(TransportError) -> Endpoint {
         guard path.hasPrefix("/") else { throw .refused("unix:// needs an absolute path: unix:///run/mosquitto.sock") }
         guard path.utf8.count <= 107 else { throw .refused("a socket's path has at most 107 bytes") }
         return .socket(path: String(path))
     }
 
-    private static func network(_ rest: Substring, defaultPort: UInt16) throws(TransportError) -> Place {
+    private static func network(_ rest: Substring, defaultPort: UInt16) throws(TransportError) -> Endpoint {
         let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
         guard !authority.contains("@") else {
             throw .refused("user and password do not belong in the URL; set username and password_file")

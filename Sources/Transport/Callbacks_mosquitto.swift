@@ -4,9 +4,9 @@ import Glibc
 // What libmosquitto calls. Plain functions that know no actor: they only write into the diary, whatever thread it is.
 
 /// libmosquitto decides by `errno` whether to go on reading, and would otherwise find what our own calls left there.
-private func write(_ object: UnsafeMutableRawPointer?, _ entry: (Diary) -> Void) {
+private func write(_ object: UnsafeMutableRawPointer?, _ entry: (CallbackQueue) -> Void) {
     guard let object else { return }
-    entry(Unmanaged<Diary>.fromOpaque(object).takeUnretainedValue())
+    entry(Unmanaged<CallbackQueue>.fromOpaque(object).takeUnretainedValue())
     errno = 0
 }
 
@@ -26,7 +26,7 @@ private func greeting(_ flags: Int32, _ properties: OpaquePointer?) -> Greeting 
     return greeting
 }
 
-private func record(_ message: mosquitto_message, in diary: Diary) {
+private func record(_ message: mosquitto_message, in diary: CallbackQueue) {
     guard let name = message.topic, let topic = String(validatingCString: name) else { return diary.drop() }
     let count = Int(message.payloadlen)
     guard count <= diary.maximumPacket else { return diary.drop() }
@@ -34,7 +34,7 @@ private func record(_ message: mosquitto_message, in diary: Diary) {
     diary.note(.message(topic: topic, payload: payload, retained: message.retain))
 }
 
-extension Diary {
+extension CallbackQueue {
     /// Has libmosquitto write here from now on. The diary must outlive the handle.
     func follow(_ mosquitto: OpaquePointer) {
         mosquitto_user_data_set(mosquitto, Unmanaged.passUnretained(self).toOpaque())

@@ -2,7 +2,7 @@
 @MainActor
 final class Connection {
     let handle: Handle
-    let wire: Wire
+    let wire: SocketWatcher
     var alarm: Alarm?
     /// The moment of the CONNACK that let us in; `nil` before.
     var since: Double?
@@ -29,7 +29,7 @@ final class Connection {
         case lingering
     }
 
-    init(_ handle: Handle, _ wire: Wire) {
+    init(_ handle: Handle, _ wire: SocketWatcher) {
         self.handle = handle
         self.wire = wire
     }

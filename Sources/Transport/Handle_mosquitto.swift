@@ -14,14 +14,14 @@ private let library: Int32 = {
 /// before and after.
 final class Handle: @unchecked Sendable {
     let version: MQTTVersion
-    let diary: Diary
+    let diary: CallbackQueue
     private let mosquitto: OpaquePointer
     private let options: BrokerOptions
 
     /// - Throws: `.refused` when an option is impossible or a file cannot be read.
     init(_ options: BrokerOptions, version: MQTTVersion, startsClean: Bool) throws(TransportError) {
         guard library == MOSQ_ERR_SUCCESS.rawValue else { throw .refused("libmosquitto does not start") }
-        diary = Diary(maximumPacket: options.maximumPacket)
+        diary = CallbackQueue(maximumPacket: options.maximumPacket)
         guard let mosquitto = mosquitto_new(options.clientID, startsClean, nil) else {
             throw .refused("\(options.clientID) is no client id: \(words(errno: errno))")
         }
@@ -33,7 +33,7 @@ final class Handle: @unchecked Sendable {
     }
 
     deinit {
-        Diary.leave(mosquitto)
+        CallbackQueue.leave(mosquitto)
         mosquitto_destroy(mosquitto)
     }
 
@@ -108,7 +108,7 @@ final class Handle: @unchecked Sendable {
     }
 
     /// - Parameter expiry: seconds (MQTT 5 only; without meaning in 3.1.1).
-    func publish(_ message: Publication, expiry: UInt32?) -> Handover {
+    func publish(_ message: MQTTPublication, expiry: UInt32?) -> Handover {
         guard !message.topic.utf8.contains(0) else { return .refused("a topic has no NUL") }
         guard let count = Int32(exactly: message.payload.count) else { return .refused("the message is too long") }
         var properties: OpaquePointer?

@@ -88,7 +88,7 @@ extension Link {
         tell(.stopped)
     }
 
-    private func deliver(_ happening: Happening, from connection: Connection, wasFault: Bool) {
+    private func deliver(_ happening: CallbackEvent, from connection: Connection, wasFault: Bool) {
         switch happening {
         case .answered(let code, let greeting): answered(code, greeting, connection)
         case .message(let topic, let payload, let retained):

@@ -29,7 +29,7 @@ extension Link {
         if let fault { return retry(after: nil, fault) }
         let isNetwork = if case .network = options.address.place { true } else { false }
         guard
-            let wire = Wire(
+            let wire = SocketWatcher(
                 watching: handle.socket, isNetwork: isNetwork,
                 readable: { if let connection = self.current { self.read(from: connection) } },
                 writable: { if let connection = self.current { self.write(to: connection) } })

@@ -35,7 +35,7 @@ package final class Link {
     var reads = true
     var startsClean: Bool
     var backoff: Backoff
-    var dialect: Dialect
+    var dialect: VersionNegotiation
     /// Goes up with every start, so that a dial of an earlier life is known as such.
     var life = 0
     var droppedBefore = 0
@@ -51,7 +51,7 @@ package final class Link {
         pool = DispatchQueue(label: "culver.dial.\(options.name)")
         startsClean = options.startsClean
         backoff = Backoff(timing)
-        dialect = Dialect(offerAgainAfter: timing.offerAgainAfter)
+        dialect = VersionNegotiation(offerAgainAfter: timing.offerAgainAfter)
     }
 
     package var isConnected: Bool { current?.since != nil }
@@ -78,7 +78,7 @@ package final class Link {
 
     /// Ends cleanly: publishes `last`, says DISCONNECT so that the will is not published, hangs up; ends with `.stopped`
     /// in `farewellWithin` seconds at the most. Messages may arrive until then. A stopped link may be started again.
-    package func stop(publishing last: [Publication] = []) {
+    package func stop(publishing last: [MQTTPublication] = []) {
         guard isWanted else { return }
         isWanted = false
         isEnding = true
@@ -112,7 +112,7 @@ package final class Link {
             throw .notNow
         }
         guard !retain || connection.greeting.keepsRetained else { throw .refused("the broker keeps no messages") }
-        let message = Publication(topic: topic, payload: payload, retain: retain)
+        let message = MQTTPublication(topic: topic, payload: payload, retain: retain)
         switch connection.handle.publish(message, expiry: expiry) {
         case .taken(let token):
             connection.unacknowledged.insert(token)

@@ -11,7 +11,7 @@ struct TLSFault {
     /// The broker just went away: no alert, no complaint. Over an established TLS that says nothing about TLS.
     let isMereEnd: Bool
 
-    init?(_ diary: Diary, host: BrokerAddress, ssl: UnsafeMutableRawPointer?) {
+    init?(_ diary: CallbackQueue, host: BrokerAddress, ssl: UnsafeMutableRawPointer?) {
         if diary.isWrongName, case .network(let name, _) = host.place {
             words = "the broker's certificate is not for \(name)"
             isMereEnd = false

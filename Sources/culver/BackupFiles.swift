@@ -15,8 +15,8 @@ final class BackupFiles: Backend {
 
     init(_ path: String) throws {
         (directory, lock) = try Files.opened(path)
-        if try directory.exists(Place.restoring) { throw Failure(Unfinished(path: path)) }
-        guard try !directory.list(Place.identities).isEmpty else {
+        if try directory.exists(StatePath.restoring) { throw Failure(Unfinished(path: path)) }
+        guard try !directory.list(StatePath.identities).isEmpty else {
             throw Failure(.unknownName, "no-identity", "there is no identity in \(path)")
         }
     }

@@ -1,7 +1,7 @@
 import CLinux
 import Control
-import Desk
 import Glibc
+import Operations
 
 /// What the tool itself sees of the board that it runs on.
 enum Board {

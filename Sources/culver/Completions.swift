@@ -12,8 +12,8 @@ extension CompletionKind {
     static let consumer = asked { rows("inbox.consumers", "consumers") }
     static let message = asked { rows("message.list", "messages", word: { [$0.text("id")] }) }
 
-    static let state = CompletionKind.list(OutgoingState.allCases.map(\.rawValue))
-    static let eventKind = CompletionKind.list(Happening.Kind.allCases.map(\.rawValue))
+    static let state = CompletionKind.list(DeliveryState.allCases.map(\.rawValue))
+    static let eventKind = CompletionKind.list(EventRecord.Kind.allCases.map(\.rawValue))
 
     private static func asked(_ words: @escaping @Sendable () -> [String]) -> CompletionKind {
         .custom { _, _, _ in words() }

@@ -28,7 +28,7 @@ struct Culver: ParsableCommand {
         subcommands: [
             Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
             Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, Brokers.self, BackUp.self, Restore.self,
-            Trial.self,
+            SelftestVerb.self,
         ],
         defaultSubcommand: Status.self)
 }

@@ -1,8 +1,8 @@
 import Control
 import DIMP
-import Desk
 import Format
 import Glibc
+import Operations
 import Records
 import Store
 
@@ -11,7 +11,7 @@ import Store
 struct Files: Backend {
     private let directory: StateDirectory
     private let lock: DirectoryLock
-    private let desk: Desk
+    private let operations: FileOperations
 
     init(_ path: String) throws {
         (directory, lock) = try Files.opened(path)
@@ -20,7 +20,7 @@ struct Files: Backend {
             if let exposed = try directory.exposedKeys().first {
                 throw Failure(.configuration, "exposed-key", exposed.description, hint: exposed.cure)
             }
-            desk = Desk(facebook: try Facebook(directory, time: Moment.now), time: Moment.now)
+            operations = FileOperations(facebook: try Facebook(directory, time: Moment.now), time: Moment.now)
         } catch let error as FileError {
             throw Failure(error)
         } catch let error as Retired {
@@ -68,55 +68,56 @@ struct Files: Backend {
     private func answer(_ method: String, _ params: JSONObject) throws -> JSON {
         switch method {
         case "identity.create": return try create(params)
-        case "identity.list": return desk.identities()
-        case "identity.show": return desk.shown(try desk.identity(params["did"]?.string))
+        case "identity.list": return operations.identities()
+        case "identity.show": return operations.shown(try operations.identity(params["did"]?.string))
         case "identity.default":
-            let identity = try desk.identity(params["did"]?.string)
-            desk.facebook.makeDefault(identity.id)
+            let identity = try operations.identity(params["did"]?.string)
+            operations.facebook.makeDefault(identity.id)
             try save()
             return ["did": .string(identity.id.bare.text)]
-        case "identity.export": return desk.exported(try desk.identity(params["did"]?.string))
+        case "identity.export": return operations.exported(try operations.identity(params["did"]?.string))
         case "identity.import": return try take(params["identity"])
         case "identity.rotate": return try rotate(params)
         case "identity.remove": return try remove(params)
         case "message.pack": return ["message": try pack(params)]
-        case "message.open": return desk.open(params["message"] ?? .null)
+        case "message.open": return operations.open(params["message"] ?? .null)
         default: throw RPCError.methodNotFound(method)
         }
     }
 
     private func create(_ params: JSONObject) throws -> JSON {
-        let creation = try desk.plan(
+        let creation = try operations.plan(
             name: params["name"]?.string ?? "", type: params["type"]?.string, key: params["key"]?.string,
             bits: params["bits"]?.integer, era: params["era"]?.string, ensure: params["ensure"]?.bool ?? false)
         switch creation {
-        case .there(let identity): return desk.created(identity, isNew: false)
+        case .there(let identity): return operations.created(identity, isNew: false)
         case .planned(let plan):
             let identity = try plan.identity()
-            desk.facebook.put(identity)
+            operations.facebook.put(identity)
             try save()
-            return desk.created(identity, isNew: true)
+            return operations.created(identity, isNew: true)
         }
     }
 
     private func pack(_ params: JSONObject) throws -> JSON {
-        let (type, members) = try Desk.content(text: params["text"]?.string, content: params["content"])
-        return try desk.pack(
-            from: desk.identity(params["from"]?.string), to: desk.id(params["to"]?.string ?? ""), type: type,
+        let (type, members) = try FileOperations.content(text: params["text"]?.string, content: params["content"])
+        return try operations.pack(
+            from: operations.identity(params["from"]?.string), to: operations.id(params["to"]?.string ?? ""),
+            type: type,
             members: members, sn: Int64.random(in: 1...0x7FFF_FFFF), attach: params["attach"]?.bool ?? false)
     }
 
     private func take(_ json: JSON?) throws -> JSON {
-        let identity = try desk.imported(json)
-        try remember(Desk.forgetting(identity.id.address))
-        desk.take(identity)
+        let identity = try operations.imported(json)
+        try remember(FileOperations.forgetting(identity.id.address))
+        operations.take(identity)
         try save()
         return ["did": .string(identity.id.bare.text)]
     }
 
     private func rotate(_ params: JSONObject) throws -> JSON {
-        let identity = try desk.identity(params["did"]?.string).rotated(time: desk.time)
-        desk.facebook.rotate(identity)
+        let identity = try operations.identity(params["did"]?.string).rotated(time: operations.time)
+        operations.facebook.rotate(identity)
         try forgetKeys(of: identity.id)
         try save()
         return ["did": .string(identity.id.bare.text), "time": .number(identity.visa.time)]
@@ -124,9 +125,9 @@ struct Files: Backend {
 
     /// The daemon does the rest when it starts: messages, and what brokers keep.
     private func remove(_ params: JSONObject) throws -> JSON {
-        let id = try desk.identity(params["did"]?.string).id
-        try remember([.value(key: Desk.goneKey(id.address), id.bare.text)])
-        desk.facebook.remove(id)
+        let id = try operations.identity(params["did"]?.string).id
+        try remember([.value(key: FileOperations.goneKey(id.address), id.bare.text)])
+        operations.facebook.remove(id)
         try save()
         try forgetKeys(of: id)
         return ["did": .string(id.bare.text)]
@@ -134,9 +135,9 @@ struct Files: Backend {
 
     /// In the messages, where there are any: where no daemon ever ran no broker knows anything.
     private func remember(_ changes: [Change]) throws {
-        guard try directory.exists(Store.Place.messages) else { return }
+        guard try directory.exists(Store.StatePath.messages) else { return }
         do throws(LedgerError) {
-            let store = try MessageStore(path: "\(directory.path)/\(Store.Place.messages)")
+            let store = try MessageStore(path: "\(directory.path)/\(Store.StatePath.messages)")
             for change in changes { try store.apply(change) }
             try store.commit()
         } catch {
@@ -152,7 +153,7 @@ struct Files: Backend {
 
     /// On disk before anything is printed.
     private func save() throws {
-        for change in desk.facebook.takeChanges() { try directory.perform(change) }
+        for change in operations.facebook.takeChanges() { try directory.perform(change) }
     }
 }
 

@@ -10,12 +10,12 @@ struct Globals: ParsableArguments {
             "The daemon's socket; else CULVER_SOCKET, the user's own daemon, /run/culver/culver.sock.",
             valueName: "path"),
         completion: .file())
-    var socket: Word?
+    var socket: TextArgument?
 
     @Option(
         help: ArgumentHelp("The daemon's configuration file, which names its socket.", valueName: "file"),
         completion: .file())
-    var config: Word?
+    var config: TextArgument?
 
     @Flag(help: "Print results as JSON, one object per line, and a failure as {\"error\": …}.")
     var json = false
@@ -28,7 +28,7 @@ struct Anywhere: ParsableArguments {
     @Option(
         help: ArgumentHelp("Work on the files of this state directory, without a daemon.", valueName: "directory"),
         completion: .directory)
-    var state: Word?
+    var state: TextArgument?
 }
 
 extension Anywhere {
@@ -58,7 +58,7 @@ extension Globals {
 
 extension JSONObject {
     /// Sets the member when there is something to set.
-    mutating func set(_ name: String, _ word: Word?) {
+    mutating func set(_ name: String, _ word: TextArgument?) {
         if let word { self[name] = .string(word.text) }
     }
 }

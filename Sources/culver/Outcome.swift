@@ -20,7 +20,8 @@ enum Goal: String, ExpressibleByArgument, CaseIterable {
 
 enum Outcome {
     /// Waits until a message has come that far or has ended, shows it, and ends the command accordingly.
-    static func wait(for id: String, until goal: Goal, _ timeout: Span, _ globals: Globals, _ daemon: Daemon) throws {
+    static func wait(for id: String, until goal: Goal, _ timeout: TimeSpan, _ globals: Globals, _ daemon: Daemon) throws
+    {
         let params: JSONObject = [
             "id": .string(id), "until": .string(goal.rawValue), "timeout": .number(timeout.seconds),
         ]

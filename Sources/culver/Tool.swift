@@ -8,10 +8,10 @@ import Glibc
 enum Tool {
     static func run(_ arguments: [String]) -> Int32 {
         let arguments = Array(arguments.dropFirst())
-        let json = Arrangement.wantsJSON(arguments)
+        let json = ArgumentOrder.wantsJSON(arguments)
         do {
-            if let stray = Arrangement.stray(arguments) { throw stray }
-            var command = try Culver.parseAsRoot(Arrangement.arranged(arguments))
+            if let stray = ArgumentOrder.stray(arguments) { throw stray }
+            var command = try Culver.parseAsRoot(ArgumentOrder.arranged(arguments))
             try command.run()
             return Screen.finish()
         } catch let quiet as Quiet {
@@ -41,13 +41,13 @@ enum Tool {
 
     /// Help, versions and completions come as errors too; their status is 0.
     private static func parserSays(_ error: any Error, _ json: Bool) -> Int32 {
-        let words = Word.withoutMarks(Culver.fullMessage(for: error))
+        let words = TextArgument.withoutMarks(Culver.fullMessage(for: error))
         guard Culver.exitCode(for: error) != .success else {
             Screen.raw(words)
             return Screen.finish()
         }
         if json {
-            return tell(Failure(.usage, "usage", Word.withoutMarks(Culver.message(for: error))), json)
+            return tell(Failure(.usage, "usage", TextArgument.withoutMarks(Culver.message(for: error))), json)
         }
         fputs(words + "\n", culver_stderr())
         return Control.ExitCode.usage.rawValue

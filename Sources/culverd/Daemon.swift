@@ -2,10 +2,10 @@ import Agent
 import Control
 import Crypto
 import DIMP
-import Desk
 import Dispatch
 import Format
 import Glibc
+import Operations
 import Records
 import Store
 import Transport
@@ -47,7 +47,7 @@ import Transport
     var senders: [ConnectionID: Set<Int>] = [:]
     var watchers: [ConnectionID: EventWatcher] = [:]
     /// The doctor at work, one at a time.
-    var consultation: Consultation?
+    var consultation: DoctorRun?
 
     /// Random for each start: which of two statements of our presence is of the same run.
     let boot: String
@@ -86,7 +86,7 @@ import Transport
         try directory.removeBackup()
         installation = try directory.installation()
         let store = try MessageStore(
-            path: "\(configuration.agent.state)/\(Place.messages)", limits: configuration.storeLimits)
+            path: "\(configuration.agent.state)/\(StatePath.messages)", limits: configuration.storeLimits)
         let clock = try Clock(store)
         let facebook = try Facebook(directory, time: clock.now.wall)
         let book = Book(facebook: facebook, keys: KeyStore(directory))
@@ -111,7 +111,7 @@ import Transport
         consumers.notify = { [weak self] connection, method, params in
             self?.server?.notify(connection, method: method, params: params) ?? false
         }
-        consumers.name = { [weak self] id in self?.desk.name(of: id) }
+        consumers.name = { [weak self] id in self?.operations.name(of: id) }
         loop.perform = { [weak self] in self?.perform($0) }
         loop.work = { [weak self] job, finish in
             self?.pool.run(lane: job.lane, weight: job.weight, { job.done() }, then: finish)
@@ -195,7 +195,7 @@ import Transport
         DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action(self) } }
     }
 
-    var desk: Desk { Desk(facebook: facebook, time: loop.clock.now.wall) }
+    var operations: FileOperations { FileOperations(facebook: facebook, time: loop.clock.now.wall) }
 
     func newToken() -> UInt64 {
         lastToken += 1
@@ -305,7 +305,7 @@ import Transport
         if let other = facebook.contacts.first(where: { $0.name == section.name && $0.id.address != id.address }) {
             var nameless = other
             nameless.name = nil
-            loop.book.learn(.contact(nameless))
+            loop.book.apply(.contact(nameless))
             let text = "\(other.id) is no longer \(section.name): the configuration gives it to \(id)"
             turn.after { self.log(.warning, text) }
             try turn.note(.contact, .warning, text, did: other.id.text, reason: "name-taken")
@@ -318,7 +318,7 @@ import Transport
         contact.name = section.name
         contact.isDeclared = true
         if contact.trust == .stranger { contact.trust = .contact }
-        loop.book.learn(.contact(contact))
+        loop.book.apply(.contact(contact))
         try turn.handle(.befriended(id))
     }
 
@@ -327,7 +327,7 @@ import Transport
         guard let template = configuration.identity.name else { return false }
         let name = Host.label(filling: template)
         guard
-            case .planned(let plan)? = try? desk.plan(
+            case .planned(let plan)? = try? operations.plan(
                 name: name, type: nil, key: nil, bits: nil, era: nil, ensure: true)
         else {
             log(.error, "\(name) cannot be the name of an identity")
@@ -383,7 +383,7 @@ import Transport
                 let time = began.isClockSet ? began.wall : 0
                 let text = "nothing was accepted: \(fault)"
                 try turn.ledger.apply(
-                    .happening(Happening(time: time, kind: .disk, level: .error, reason: "failed", text: text)))
+                    .event(EventRecord(time: time, kind: .disk, level: .error, reason: "failed", text: text)))
                 try turn.note(.disk, .warning, "the disk works again", reason: "recovered")
             })
     }

@@ -8,7 +8,7 @@ func leave(_ status: Int32, _ text: String) -> Never {
 }
 
 let options: Options
-do throws(Unfit) {
+do throws(InvalidValue) {
     options = try Options(Array(CommandLine.arguments.dropFirst()))
 } catch {
     leave(64, "\(error.words)\n\(Options.usage)")

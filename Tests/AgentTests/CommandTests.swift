@@ -82,7 +82,7 @@ struct CommandTests {
     @Test("documents in an answer are learnt for contacts only, and only when they are signed")
     func learnt() throws {
         let pair = Pair.friends()
-        pair.b.book.learn(.contact(Contact(id: People.carol.id, trust: .contact)))
+        pair.b.book.apply(.contact(Contact(id: People.carol.id, trust: .contact)))
         func tell(_ who: Identity, _ document: Document, sn: Int64) throws {
             pair.lay(
                 try moki.sealedMessage(

@@ -35,7 +35,7 @@ struct DeliveryTests {
         #expect(pair.row(token)?.state == .waiting)
         let meta = JSON.object(People.hulk.meta.json).bytes
         let visa = JSON.object(People.hulk.visa.json).bytes
-        let places: [(Place, [UInt8])] = [(.meta(pair.b.id.address), meta), (.visa(pair.b.id.address), visa)]
+        let places: [(Topic, [UInt8])] = [(.meta(pair.b.id.address), meta), (.visa(pair.b.id.address), visa)]
         for (place, bytes) in metaFirst ? places : places.reversed() {
             #expect(pair.row(token)?.state == .waiting)
             pair.put(bytes, at: place)
@@ -66,7 +66,7 @@ struct DeliveryTests {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
         pair.b.policy.strangers = .open
         pair.linkAll()
-        for place in [Place.meta(pair.b.id.address), .visa(pair.b.id.address)] { pair.put([], at: place) }
+        for place in [Topic.meta(pair.b.id.address), .visa(pair.b.id.address)] { pair.put([], at: place) }
         pair.forgetPublished()
         let token = pair.send("anybody there?")
         pair.put([], at: .meta(pair.b.id.address))
@@ -93,7 +93,7 @@ struct DeliveryTests {
     @Test("patience begins when somebody can be asked, not while no broker is there")
     func patienceOffline() throws {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
-        pair.a.book.learn(.meta(People.hulk.meta, of: People.hulk.id))
+        pair.a.book.apply(.meta(People.hulk.meta, of: People.hulk.id))
         let token = pair.send("much later")
         pair.advance(5000)
         pair.link(0)
@@ -142,7 +142,7 @@ struct DeliveryTests {
         pair.settle()
         pair.put(JSON.object(People.hulk.meta.json).bytes, at: .meta(pair.b.id.address))
         let visa = JSON.object(People.hulk.visa.json).bytes
-        let place = Place.visa(pair.b.id.address)
+        let place = Topic.visa(pair.b.id.address)
         let effects = pair.a.handle(.found(place, visa, broker: "home"), at: pair.now)
         let jobs = effects.compactMap { effect -> Job? in if case .work(let job) = effect { job } else { nil } }
         #expect((1...64).contains(jobs.count))
@@ -302,7 +302,7 @@ struct DeliveryTests {
     @Test("a blocked contact, a group without members and an unknown sender are refused with their reasons")
     func refusals() throws {
         let pair = Pair.friends()
-        pair.a.book.learn(.contact(Contact(id: pair.b.id, trust: .contact, isBlocked: true)))
+        pair.a.book.apply(.contact(Contact(id: pair.b.id, trust: .contact, isBlocked: true)))
         let group = try #require(pair.a.identity.meta.id(network: 16))
         func reason(_ token: UInt64) -> String? {
             if case .refused(let refusal)? = pair.a.answers[token] { refusal.reason } else { nil }
@@ -345,8 +345,8 @@ struct DeliveryTests {
     func added() throws {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
         let token = pair.send("soon")
-        pair.a.book.learn(.meta(People.hulk.meta, of: pair.b.id))
-        pair.a.book.learn(.visa(People.hulk.visa, of: pair.b.id))
+        pair.a.book.apply(.meta(People.hulk.meta, of: pair.b.id))
+        pair.a.book.apply(.visa(People.hulk.visa, of: pair.b.id))
         pair.feed(0, .befriended(pair.b.id))
         pair.settle()
         #expect(pair.row(token)?.state == .queued)

@@ -9,9 +9,9 @@ import Testing
 struct DirectoryTests {
     private let moki = People.moki
     private let hulk = People.hulk
-    private var visaPlace: Place { .visa(moki.id.address) }
+    private var visaPlace: Topic { .visa(moki.id.address) }
 
-    private func cards(_ pair: Pair, at place: Place, on broker: String = "home") -> Int {
+    private func cards(_ pair: Pair, at place: Topic, on broker: String = "home") -> Int {
         pair.published.count { $0.parcel.place == place && $0.parcel.broker == broker }
     }
 
@@ -148,7 +148,7 @@ struct DirectoryTests {
         var renewed = try Identity.register(name: "other", network: 0, algorithm: .rsa, bits: 1024, time: 0).visaKeys
         let visa = try Document.visa(
             of: hulk.id, name: "hulk", key: renewed[0].publicKey, time: People.time + 9, signedBy: hulk.secret)
-        pair.a.book.learn(.visa(visa, of: hulk.id))
+        pair.a.book.apply(.visa(visa, of: hulk.id))
         renewed += hulk.visaKeys
         pair.b.book.state.identities[0].visaKeys = [renewed[0]]
         pair.trouble.lost = 0

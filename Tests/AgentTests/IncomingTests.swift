@@ -181,7 +181,7 @@ struct IncomingTests {
         #expect(pair.b.texts == ["plain 1"])
         #expect(pair.b.inbox.first?.sealed == false)
         pair.lay(try moki.sealedMessage(text("sealed", sn: 2), to: hulk))
-        pair.b.book.learn(.visa(try moki.visa(time: People.time + 5, isStock: true), of: moki.id))
+        pair.b.book.apply(.visa(try moki.visa(time: People.time + 5, isStock: true), of: moki.id))
         pair.lay(try moki.stockMessage(text("plain 2", sn: 3), to: hulk))
         #expect(pair.b.texts == ["plain 1", "sealed"])
         #expect(pair.b.rejections.map(\.stage) == [.seal])
@@ -224,7 +224,7 @@ struct IncomingTests {
         #expect(pair.b.unwraps == 2)
         var known = try #require(pair.a.book.sendingKey(from: moki.id, to: hulk.id))
         known.uses = 999
-        pair.a.book.learn(.sendingKey(known, from: moki.id, to: hulk.id))
+        pair.a.book.apply(.sendingKey(known, from: moki.id, to: hulk.id))
         pair.send("the thousandth")
         pair.settle()
         #expect(pair.b.unwraps == 2)

@@ -39,11 +39,11 @@ struct LeavingTests {
         pair.link(0)
         pair.settle()
         #expect(clear(pair, address).isEmpty)
-        for place in [Place.meta(address), .visa(address), .state(address)] {
+        for place in [Topic.meta(address), .visa(address), .state(address)] {
             #expect(pair.shelf(place)?.isEmpty ?? true)
         }
         pair.advance(7200)
-        for place in [Place.meta(address), .visa(address)] { #expect(pair.shelf(place)?.isEmpty ?? true) }
+        for place in [Topic.meta(address), .visa(address)] { #expect(pair.shelf(place)?.isEmpty ?? true) }
         #expect(pair.shelf(.meta(People.dave.id.address))?.isEmpty == false)
     }
 

@@ -59,7 +59,7 @@ struct ParkingTests {
         #expect(pair.a.ledger.state.parked.isEmpty)
         message = try stock("blocked")
         pair.lay(message, on: 0)
-        pair.a.book.learn(.contact(Contact(id: moki.id, trust: .contact, isBlocked: true)))
+        pair.a.book.apply(.contact(Contact(id: moki.id, trust: .contact, isBlocked: true)))
         pair.restart(0)
         pair.a.policy.strangers = .open
         pair.restart(0)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Numbers tell what never came")
 struct SequenceTests {
-    private func events(_ pair: Pair, _ kind: Happening.Kind) -> [Happening] {
+    private func events(_ pair: Pair, _ kind: EventRecord.Kind) -> [EventRecord] {
         pair.b.ledger.state.happenings.filter { $0.kind == kind }
     }
 

@@ -84,7 +84,7 @@ struct StrangerTests {
         let message = try moki.sealedMessage(.text("x", sn: 1, time: Pair.start), to: hulk)
         pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
         #expect(pair.jobCount == 1)
-        pair.b.book.learn(.contact(block))
+        pair.b.book.apply(.contact(block))
         pair.settle()
         pair.lay(message)
         #expect(pair.b.inbox.isEmpty)
@@ -142,9 +142,9 @@ struct StrangerTests {
     @Test("where the directory is silent the stranger is asked, and the answer lets the parked message on")
     func askedStranger() throws {
         let pair = pair(.ask)
-        for place in [Place.meta(moki.id.address), .visa(moki.id.address)] { pair.put([], at: place) }
+        for place in [Topic.meta(moki.id.address), .visa(moki.id.address)] { pair.put([], at: place) }
         pair.a.isSilent = true
-        for place in [Place.meta(moki.id.address), .visa(moki.id.address)] { pair.put([], at: place) }
+        for place in [Topic.meta(moki.id.address), .visa(moki.id.address)] { pair.put([], at: place) }
         pair.a.isSilent = false
         #expect(pair.shelf(.meta(moki.id.address)) == [])
         pair.lay(try moki.sealedMessage(.text("slow", sn: 1, time: Pair.start), to: hulk))

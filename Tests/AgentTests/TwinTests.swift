@@ -24,7 +24,7 @@ struct TwinTests {
         board.ledger.state.happenings.filter { $0.kind == .clone }.compactMap(\.reason)
     }
 
-    private var statePlace: Place { .state(moki.id.address) }
+    private var statePlace: Topic { .state(moki.id.address) }
 
     private func statement(
         _ boot: String, at: Double, isOnline: Bool = true, answers: String? = nil, by identity: Identity? = nil

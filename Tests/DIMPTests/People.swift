@@ -30,7 +30,7 @@ struct Scene {
     let carol: Identity
     let dora: Identity
     let group: ID
-    let shelf: Shelf
+    let shelf: VectorBarrack
     let transceiver: Transceiver
 
     init() throws {
@@ -40,7 +40,7 @@ struct Scene {
         dora = try People.dora.get()
         let meta = try Meta(seed: "tea-party", signedBy: alice.secret)
         group = try #require(meta.id(network: 1))
-        shelf = Shelf(owning: [alice, bob, carol, dora])
+        shelf = VectorBarrack(owning: [alice, bob, carol, dora])
         transceiver = Transceiver(barrack: shelf)
     }
 

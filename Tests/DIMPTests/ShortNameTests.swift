@@ -32,7 +32,7 @@ struct ShortNameTests {
         let message = try ReliableMessage(parsing: wire.bytes)
         #expect(message.envelope.time == 1_750_000_000.25 && message.envelope.type == 1)
         #expect(message.meta != nil && message.visa != nil)
-        let stranger = Transceiver(barrack: Shelf(owning: [scene.bob]))
+        let stranger = Transceiver(barrack: VectorBarrack(owning: [scene.bob]))
         let opened = try stranger.verifyDecrypt(message, as: scene.bob).message.content
         #expect(opened.body == .text("short") && opened.sn == 12 && opened.time == 1_750_000_000.25)
         #expect(opened.json.names == ["type", "sn", "time", "text"])

@@ -31,7 +31,7 @@ struct TransceiverTests {
 
     @Test("an attached meta is enough to read a stranger, and counts only if it is the sender's")
     func attached() throws {
-        let stranger = Transceiver(barrack: Shelf(owning: [scene.bob]))
+        let stranger = Transceiver(barrack: VectorBarrack(owning: [scene.bob]))
         var message = try scene.sent(scene.packed(to: scene.bob.id, attach: true))
         #expect(try stranger.verifyDecrypt(message, as: scene.bob).isSealed)
         message.meta = .object(scene.carol.meta.json)
@@ -48,11 +48,11 @@ struct TransceiverTests {
     @Test("nobody can be written to without a key, and nobody written for who is not of this board")
     func cannot() throws {
         #expect(throws: Transceiver.Failure.self) {
-            try Transceiver(barrack: Shelf(owning: [scene.alice])).encryptSign(
+            try Transceiver(barrack: VectorBarrack(owning: [scene.alice])).encryptSign(
                 scene.text(), from: scene.alice.id, to: scene.bob.id, attach: false)
         }
         #expect(throws: Transceiver.Failure.self) {
-            try Transceiver(barrack: Shelf(knowing: [scene.alice, scene.bob])).encryptSign(
+            try Transceiver(barrack: VectorBarrack(knowing: [scene.alice, scene.bob])).encryptSign(
                 scene.text(), from: scene.alice.id, to: scene.bob.id, attach: false)
         }
     }

@@ -1,9 +1,9 @@
 import Agent
 import Control
 import DIMP
-import Desk
 import Format
 import Foundation
+import Operations
 import TestSupport
 import Testing
 import Transport
@@ -148,7 +148,7 @@ import Transport
         var configuration = Configuration()
         configuration.brokers[0].passwordFile = password
         configuration.brokers[0].keyFile = scratch.file("nowhere")
-        let papers = Papers(configuration, try Options(["--config", main]), [:])
+        let papers = TLSFiles(configuration, try Options(["--config", main]), [:])
         #expect(papers.checks(mends: false).map(\.hint) == ["chmod 644 \(main)", "chmod 640 \(password)"])
         #expect(papers.checks(mends: true).map(\.result) == [.ok, .ok])
         #expect(papers.checks(mends: false).map(\.text) == ["its files are for those only who may have them"])

@@ -48,7 +48,7 @@ private struct Trouble: Error {}
         rig.loop.onDisk = { faults.append($0) }
         rig.loop.add(
             .chore { turn in
-                rig.loop.book.learn(.contact(Contact(id: peer.id, trust: .contact)))
+                rig.loop.book.apply(.contact(Contact(id: peer.id, trust: .contact)))
                 try turn.ledger.apply(.value(key: "x", "written"))
                 turn.after { isHeard = true }
             })
@@ -89,9 +89,9 @@ private struct Trouble: Error {}
         let own = try madeIdentity("moki")
         let peer = try madeIdentity("hulk")
         rig.loop.book.facebook.put(own)
-        rig.loop.book.learn(.contact(Contact(id: peer.id, trust: .contact, isCulver: true)))
-        rig.loop.book.learn(.meta(peer.meta, of: peer.id))
-        rig.loop.book.learn(.visa(peer.visa, of: peer.id))
+        rig.loop.book.apply(.contact(Contact(id: peer.id, trust: .contact, isCulver: true)))
+        rig.loop.book.apply(.meta(peer.meta, of: peer.id))
+        rig.loop.book.apply(.visa(peer.visa, of: peer.id))
         rig.loop.take(.linked(broker: "default", room: 20))
         await rig.settle()
         var begun = 0
@@ -129,8 +129,8 @@ private struct Trouble: Error {}
         let own = try madeIdentity("moki")
         let peer = try madeIdentity("hulk")
         rig.loop.book.facebook.put(own)
-        rig.loop.book.learn(.meta(peer.meta, of: peer.id))
-        rig.loop.book.learn(.visa(peer.visa, of: peer.id))
+        rig.loop.book.apply(.meta(peer.meta, of: peer.id))
+        rig.loop.book.apply(.visa(peer.visa, of: peer.id))
         rig.loop.take(.linked(broker: "default", room: 20))
         await rig.settle()
         var steps: [String] = []

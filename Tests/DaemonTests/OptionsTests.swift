@@ -22,6 +22,6 @@ import Testing
             ([""], "there is no option an empty value"),
         ])
     func refused(arguments: [String], words: String) {
-        #expect(throws: Unfit(words)) { try Options(arguments) }
+        #expect(throws: InvalidValue(words)) { try Options(arguments) }
     }
 }

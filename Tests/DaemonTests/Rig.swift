@@ -19,7 +19,7 @@ import Store
     init() throws {
         directory = NSTemporaryDirectory() + "loop-\(UUID().uuidString)"
         let state = try StateDirectory(directory)
-        let store = try MessageStore(path: directory + "/" + Store.Place.messages)
+        let store = try MessageStore(path: directory + "/" + Store.StatePath.messages)
         let clock = try culverd.Clock(store)
         let book = Book(facebook: try Facebook(state, time: clock.now.wall), keys: KeyStore(state))
         let messenger = Messenger(
@@ -47,7 +47,7 @@ import Store
 
     /// What is on disk, seen by a connection of its own.
     func onDisk() throws -> MessageStore {
-        try MessageStore(path: directory + "/" + Store.Place.messages)
+        try MessageStore(path: directory + "/" + Store.StatePath.messages)
     }
 
     /// Nothing can be written to this directory of the state until `mend`.

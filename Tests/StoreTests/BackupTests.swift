@@ -55,7 +55,7 @@ import Testing
         for name in ["keys/a/b.json", "install.json", "lock", "contacts/a/x.json.bad"] {
             try state.write([1], to: name)
         }
-        let store = try MessageStore(path: state.path + "/" + Place.messages)
+        let store = try MessageStore(path: state.path + "/" + StatePath.messages)
         for number in 0..<50 { try store.apply(.incoming(incoming("in\(number)"))) }
         try store.commit()
 
@@ -70,11 +70,11 @@ import Testing
         try store.commit()
 
         #expect(
-            items.map(\.name) == ["identities/b/secret.json", "contacts/a/trust.json", Place.messages])
+            items.map(\.name) == ["identities/b/secret.json", "contacts/a/trust.json", StatePath.messages])
         #expect(items.map(\.mode) == [0o600, 0o644, 0o600])
         #expect(try all(backup, "contacts/a/trust.json") == Array("[1]".utf8))
         #expect(try all(backup, "identities/b/secret.json") == Array("[2]".utf8))
-        let copied = try all(backup, Place.messages)
+        let copied = try all(backup, StatePath.messages)
         #expect(copied.count == items[2].size)
         try Data(copied).write(to: URL(fileURLWithPath: scratch.path))
         let copy = try scratch.open()
@@ -83,7 +83,7 @@ import Testing
         #expect(try copy.inboxSize().count == 50)
 
         try backup.remove()
-        #expect(try !state.exists(Place.backup))
+        #expect(try !state.exists(StatePath.backup))
         try store.checkpoint()
         #expect(try store.inboxSize().count == 99)
     }
@@ -95,12 +95,12 @@ import Testing
         let again = try Backup(of: state)
         #expect(try again.copy()?.map(\.name) == ["contacts/a/trust.json"])
         try state.removeBackup()
-        #expect(try !state.exists(Place.backup))
+        #expect(try !state.exists(StatePath.backup))
     }
 
     @Test("a copy that was cancelled is none")
     func cancelled() throws {
-        let store = try MessageStore(path: state.path + "/" + Place.messages)
+        let store = try MessageStore(path: state.path + "/" + StatePath.messages)
         let content = "{\"text\":\"\(String(repeating: "x", count: 4000))\"}"
         for number in 0..<600 { try store.apply(.incoming(incoming("in\(number)", content: content))) }
         try store.commit()
@@ -154,14 +154,14 @@ import Testing
 
         let restoration = try restoration()
         #expect(throws: Unfinished.self) { try state.checkIsLive() }
-        try put(files(of: identity) + [(Place.messages, Array(messages))], into: restoration)
+        try put(files(of: identity) + [(StatePath.messages, Array(messages))], into: restoration)
         #expect(throws: Unfinished.self) { try state.checkIsLive() }
         try restoration.finish(identities: [identity.id.bare.text], time: 1)
         try state.checkIsLive()
         #expect(try state.exposedKeys().isEmpty)
         #expect(try Facebook(state, time: 1).identities.map(\.id) == [identity.id])
-        #expect(try state.exists(Place.install))
-        let store = try MessageStore(path: state.path + "/" + Place.messages)
+        #expect(try state.exists(StatePath.install))
+        let store = try MessageStore(path: state.path + "/" + StatePath.messages)
         #expect(try store.value(key: "place") == "restored")
         #expect(try store.inboxSize().count == 1)
     }
@@ -171,7 +171,7 @@ import Testing
         try state.write([1], to: "identities/a/secret.json")
         #expect(refused { _ = try restoration() } == .exists)
         #expect(try state.exists("identities/a/secret.json"))
-        #expect(try !state.exists(Place.restoring))
+        #expect(try !state.exists(StatePath.restoring))
     }
 
     @Test("a restore that was interrupted is begun anew, and one that is given up leaves nothing")
@@ -182,7 +182,7 @@ import Testing
         #expect(try !state.exists("contacts/a/trust.json"))
         try put([("contacts/b/trust.json", [1])], into: again)
         again.abandon()
-        #expect(try FileManager.default.contentsOfDirectory(atPath: state.path) == [Place.lock])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: state.path) == [StatePath.lock])
     }
 
     @Test(
@@ -202,7 +202,7 @@ import Testing
     func sizes() throws {
         let restoration = try restoration()
         #expect(refused { try restoration.begin("contacts/a/x.json", size: StateDirectory.sizeLimit + 1) } == .badData)
-        #expect(refused { try restoration.begin(Place.messages, size: .max) } == .badData)
+        #expect(refused { try restoration.begin(StatePath.messages, size: .max) } == .badData)
         #expect(refused { try restoration.begin("files/x", size: -1) } == .badData)
         #expect(refused { try restoration.write([1]) } == .badData)
         try restoration.begin("contacts/a/x.json", size: 2)
@@ -233,7 +233,7 @@ import Testing
         #expect(try outcome([], []) == .badData)
         #expect(try outcome(files.filter { !$0.0.hasSuffix("secret.json") }, [did]) == .badData)
         #expect(try outcome(files + [("contacts/a/meta.json", [0x7B])], [did]) == .badData)
-        #expect(try outcome(files + [(Place.messages, Array("SQLite format 3".utf8))], [did]) == .badData)
+        #expect(try outcome(files + [(StatePath.messages, Array("SQLite format 3".utf8))], [did]) == .badData)
         for index in files.indices {
             var changed = files
             changed[index].1 = Array("{\"data\":\"x\"}".utf8)

@@ -29,7 +29,7 @@ import Testing
 
     @Sendable static func receive(_ store: MessageStore) throws {
         try store.apply(.incoming(incoming("i1")))
-        try store.apply(.seen(seen([1])))
+        try store.apply(.accepted(accepted([1])))
         try store.apply(.value(key: "lived", "17"))
     }
 
@@ -43,8 +43,8 @@ import Testing
     }
 
     @Sendable static func happen(_ store: MessageStore) throws {
-        try store.apply(.happening(happening(1_000)))
-        try store.apply(.happening(happening(1_010, text: "again")))
+        try store.apply(.event(happening(1_000)))
+        try store.apply(.event(happening(1_010, text: "again")))
     }
 
     @Sendable static func checkpoint(_ store: MessageStore) throws {
@@ -55,8 +55,8 @@ import Testing
         try store.apply(.outgoing(outgoing("o1", ref: "r1", content: "", state: .delivered)))
         try store.apply(.outgoing(outgoing("o2", ref: "r2", state: .published, due: 50, data: body)))
         try store.apply(.incoming(incoming("i2", content: long)))
-        try store.apply(.seen(seen([2], time: nil)))
-        try store.apply(.seen(seen([1], isOwed: false)))
+        try store.apply(.accepted(accepted([2], time: nil)))
+        try store.apply(.accepted(accepted([1], isOwed: false)))
     }
 
     @Sendable static func read(_ store: MessageStore) throws {
@@ -67,7 +67,7 @@ import Testing
     @Sendable static func release(_ store: MessageStore) throws {
         try store.apply(.unpark(number: 1))
         try store.apply(.unparkAll(sender: "F"))
-        try store.apply(.forgetSeen(owner: "B", sender: "A"))
+        try store.apply(.forgetAccepted(owner: "B", sender: "A"))
     }
 
     @Sendable static func prune(_ store: MessageStore) throws {
@@ -79,7 +79,7 @@ import Testing
     @Sendable static func end(_ store: MessageStore) throws {
         try store.apply(.outgoing(outgoing("o5", sn: 5)))
         try store.apply(.incoming(incoming("i3", received: 2_000)))
-        try store.apply(.happening(happening(2_000, .disk)))
+        try store.apply(.event(happening(2_000, .disk)))
         try store.apply(.value(key: "lived", nil))
         try store.apply(.value(key: "wall", "18"))
         _ = try store.forget(consumer: "lamp")

@@ -39,13 +39,13 @@ import Testing
     private func exercise(_ store: MessageStore) throws {
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
-        try store.apply(.seen(seen([1], time: nil)))
-        try store.apply(.forgetSeen(owner: "A", sender: "B"))
+        try store.apply(.accepted(accepted([1], time: nil)))
+        try store.apply(.forgetAccepted(owner: "A", sender: "B"))
         try store.apply(.park(parked(1)))
         try store.apply(.unpark(number: 1))
         try store.apply(.unparkAll(sender: "X"))
-        try store.apply(.happening(happening(1)))
-        try store.apply(.happening(happening(1)))
+        try store.apply(.event(happening(1)))
+        try store.apply(.event(happening(1)))
         try store.apply(.value(key: "k", "v"))
         try store.apply(.value(key: "k", nil))
         _ = try store.value(key: "k")
@@ -64,7 +64,7 @@ import Testing
         _ = try store.waitingOutgoing(receiver: "B", after: 0, limit: 1)
         _ = try store.awaitedReceivers(limit: 1)
         _ = try (store.nextDue(), store.nextExpiry(), store.outboxStates(), store.newestSequence())
-        for state in [OutgoingState.queued, nil] {
+        for state in [DeliveryState.queued, nil] {
             _ = try (store.outbox(state: state, limit: 1), store.outbox(state: state, start: 1, limit: 1))
         }
         _ = try store.peers(limit: 1)
@@ -80,8 +80,8 @@ import Testing
             _ = try store.acknowledge(consumer: "c", seq: 1)
         }
         _ = try store.forget(consumer: "c")
-        _ = try store.seen(owner: "A", sender: "B", digest: [1])
-        _ = try store.seen(owner: "A", sender: "B", contentDigest: [1])
+        _ = try store.accepted(owner: "A", sender: "B", digest: [1])
+        _ = try store.accepted(owner: "A", sender: "B", contentDigest: [1])
         _ = try store.owedReceipts(limit: 1)
         _ = try store.parked(sender: "X", isVerified: true, limit: 1)
         _ = try store.parkedSenders(isVerified: true, limit: 1)

@@ -16,8 +16,8 @@ import Testing
         do {
             let store = try scratch.open()
             try store.apply([
-                .outgoing(outgoing("a", ref: "r", data: [1, 2, 3])), .incoming(incoming("b")), .seen(seen([1])),
-                .park(parked(1)), .happening(happening(1)), .value(key: "k", "v"),
+                .outgoing(outgoing("a", ref: "r", data: [1, 2, 3])), .incoming(incoming("b")), .accepted(accepted([1])),
+                .park(parked(1)), .event(happening(1)), .value(key: "k", "v"),
             ])
             #expect(store.hasChanges)
             try store.commit()
@@ -28,7 +28,7 @@ import Testing
         expected.order = 1
         #expect(try store.outgoing(id: "a") == expected)
         #expect(try store.inbox(limit: 10).map(\.id) == ["b"])
-        #expect(try store.seen(owner: "B", sender: "A", digest: [1]) == seen([1]))
+        #expect(try store.accepted(owner: "B", sender: "A", digest: [1]) == accepted([1]))
         #expect(try store.parked(sender: "A", isVerified: false, limit: 10).map(\.wire) == [[0, 1, 2]])
         #expect(try store.happenings(limit: 10).map(\.text) == ["words"])
         #expect(try store.value(key: "k") == "v")
@@ -40,14 +40,14 @@ import Testing
     @Test("what was rolled back was never there, sums and news included")
     func rolledBack() throws {
         let store = try scratch.open()
-        try store.apply([.outgoing(outgoing("a")), .incoming(incoming("b")), .happening(happening(1))])
+        try store.apply([.outgoing(outgoing("a")), .incoming(incoming("b")), .event(happening(1))])
         try store.commit()
         let news = store.takeNews()
         #expect(news.arrived == [1])
         #expect(news.written.map(\.n) == [1])
         try store.apply([
             .outgoing(outgoing("a", state: .delivered)), .outgoing(outgoing("c")), .incoming(incoming("d")),
-            .happening(happening(1)), .value(key: "k", "v"),
+            .event(happening(1)), .value(key: "k", "v"),
         ])
         store.rollback()
         #expect(!store.hasChanges)

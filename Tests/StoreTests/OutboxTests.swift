@@ -120,7 +120,7 @@ import Testing
         for number in 0..<600 {
             try store.apply(.outgoing(outgoing("\(number)", state: .delivered)))
             try store.apply(.incoming(incoming("\(number)", received: 1)))
-            try store.apply(.seen(seen([UInt8(number / 256), UInt8(number % 256)], time: 1)))
+            try store.apply(.accepted(accepted([UInt8(number / 256), UInt8(number % 256)], time: 1)))
         }
         let day = 86_400.0
         while try store.prune(wall: 1e9, lived: 0) {}

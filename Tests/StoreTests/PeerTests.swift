@@ -19,7 +19,7 @@ struct PeerTests {
     @Test("each message counts once, however often its row is written, and a receipt counts once")
     func counted() throws {
         let store = try scratch.open()
-        for state in [OutgoingState.waiting, .queued, .queued, .published, .delivered, .delivered] {
+        for state in [DeliveryState.waiting, .queued, .queued, .published, .delivered, .delivered] {
             try store.apply(.outgoing(outgoing("a", state: state, due: 5)))
             try store.commit()
         }
@@ -47,8 +47,8 @@ struct PeerTests {
     @Test("gaps count for their peer, also when they share a row of the event table")
     func gaps() throws {
         let store = try scratch.open()
-        for reason in ["2-3", "2-3", "7-7"] { try store.apply(.happening(happening(1_000, .gap, reason: reason))) }
-        try store.apply(.happening(happening(1_000, .visa)))
+        for reason in ["2-3", "2-3", "7-7"] { try store.apply(.event(happening(1_000, .gap, reason: reason))) }
+        try store.apply(.event(happening(1_000, .visa)))
         #expect(try counts(store) == ["hulk@A": [0, 0, 0, 3]])
     }
 
@@ -98,7 +98,7 @@ struct PeerTests {
         }
         var gap = happening(1, .gap)
         gap.did = "peer3@A"
-        try store.apply([.happening(gap), .outgoing(outgoing("x", receiver: "peer4@A"))])
+        try store.apply([.event(gap), .outgoing(outgoing("x", receiver: "peer4@A"))])
         let (rows, rest) = try store.peers(limit: 3)
         #expect(rows.map(\.did) == ["peer4@A", "peer3@A", "peer0@A"])
         #expect(rest == 2)

@@ -38,7 +38,7 @@ extension MessageStore {
 
 func outgoing(
     _ id: String, sn: Int64 = 1, receiver: String = "hulk@A", ref: String? = nil, content: String = "{}",
-    state: OutgoingState = .queued, due: Double? = nil, data: [UInt8]? = nil
+    state: DeliveryState = .queued, due: Double? = nil, data: [UInt8]? = nil
 ) -> Outgoing {
     Outgoing(
         id: id, sn: sn, sender: "moki@B", receiver: receiver, ref: ref, request: [1, 2], content: content, state: state,
@@ -56,11 +56,11 @@ func incoming(
         type: type, sealed: true, encrypted: true, trust: "contact")
 }
 
-func seen(
+func accepted(
     _ digest: [UInt8], owner: String = "B", sender: String = "A", contentDigest: [UInt8]? = nil, time: Double? = 1_000,
     isOwed: Bool = true
-) -> Seen {
-    Seen(
+) -> AcceptedRecord {
+    AcceptedRecord(
         owner: owner, sender: sender, digest: digest, contentDigest: contentDigest, time: time, receipt: "{}",
         receiptTo: "hulk@A", receiptFrom: "moki@B", isOwed: isOwed, answered: 5)
 }
@@ -74,8 +74,8 @@ func parked(
         digest: withUnsafeBytes(of: digest.bigEndian) { Array($0) }, received: 1, since: since)
 }
 
-func happening(_ time: Double, _ kind: Happening.Kind = .broker, reason: String? = nil, text: String = "words")
-    -> Happening
+func happening(_ time: Double, _ kind: EventRecord.Kind = .broker, reason: String? = nil, text: String = "words")
+    -> EventRecord
 {
-    Happening(time: time, kind: kind, level: .info, did: "hulk@A", reason: reason, text: text)
+    EventRecord(time: time, kind: kind, level: .info, did: "hulk@A", reason: reason, text: text)
 }

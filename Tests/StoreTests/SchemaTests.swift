@@ -115,7 +115,7 @@ import Testing
         let lamp = Consumer(name: "lamp", uid: 7, cursor: 4, filter: InboxFilter(sender: "hulk@A"), created: 3)
         #expect(try store.consumers() == [lamp])
         #expect(try store.next(for: "lamp", after: 4, limit: 9).messages == [received])
-        var waits = seen([1])
+        var waits = accepted([1])
         waits.time = 1_000
         #expect(try store.owedReceipts(limit: 9) == [waits])
         #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.wire) == [[0, 1, 2]])
@@ -123,7 +123,7 @@ import Testing
         #expect(try store.value(key: "lived") == "17")
         // Numbers are never used again.
         try store.apply([
-            .outgoing(outgoing("d")), .incoming(incoming("d")), .park(parked(9)), .happening(happening(9_000)),
+            .outgoing(outgoing("d")), .incoming(incoming("d")), .park(parked(9)), .event(happening(9_000)),
         ])
         try store.commit()
         #expect(try store.outgoing(id: "d")?.order == 5)

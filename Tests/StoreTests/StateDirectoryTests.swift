@@ -18,7 +18,7 @@ import Testing
 
     @Test("a file is written with the directories on its way, read, replaced and removed")
     func written() throws {
-        let name = Place.secret(of: "4WDf")
+        let name = StatePath.secret(of: "4WDf")
         #expect(name == "identities/4WDf/secret.json")
         #expect(try state.read(name) == nil)
         try state.write([1, 0, 255], to: name, mode: 0o600)
@@ -134,12 +134,12 @@ import Testing
 
     @Test("a private key that others can reach is named with its chmod; what is not private is not")
     func exposed() throws {
-        try state.write([1], to: Place.secret(of: "a"), mode: 0o600)
-        try state.write([1], to: Place.visaKey(of: "a", time: "17"), mode: 0o600)
-        try state.write([1], to: Place.meta(ofIdentity: "a"), mode: 0o644)
+        try state.write([1], to: StatePath.secret(of: "a"), mode: 0o600)
+        try state.write([1], to: StatePath.visaKey(of: "a", time: "17"), mode: 0o600)
+        try state.write([1], to: StatePath.meta(ofIdentity: "a"), mode: 0o644)
         #expect(try state.exposedKeys() == [])
-        try state.write([1], to: Place.secret(of: "b"), mode: 0o640)
-        try state.write([1], to: Place.visaKey(of: "a", time: "17"), mode: 0o604)
+        try state.write([1], to: StatePath.secret(of: "b"), mode: 0o640)
+        try state.write([1], to: StatePath.visaKey(of: "a", time: "17"), mode: 0o604)
         #expect(
             try state.exposedKeys().map(\.cure) == [
                 "chmod 600 \(state.path)/identities/a/visa-keys/17.json",
@@ -167,13 +167,13 @@ import Testing
         #expect(!made.isForeign)
         // FIPS 180-2, appendix B.1.
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        #expect(try state.json(Place.install)?["serial"]?.string == hash)
+        #expect(try state.json(StatePath.install)?["serial"]?.string == hash)
         #expect(try state.installation(serial: Array("abc".utf8)) == made)
         let foreign = try state.installation(serial: Array("other".utf8))
         #expect(foreign.isForeign)
         #expect(foreign.nonce == made.nonce)
         #expect(try !state.installation(serial: nil).isForeign)
-        try state.remove(Place.install)
+        try state.remove(StatePath.install)
         let adopted = try state.installation(serial: Array("other".utf8))
         #expect(!adopted.isForeign)
         #expect(adopted.nonce != made.nonce)
@@ -184,7 +184,7 @@ import Testing
         "a damaged installation is set aside and made anew",
         arguments: ["", "[]", "{\"nonce\":\"00\",\"serial\":\"\"}"])
     func damagedInstallation(text: String) throws {
-        try state.write(Array(text.utf8), to: Place.install)
+        try state.write(Array(text.utf8), to: StatePath.install)
         #expect(try state.installation().nonce.count == 16)
         #expect(state.takeDamages().count == 1)
         #expect(try state.exists("install.json.bad"))

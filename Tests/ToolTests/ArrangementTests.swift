@@ -9,19 +9,19 @@ struct ArrangementTests {
             ["--json", "id", "list"], ["id", "--json", "list"], ["id", "list", "--json"],
         ])
     func places(_ arguments: [String]) throws {
-        let list = try #require(try Culver.parseAsRoot(Arrangement.arranged(arguments)) as? Identities.List)
+        let list = try #require(try Culver.parseAsRoot(ArgumentOrder.arranged(arguments)) as? Identities.List)
         #expect(list.place.globals.json)
     }
 
     @Test("an option with a value is moved with it", arguments: [["--socket", "/s"], ["--socket=/s"]])
     func values(_ option: [String]) throws {
-        let status = try #require(try Culver.parseAsRoot(Arrangement.arranged(option + ["status"])) as? Status)
-        #expect(status.globals.socket == Word("/s"))
+        let status = try #require(try Culver.parseAsRoot(ArgumentOrder.arranged(option + ["status"])) as? Status)
+        #expect(status.globals.socket == TextArgument("/s"))
     }
 
     @Test("nothing is the status, with options or without", arguments: [[], ["--json"], ["--socket", "status"]])
     func nothing(_ arguments: [String]) throws {
-        #expect(try Culver.parseAsRoot(Arrangement.arranged(arguments)) is Status)
+        #expect(try Culver.parseAsRoot(ArgumentOrder.arranged(arguments)) is Status)
     }
 
     @Test(
@@ -33,7 +33,7 @@ struct ArrangementTests {
             ([""], "there is no verb ''", "there are: "),
         ])
     func stray(_ arguments: [String], _ message: String, _ hint: String) throws {
-        let failure = try #require(Arrangement.stray(arguments))
+        let failure = try #require(ArgumentOrder.stray(arguments))
         #expect(failure.exit == 64 && failure.error.message == message)
         #expect(failure.error.hint?.hasPrefix(hint) == true)
     }
@@ -45,7 +45,7 @@ struct ArrangementTests {
             ["--socket"], ["-x"], ["id", "--help"], ["---completion", "send"],
         ])
     func straight(_ arguments: [String]) {
-        #expect(Arrangement.stray(arguments) == nil)
+        #expect(ArgumentOrder.stray(arguments) == nil)
     }
 
     @Test(
@@ -60,40 +60,42 @@ struct ArrangementTests {
 
     @Test("a group of verbs alone shows its help, whatever options stand there")
     func group() {
-        #expect(Arrangement.arranged(["--socket", "/s", "contact", "--json"]) == ["contact"])
+        #expect(ArgumentOrder.arranged(["--socket", "/s", "contact", "--json"]) == ["contact"])
     }
 
     @Test("what looks like a verb or an option behind the verb is left where it is")
     func rest() {
-        #expect(Arrangement.arranged(["send", "status", "--", "--json"]) == ["send", "status", "--", "--json"])
-        #expect(Arrangement.arranged(["--json", "send", "id", "list"]) == ["send", "--json", "id", "list"])
+        #expect(ArgumentOrder.arranged(["send", "status", "--", "--json"]) == ["send", "status", "--", "--json"])
+        #expect(ArgumentOrder.arranged(["--json", "send", "id", "list"]) == ["send", "--json", "id", "list"])
     }
 
     @Test(
         "a dash with a digit or a point is text", arguments: ["-5.2", "-.5", "-0", "-7 degrees", "-1e3", "plain", ""])
     func negative(_ text: String) throws {
-        let send = try #require(try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", text])) as? Send)
-        #expect(send.text == Word(text))
-        let pack = try Culver.parseAsRoot(Arrangement.arranged(["pack", "--from", "a", "--to", "b", "--text", text]))
-        #expect((pack as? Pack)?.text == Word(text))
+        let send = try #require(try Culver.parseAsRoot(ArgumentOrder.arranged(["send", "hub", text])) as? Send)
+        #expect(send.text == TextArgument(text))
+        let pack = try Culver.parseAsRoot(ArgumentOrder.arranged(["pack", "--from", "a", "--to", "b", "--text", text]))
+        #expect((pack as? Pack)?.text == TextArgument(text))
     }
 
     @Test("behind two dashes everything is text", arguments: ["-x", "--json", "-5", "--", "-"])
     func terminator(_ text: String) throws {
-        let send = try #require(try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", "--", text])) as? Send)
-        #expect(send.text == Word(text))
+        let send = try #require(try Culver.parseAsRoot(ArgumentOrder.arranged(["send", "hub", "--", text])) as? Send)
+        #expect(send.text == TextArgument(text))
         #expect(!send.globals.json)
     }
 
     @Test("the mark in a text of its own survives")
     func ownMark() throws {
-        let text = Word.marked("-5")
-        let send = try #require(try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", text])) as? Send)
-        #expect(send.text == Word(text))
+        let text = TextArgument.marked("-5")
+        let send = try #require(try Culver.parseAsRoot(ArgumentOrder.arranged(["send", "hub", text])) as? Send)
+        #expect(send.text == TextArgument(text))
     }
 
     @Test("a dash with a letter is an option, so an unknown one is refused")
     func unknownOption() {
-        #expect(throws: (any Error).self) { try Culver.parseAsRoot(Arrangement.arranged(["send", "hub", "hi", "-x"])) }
+        #expect(throws: (any Error).self) {
+            try Culver.parseAsRoot(ArgumentOrder.arranged(["send", "hub", "hi", "-x"]))
+        }
     }
 }

@@ -7,7 +7,7 @@ struct SpanTests {
         "times are read in four units",
         arguments: [("60s", 60.0), ("5m", 300), ("12h", 43_200), ("7d", 604_800), ("1.5h", 5_400), ("0s", 0)])
     func units(_ text: String, _ seconds: Double) {
-        #expect(Span(text)?.seconds == seconds)
+        #expect(TimeSpan(text)?.seconds == seconds)
     }
 
     @Test(
@@ -17,13 +17,13 @@ struct SpanTests {
             "99999999999d", "infs",
         ])
     func nonsense(_ text: String) {
-        #expect(Span(text) == nil)
+        #expect(TimeSpan(text) == nil)
     }
 
     @Test(
         "a time is told in its two largest units",
         arguments: [(0.0, "0s"), (59, "59s"), (60, "1m"), (3_725, "1h 2m"), (273_600, "3d 4h"), (-1, "0s")])
     func words(_ seconds: Double, _ words: String) {
-        #expect(Span.words(for: seconds) == words)
+        #expect(TimeSpan.words(for: seconds) == words)
     }
 }

@@ -6,7 +6,7 @@ struct BrokerAddressTests {
     @Test(
         "a URL names the place, with the port that is usual",
         arguments: [
-            ("mqtt://broker", BrokerAddress.Place.network(host: "broker", port: 1883), false),
+            ("mqtt://broker", BrokerAddress.Endpoint.network(host: "broker", port: 1883), false),
             ("mqtts://broker", .network(host: "broker", port: 8883), true),
             ("MQTT://broker.example:1884/", .network(host: "broker.example", port: 1884), false),
             ("mqtt://[::1]", .network(host: "::1", port: 1883), false),
@@ -14,7 +14,7 @@ struct BrokerAddressTests {
             ("mqtt://192.168.1.2:65535", .network(host: "192.168.1.2", port: 65535), false),
             ("unix:///run/mosquitto.sock", .socket(path: "/run/mosquitto.sock"), false),
         ])
-    func reads(_ url: String, _ place: BrokerAddress.Place, _ isEncrypted: Bool) throws {
+    func reads(_ url: String, _ place: BrokerAddress.Endpoint, _ isEncrypted: Bool) throws {
         let address = try BrokerAddress(url: url)
         #expect(address.place == place)
         #expect(address.isEncrypted == isEncrypted)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Which version of MQTT to offer")
 struct DialectTests {
-    var dialect = Dialect(offerAgainAfter: 100)
+    var dialect = VersionNegotiation(offerAgainAfter: 100)
 
     @Test("MQTT 5 comes first, and stays while it is answered")
     mutating func first() {

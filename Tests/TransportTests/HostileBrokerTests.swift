@@ -296,7 +296,7 @@ extension Links {
             timing.farewellWithin = 0.3
             let alice = Witness(try BrokerOptions(broker.url, "a"), timing: timing)
             try await alice.connected()
-            try await alice.stop(publishing: [Publication(topic: "state/a", payload: [1])])
+            try await alice.stop(publishing: [MQTTPublication(topic: "state/a", payload: [1])])
             #expect(!alice.link.isConnected)
         }
     }

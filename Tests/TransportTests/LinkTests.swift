@@ -104,7 +104,7 @@ extension Links {
             options.will = Will(topic: "state/a", payload: Array("gone".utf8))
             let alice = Witness(options)
             try await alice.connected()
-            try await alice.stop(publishing: [Publication(topic: "state/a", payload: Array("bye".utf8))])
+            try await alice.stop(publishing: [MQTTPublication(topic: "state/a", payload: Array("bye".utf8))])
             try await watcher.until("the last words") { !$0.messages.isEmpty }
             alice.link.start()
             try await alice.connected()

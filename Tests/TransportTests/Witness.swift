@@ -75,7 +75,7 @@ final class Witness {
         return outcome
     }
 
-    func stop(publishing last: [Publication] = []) async throws {
+    func stop(publishing last: [MQTTPublication] = []) async throws {
         link.stop(publishing: last)
         try await until("stopped") { $0.events.last == .stopped }
     }

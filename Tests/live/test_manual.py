@@ -136,7 +136,7 @@ OTHERS = {"stopped", "self-signed", "visa-keys", "clock-sync", "by-name", "x-rol
 
 def reasons() -> set[str]:
     """Every stable word: what stands where a reason does, and any literal that is hyphenated words."""
-    text = sources("culver", "culverd", "Agent", "Control", "Desk", "Store", "Transport", "Records")
+    text = sources("culver", "culverd", "Agent", "Control", "Operations", "Store", "Transport", "Records")
     text = text.replace((TOP / "Sources/culverd/Metrics/Daemon+Metrics.swift").read_text(), "")  # those are labels
     patterns = (
         rf"\breason: {WORD}", rf"\breason = {WORD}", rf"(?:reason:|isFull) [^\n]*\? {WORD}", rf"(?:reason:|isFull)[^\n]* : {WORD}",

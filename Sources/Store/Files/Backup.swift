@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// A state directory as it was at one moment, to be read in pieces while the daemon goes on: links to the flat files,
-/// which are only ever replaced and never changed, and a copy of the messages. It lies below `Place.backup`, is gone
+/// which are only ever replaced and never changed, and a copy of the messages. It lies below `StatePath.backup`, is gone
 /// with `remove()`, and what a dead process has left goes at the next start (`StateDirectory.removeBackup`).
 ///
 /// `@unchecked Sendable`: made and used by one thread at a time, but for `cancel()`.
@@ -31,9 +31,9 @@ package final class Backup: @unchecked Sendable {
         self.directory = directory
         do {
             try directory.removeBackup()
-            for part in Place.lasting { try link(part, depth: 0) }
-            guard try directory.exists(Place.messages) else { return }
-            messages = try DatabaseCopy(of: try directory.full(Place.messages), name: Place.messages)
+            for part in StatePath.lasting { try link(part, depth: 0) }
+            guard try directory.exists(StatePath.messages) else { return }
+            messages = try DatabaseCopy(of: try directory.full(StatePath.messages), name: StatePath.messages)
         } catch {
             try? directory.removeBackup()
             throw error
@@ -44,14 +44,14 @@ package final class Backup: @unchecked Sendable {
     package func copy() throws -> [Item]? {
         try leaveOutDamaged()
         guard let messages else { return items }
-        let copy = "\(Place.backup)/\(Place.messages)"
+        let copy = "\(StatePath.backup)/\(StatePath.messages)"
         let path = try directory.full(copy)
         do throws(Failure) {
             let free = try room(at: directory.path)
             guard free >= messages.size + Self.reserve else { throw Failure(code: ENOSPC) }
             try directory.makeParents(of: copy, isSynced: false)
         } catch {
-            throw error.error("copy", Place.messages)
+            throw error.error("copy", StatePath.messages)
         }
         try messages.begin(at: path)
         var portions = 0
@@ -62,7 +62,7 @@ package final class Backup: @unchecked Sendable {
             if portions % 4 == 0 { try? Descriptor(path, O_RDONLY).sync() }
         }
         self.messages = nil
-        items.append(Item(name: Place.messages, size: messages.size, mode: 0o600))
+        items.append(Item(name: StatePath.messages, size: messages.size, mode: 0o600))
         return items
     }
 
@@ -71,7 +71,7 @@ package final class Backup: @unchecked Sendable {
 
     /// Part of a file of `items`, from `offset` on. From any thread.
     package func piece(of name: String, at offset: Int, limit: Int) throws(FileError) -> [UInt8] {
-        let path = try directory.full("\(Place.backup)/\(name)")
+        let path = try directory.full("\(StatePath.backup)/\(name)")
         do throws(Failure) {
             return try Descriptor(path, O_RDONLY).read(at: offset, limit: limit)
         } catch {
@@ -89,12 +89,12 @@ package final class Backup: @unchecked Sendable {
     private func leaveOutDamaged() throws(FileError) {
         var sound: [Item] = []
         for item in items {
-            if item.name.hasSuffix(".json"), !item.name.hasPrefix("\(Place.files)/") {
-                let bytes = try directory.read("\(Place.backup)/\(item.name)") ?? []
+            if item.name.hasSuffix(".json"), !item.name.hasPrefix("\(StatePath.files)/") {
+                let bytes = try directory.read("\(StatePath.backup)/\(item.name)") ?? []
                 do throws(JSONError) {
                     _ = try JSON(parsing: bytes)
                 } catch {
-                    guard !item.name.hasPrefix("\(Place.identities)/") else {
+                    guard !item.name.hasPrefix("\(StatePath.identities)/") else {
                         throw FileError("cannot back up \(item.name): \(error)")
                     }
                     directory.report(item.name, "\(error); not in the backup")
@@ -111,13 +111,13 @@ package final class Backup: @unchecked Sendable {
         for part in try directory.list(name) {
             let inner = "\(name)/\(part)"
             let path = try directory.full(inner)
-            let copy = try directory.full("\(Place.backup)/\(inner)")
+            let copy = try directory.full("\(StatePath.backup)/\(inner)")
             let isDirectory: Bool
             do throws(Failure) {
                 let found = try status(of: path)
                 isDirectory = found.isDirectory
                 if found.isRegular, let limit = Restoration.limit(of: inner), found.st_size <= limit {
-                    try directory.makeParents(of: "\(Place.backup)/\(inner)", isSynced: false)
+                    try directory.makeParents(of: "\(StatePath.backup)/\(inner)", isSynced: false)
                     guard Glibc.link(path, copy) == 0 else { throw .last }
                     items.append(Item(name: inner, size: Int(found.st_size), mode: found.st_mode & 0o777))
                 }
@@ -131,5 +131,5 @@ package final class Backup: @unchecked Sendable {
 
 extension StateDirectory {
     /// What a backup has left that was not ended. For the start, once the lock is held.
-    package func removeBackup() throws(FileError) { try removeAll(Place.backup) }
+    package func removeBackup() throws(FileError) { try removeAll(StatePath.backup) }
 }

@@ -12,7 +12,7 @@ package final class DirectoryLock: Sendable {
 extension StateDirectory {
     /// Fails with `isHeld` when another process has the lock, and says which one.
     package func lock() throws(FileError) -> DirectoryLock {
-        let path = try full(Place.lock)
+        let path = try full(StatePath.lock)
         do throws(Failure) {
             let file = try Descriptor(path, O_RDWR | O_CREAT, mode: 0o600)
             guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else { throw .last }
@@ -29,7 +29,7 @@ extension StateDirectory {
     /// Whether another process has the lock; `nil` when this user cannot find out.
     package static func isLocked(_ path: String) -> Bool? {
         do throws(Failure) {
-            let file = try Descriptor("\(path)/\(Place.lock)", O_RDONLY)
+            let file = try Descriptor("\(path)/\(StatePath.lock)", O_RDONLY)
             // Given up at once, with the descriptor.
             return flock(file.number, LOCK_SH | LOCK_NB) != 0
         } catch {
@@ -38,7 +38,7 @@ extension StateDirectory {
     }
 
     private func holder() throws(FileError) -> String {
-        let text = try read(Place.lock, limit: 64).map { String(decoding: $0, as: UTF8.self) }
+        let text = try read(StatePath.lock, limit: 64).map { String(decoding: $0, as: UTF8.self) }
         let number = text?.split(separator: "\n").first.flatMap { Int32($0) }
         return number.map { "process \($0)" } ?? "another process"
     }

@@ -13,9 +13,9 @@ extension StateDirectory {
     /// Every private key with a permission for group or others.
     package func exposedKeys() throws(FileError) -> [ExposedKey] {
         var found: [ExposedKey] = []
-        for address in try list(Place.identities) {
-            let visaKeys = try list(Place.visaKeys(of: address)).map { "\(Place.visaKeys(of: address))/\($0)" }
-            for name in [Place.secret(of: address)] + visaKeys {
+        for address in try list(StatePath.identities) {
+            let visaKeys = try list(StatePath.visaKeys(of: address)).map { "\(StatePath.visaKeys(of: address))/\($0)" }
+            for name in [StatePath.secret(of: address)] + visaKeys {
                 let path = try full(name)
                 if let status = try? status(of: path), status.isRegular && status.openness != 0 {
                     found.append(ExposedKey(path: path))

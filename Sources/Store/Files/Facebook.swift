@@ -31,7 +31,7 @@ package final class Facebook: Barrack {
         let address = id.address
         if let own = identity(address) { return own.id == id ? own.meta : nil }
         if metas[address] == nil {
-            let json = try? directory.json(Place.meta(ofContact: address.text))
+            let json = try? directory.json(StatePath.meta(ofContact: address.text))
             remember { $0.metas[address] = .some(json.flatMap { try? Meta($0) }) }
         }
         guard let meta = metas[address] ?? nil, meta.vouches(for: id) else { return nil }
@@ -42,7 +42,7 @@ package final class Facebook: Barrack {
         let address = id.address
         if let own = identity(address) { return own.visa }
         if visas[address] == nil {
-            let json = try? directory.json(Place.visa(ofContact: address.text))
+            let json = try? directory.json(StatePath.visa(ofContact: address.text))
             let visa = json.flatMap { try? Document($0) }
             // A file is no proof: whoever put it there has not signed it.
             let isGood = meta(of: id).map { (try? visa?.check(about: id, meta: $0)) != nil } ?? false
@@ -69,24 +69,24 @@ package final class Facebook: Barrack {
 
     package func put(_ contact: Contact) {
         contactsByAddress[contact.id.address] = contact
-        write(.object(contact.json), to: Place.trust(of: contact.id.address.text))
+        write(.object(contact.json), to: StatePath.trust(of: contact.id.address.text))
     }
 
     package func put(_ meta: Meta, of id: ID) {
         remember { $0.metas[id.address] = .some(meta) }
-        write(.object(meta.json), to: Place.meta(ofContact: id.address.text))
+        write(.object(meta.json), to: StatePath.meta(ofContact: id.address.text))
     }
 
     package func put(_ visa: Document, of id: ID) {
         remember { $0.visas[id.address] = .some(visa) }
-        write(.object(visa.json), to: Place.visa(ofContact: id.address.text))
+        write(.object(visa.json), to: StatePath.visa(ofContact: id.address.text))
     }
 
     package func forget(_ address: Address) {
         contactsByAddress[address] = nil
         metas[address] = .some(nil)
         visas[address] = .some(nil)
-        changes.append(.removeAll(Place.contact(address.text)))
+        changes.append(.removeAll(StatePath.contact(address.text)))
     }
 
     // MARK: - Identities
@@ -94,13 +94,13 @@ package final class Facebook: Barrack {
     /// The seed's `register`, on disk: secret first, so that nothing public exists without it.
     package func put(_ identity: Identity) {
         let address = identity.id.address.text
-        write(identity.secret.json, to: Place.secret(of: address), mode: 0o600)
+        write(identity.secret.json, to: StatePath.secret(of: address), mode: 0o600)
         for (number, key) in identity.visaKeys.enumerated() {
             let time = Int64(identity.visa.time) - Int64(number)
-            write(key.json, to: Place.visaKey(of: address, time: String(time)), mode: 0o600)
+            write(key.json, to: StatePath.visaKey(of: address, time: String(time)), mode: 0o600)
         }
-        write(.object(identity.meta.json), to: Place.meta(ofIdentity: address))
-        write(.object(identity.visa.json), to: Place.visa(ofIdentity: address))
+        write(.object(identity.meta.json), to: StatePath.meta(ofIdentity: address))
+        write(.object(identity.visa.json), to: StatePath.visa(ofIdentity: address))
         identities.removeAll { $0.id == identity.id }
         identities.append(identity)
     }
@@ -110,12 +110,12 @@ package final class Facebook: Barrack {
     package func rotate(_ identity: Identity) {
         let address = identity.id.address.text
         if let key = identity.visaKeys.first {
-            let name = Place.visaKey(of: address, time: String(Int64(identity.visa.time)))
+            let name = StatePath.visaKey(of: address, time: String(Int64(identity.visa.time)))
             write(key.json, to: name, mode: 0o600)
         }
-        write(.object(identity.visa.json), to: Place.visa(ofIdentity: address))
+        write(.object(identity.visa.json), to: StatePath.visa(ofIdentity: address))
         for name in visaKeyNames(address).dropFirst(Identity.visaKeyLimit - 1) {
-            changes.append(.remove("\(Place.visaKeys(of: address))/\(name)"))
+            changes.append(.remove("\(StatePath.visaKeys(of: address))/\(name)"))
         }
         if let index = identities.firstIndex(where: { $0.id == identity.id }) { identities[index] = identity }
         for var contact in contactsByAddress.values where contact.knowsUs {
@@ -129,9 +129,9 @@ package final class Facebook: Barrack {
         let address = id.address.text
         let wasDefault = identities.first?.id == id
         identities.removeAll { $0.id == id }
-        changes.append(.remove(Place.secret(of: address)))
-        changes.append(.removeAll(Place.visaKeys(of: address)))
-        changes.append(.removeAll(Place.identity(address)))
+        changes.append(.remove(StatePath.secret(of: address)))
+        changes.append(.removeAll(StatePath.visaKeys(of: address)))
+        changes.append(.removeAll(StatePath.identity(address)))
         guard wasDefault else { return }
         if let next = identities.first { makeDefault(next.id) } else { changes.append(.remove(Self.defaultFile)) }
     }
@@ -162,7 +162,7 @@ package final class Facebook: Barrack {
         try loadContacts()
     }
 
-    private static let defaultFile = "\(Place.identities)/default.json"
+    private static let defaultFile = "\(StatePath.identities)/default.json"
 
     private func write(_ json: JSON, to name: String, mode: UInt32 = 0o644) {
         changes.append(.write(json.bytes + [UInt8(ascii: "\n")], to: name, mode: mode))
@@ -178,12 +178,12 @@ package final class Facebook: Barrack {
     }
 
     private func loadContacts() throws(FileError) {
-        for text in try directory.list(Place.contacts) {
-            guard let address = Address(text), let json = try directory.json(Place.trust(of: text))?.object else {
+        for text in try directory.list(StatePath.contacts) {
+            guard let address = Address(text), let json = try directory.json(StatePath.trust(of: text))?.object else {
                 continue
             }
             guard let contact = Contact(json), contact.id.address == address else {
-                try directory.setAside(Place.trust(of: text), "no contact of this address")
+                try directory.setAside(StatePath.trust(of: text), "no contact of this address")
                 continue
             }
             contactsByAddress[address] = contact
@@ -191,7 +191,7 @@ package final class Facebook: Barrack {
     }
 
     private func loadIdentities(time: Double) throws(FileError) {
-        for text in try directory.list(Place.identities) {
+        for text in try directory.list(StatePath.identities) {
             guard let address = Address(text), let identity = try load(address, time: time) else { continue }
             identities.append(identity)
         }
@@ -205,27 +205,27 @@ package final class Facebook: Barrack {
     }
 
     private func load(_ address: Address, time: Double) throws(FileError) -> Identity? {
-        guard let secretJSON = try directory.json(Place.secret(of: address.text)) else { return nil }
+        guard let secretJSON = try directory.json(StatePath.secret(of: address.text)) else { return nil }
         guard let secret = try? PrivateKey(secretJSON) else {
-            try directory.setAside(Place.secret(of: address.text), "no private key")
+            try directory.setAside(StatePath.secret(of: address.text), "no private key")
             return nil
         }
-        guard let metaJSON = try directory.json(Place.meta(ofIdentity: address.text)) else {
+        guard let metaJSON = try directory.json(StatePath.meta(ofIdentity: address.text)) else {
             // Making it was interrupted, or the meta was damaged: the secret stays, whatever it is worth.
-            directory.report(Place.identity(address.text), "no meta beside the secret; not used")
+            directory.report(StatePath.identity(address.text), "no meta beside the secret; not used")
             return nil
         }
         guard let meta = try? Meta(metaJSON), let id = Self.id(of: meta, at: address), meta.key == secret.publicKey
         else {
-            try directory.setAside(Place.meta(ofIdentity: address.text), "not the meta of this address and secret")
+            try directory.setAside(StatePath.meta(ofIdentity: address.text), "not the meta of this address and secret")
             return nil
         }
         let visaKeys = try loadVisaKeys(address)
-        if let json = try directory.json(Place.visa(ofIdentity: address.text)) {
+        if let json = try directory.json(StatePath.visa(ofIdentity: address.text)) {
             if let visa = try? Document(json), (try? visa.check(about: id, meta: meta)) != nil {
                 return Identity(id: id, meta: meta, secret: secret, visa: visa, visaKeys: visaKeys)
             }
-            try directory.setAside(Place.visa(ofIdentity: address.text), "not a visa that this identity signed")
+            try directory.setAside(StatePath.visa(ofIdentity: address.text), "not a visa that this identity signed")
         }
         return try withNewVisa(id, meta, secret, visaKeys, time: time)
     }
@@ -253,7 +253,7 @@ package final class Facebook: Barrack {
     private func loadVisaKeys(_ address: Address) throws(FileError) -> [PrivateKey] {
         var keys: [PrivateKey] = []
         for name in visaKeyNames(address.text) {
-            let file = "\(Place.visaKeys(of: address.text))/\(name)"
+            let file = "\(StatePath.visaKeys(of: address.text))/\(name)"
             guard let json = try directory.json(file) else { continue }
             guard let key = try? PrivateKey(json) else {
                 try directory.setAside(file, "no private key")
@@ -266,7 +266,7 @@ package final class Facebook: Barrack {
 
     /// Files, the newest first.
     private func visaKeyNames(_ address: String) -> [String] {
-        let names = (try? directory.list(Place.visaKeys(of: address)))?.filter { $0.hasSuffix(".json") } ?? []
+        let names = (try? directory.list(StatePath.visaKeys(of: address)))?.filter { $0.hasSuffix(".json") } ?? []
         return names.sorted { (Int64($0.dropLast(5)) ?? 0) > (Int64($1.dropLast(5)) ?? 0) }
     }
 

@@ -29,24 +29,24 @@ extension StateDirectory {
     }
 
     private func marked(_ installation: Installation, _ here: [UInt8]) throws(FileError) -> Installation {
-        let path = try full(Place.install)
+        let path = try full(StatePath.install)
         var marked = installation
         do throws(Failure) {
             let file = try status(of: path)
             let words = "\(file.st_ino) \(file.st_ctim.tv_sec) \(file.st_ctim.tv_nsec) \(Hex.encode(here))"
             marked.mark = Array(Digest.sha256(Array(words.utf8)).prefix(8))
         } catch {
-            throw error.error("read", Place.install)
+            throw error.error("read", StatePath.install)
         }
         return marked
     }
 
     private func readInstallation() throws(FileError) -> (nonce: [UInt8], serial: [UInt8])? {
-        guard let json = try json(Place.install) else { return nil }
+        guard let json = try json(StatePath.install) else { return nil }
         let nonce = json["nonce"]?.string.flatMap { Hex.decode($0) }
         let serial = json["serial"]?.string.flatMap { Hex.decode($0) }
         guard let nonce, let serial, nonce.count == 16, serial.isEmpty || serial.count == 32 else {
-            try setAside(Place.install, "no nonce of 16 bytes and serial of 32 in it")
+            try setAside(StatePath.install, "no nonce of 16 bytes and serial of 32 in it")
             return nil
         }
         return (nonce, serial)
@@ -56,14 +56,14 @@ extension StateDirectory {
         let json: JSON = [
             "nonce": .string(Hex.encode(installation.nonce)), "serial": .string(Hex.encode(installation.serial)),
         ]
-        try write(json.bytes + [UInt8(ascii: "\n")], to: Place.install)
+        try write(json.bytes + [UInt8(ascii: "\n")], to: StatePath.install)
     }
 
     private func newNonce() throws(FileError) -> [UInt8] {
         do throws(CryptoError) {
             return try Random.bytes(16)
         } catch {
-            throw FileError("cannot write \(Place.install): \(error)")
+            throw FileError("cannot write \(StatePath.install): \(error)")
         }
     }
 }

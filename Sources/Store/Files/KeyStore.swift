@@ -19,7 +19,7 @@ package final class KeyStore: KeyCache {
     private struct Pair: Hashable {
         var sender: Address
         var receiver: Address
-        var file: String { Place.key(sender: sender.text, receiver: receiver.text) }
+        var file: String { StatePath.key(sender: sender.text, receiver: receiver.text) }
     }
 
     private struct Keys {
@@ -99,9 +99,9 @@ package final class KeyStore: KeyCache {
     package func forgetOwn(_ address: Address) {
         let own = address.text
         var found = Set(pairs.keys.filter { $0.sender == address || $0.receiver == address })
-        for sender in (try? directory.list(Place.keys)) ?? [] {
+        for sender in (try? directory.list(StatePath.keys)) ?? [] {
             guard let other = Address(sender) else { continue }
-            for name in (try? directory.list("\(Place.keys)/\(sender)")) ?? [] where name.hasSuffix(".json") {
+            for name in (try? directory.list("\(StatePath.keys)/\(sender)")) ?? [] where name.hasSuffix(".json") {
                 guard let receiver = Address(String(name.dropLast(5))), sender == own || receiver == address else {
                     continue
                 }
@@ -112,7 +112,7 @@ package final class KeyStore: KeyCache {
             pairs[pair] = Keys()
             changes.append(.remove(pair.file))
         }
-        changes.append(.removeAll("\(Place.keys)/\(own)"))
+        changes.append(.removeAll("\(StatePath.keys)/\(own)"))
     }
 
     // MARK: - Files

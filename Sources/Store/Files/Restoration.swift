@@ -4,7 +4,7 @@ import Format
 import Glibc
 package import Records
 
-/// Fills an empty state directory from a backup: all of it or nothing. A mark, `Place.restoring`, is there from before
+/// Fills an empty state directory from a backup: all of it or nothing. A mark, `StatePath.restoring`, is there from before
 /// the first file until after the last is on disk and looked through; with it nobody starts, and the next restore
 /// begins by removing what there is.
 ///
@@ -25,13 +25,13 @@ package final class Restoration {
     package init(into directory: StateDirectory, lock: DirectoryLock) throws(Refusal) {
         self.directory = directory
         self.lock = lock
-        if try filing({ () throws(FileError) in try directory.exists(Place.restoring) }) {
+        if try filing({ () throws(FileError) in try directory.exists(StatePath.restoring) }) {
             try filing { () throws(FileError) in try directory.empty() }
         }
         if let found = try filing({ () throws(FileError) in try directory.occupant() }) {
             throw Refusal(.exists, "not-empty", "the state directory \(directory.path) is not empty: it has \(found)")
         }
-        try filing { () throws(FileError) in try directory.write([], to: Place.restoring) }
+        try filing { () throws(FileError) in try directory.write([], to: StatePath.restoring) }
     }
 
     // MARK: - Files
@@ -68,9 +68,9 @@ package final class Restoration {
         }
         guard isGood, let first = parts.first else { return nil }
         switch (first, parts.count) {
-        case (Place.messages, 1): return messagesLimit
-        case (Place.files, 2): return fileLimit
-        case (Place.identities, 2...4), (Place.contacts, 2...3), (Place.groups, 2...3):
+        case (StatePath.messages, 1): return messagesLimit
+        case (StatePath.files, 2): return fileLimit
+        case (StatePath.identities, 2...4), (StatePath.contacts, 2...3), (StatePath.groups, 2...3):
             return name.hasSuffix(".json") ? StateDirectory.sizeLimit : nil
         default: return nil
         }
@@ -88,7 +88,7 @@ package final class Restoration {
         try filing { () throws(FileError) in
             _ = try directory.installation()
             try directory.syncAll()
-            try directory.remove(Place.restoring)
+            try directory.remove(StatePath.restoring)
         }
     }
 
@@ -100,7 +100,7 @@ package final class Restoration {
 
     private func checkFiles(_ identities: [String], time: Double) throws(Refusal) {
         let directory = directory
-        for name in names where name.hasSuffix(".json") && !name.hasPrefix("\(Place.files)/") {
+        for name in names where name.hasSuffix(".json") && !name.hasPrefix("\(StatePath.files)/") {
             let bytes = try filing { () throws(FileError) in try directory.read(name) }
             do throws(JSONError) {
                 _ = try JSON(parsing: bytes ?? [])
@@ -121,8 +121,8 @@ package final class Restoration {
 
     /// The messages do not know that they are a copy until their place is another one: then the daemon numbers anew.
     private func checkMessages() throws(Refusal) {
-        guard names.contains(Place.messages) else { return }
-        let path = "\(directory.path)/\(Place.messages)"
+        guard names.contains(StatePath.messages) else { return }
+        let path = "\(directory.path)/\(StatePath.messages)"
         do throws(LedgerError) {
             let store = try MessageStore(path: path)
             if let damage = store.damage { throw LedgerError(damage) }
@@ -160,7 +160,7 @@ extension StateDirectory {
     /// Anything that stands in the directory and is not there before a first start.
     fileprivate func occupant() throws(FileError) -> String? {
         do throws(Failure) {
-            return try names(in: path).sorted().first { ![Place.lock, "lost+found"].contains($0) }
+            return try names(in: path).sorted().first { ![StatePath.lock, "lost+found"].contains($0) }
         } catch {
             throw error.error("list", path)
         }
@@ -169,13 +169,15 @@ extension StateDirectory {
     /// Removes everything but the lock; the mark of a restore goes last.
     fileprivate func empty() throws(FileError) {
         do throws(Failure) {
-            let found = try names(in: path).filter { ![Place.lock, "lost+found", Place.restoring].contains($0) }
+            let found = try names(in: path).filter {
+                ![StatePath.lock, "lost+found", StatePath.restoring].contains($0)
+            }
             for name in found { try removeTree("\(path)/\(name)") }
             try Descriptor(path, O_RDONLY | O_DIRECTORY).sync()
         } catch {
             throw error.error("empty", path)
         }
-        try remove(Place.restoring)
+        try remove(StatePath.restoring)
     }
 
     /// A new file for its owner alone, if it is a private key or the messages; not synced.

@@ -31,8 +31,8 @@ package struct Retired: Error, Sendable, Equatable, CustomStringConvertible {
 extension StateDirectory {
     /// Whether and when this directory was retired. A damaged mark counts: nobody else makes one.
     package func retirement() throws(FileError) -> Retired? {
-        guard try exists(Place.retired) else { return nil }
-        let json = try read(Place.retired).flatMap { try? JSON(parsing: $0) }
+        guard try exists(StatePath.retired) else { return nil }
+        let json = try read(StatePath.retired).flatMap { try? JSON(parsing: $0) }
         return Retired(
             backup: json?["backup"]?.string ?? "", time: json?["time"]?.double ?? 0,
             identities: json?["identities"]?.array?.compactMap(\.string) ?? [])
@@ -40,8 +40,8 @@ extension StateDirectory {
 
     /// On disk when this returns: no start goes on with the directory from here on.
     package func retire(_ retired: Retired) throws(FileError) {
-        try write(retired.json.bytes + [UInt8(ascii: "\n")], to: Place.retired)
+        try write(retired.json.bytes + [UInt8(ascii: "\n")], to: StatePath.retired)
     }
 
-    package func unretire() throws(FileError) { try remove(Place.retired) }
+    package func unretire() throws(FileError) { try remove(StatePath.retired) }
 }

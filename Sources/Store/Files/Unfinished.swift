@@ -12,7 +12,7 @@ package struct Unfinished: Error, Sendable, Equatable, CustomStringConvertible {
 extension StateDirectory {
     /// Throws `Retired` or `Unfinished` for a directory that nobody goes on with as it is.
     package func checkIsLive() throws {
-        if try exists(Place.restoring) { throw Unfinished(path: path) }
+        if try exists(StatePath.restoring) { throw Unfinished(path: path) }
         if let retired = try retirement() { throw retired }
     }
 }

@@ -23,7 +23,7 @@ struct BackUp: ParsableCommand {
             keys, and one of the two will stand back.
             """)
 
-    @Argument(help: "The file to write; - for standard output.", completion: .file()) var file: Word
+    @Argument(help: "The file to write; - for standard output.", completion: .file()) var file: TextArgument
     @Flag(help: "Retire this board: its identities move into the backup.") var final = false
     @OptionGroup var place: Anywhere
 
@@ -144,7 +144,7 @@ struct Restore: ParsableCommand {
             A backup that was not made with --final may have a board that still runs with the same keys: end it first.
             """)
 
-    @Argument(help: "The file; - for standard input.", completion: .file()) var file: Word
+    @Argument(help: "The file; - for standard input.", completion: .file()) var file: TextArgument
     @OptionGroup var place: Anywhere
 
     func run() throws {

@@ -33,7 +33,7 @@ extension Consumers {
         static let configuration = CommandConfiguration(
             abstract: "Set a consumer back or forward: what comes after SEQ is new to it.")
 
-        @Argument(help: "The consumer.", completion: .consumer) var name: Word
+        @Argument(help: "The consumer.", completion: .consumer) var name: TextArgument
         @Argument(help: "A message's number in the inbox; 0 for all that is there.") var seq: Int
         @OptionGroup var globals: Globals
 
@@ -47,7 +47,7 @@ extension Consumers {
     struct Forget: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Forget a consumer: nothing is kept for it any more.")
 
-        @Argument(help: "The consumer.", completion: .consumer) var name: Word
+        @Argument(help: "The consumer.", completion: .consumer) var name: TextArgument
         @OptionGroup var globals: Globals
 
         func run() throws {

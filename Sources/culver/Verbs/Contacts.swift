@@ -33,9 +33,9 @@ extension Contacts {
             help: ArgumentHelp(
                 "An ID, the file of a card, or - for a card on standard input.", valueName: "id-or-file"),
             completion: .file())
-        var contact: Word
+        var contact: TextArgument
         @Option(help: "How this board is to call it: 1 to 64 letters, digits, points, dashes, underscores.") var name:
-            Word?
+            TextArgument?
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -100,7 +100,7 @@ extension Contacts {
         static let configuration = CommandConfiguration(abstract: "Give a contact another name.")
 
         @OptionGroup var one: One
-        @Argument(help: "The new name.") var name: Word
+        @Argument(help: "The new name.") var name: TextArgument
 
         func run() throws {
             let params: JSONObject = ["did": .string(one.id.text), "name": .string(name.text)]
@@ -174,7 +174,7 @@ extension Contacts {
 
     /// A verb about one who asks.
     struct Stranger: ParsableArguments {
-        @Argument(help: "An ID, as `culver contact requests` shows it.", completion: .requester) var id: Word
+        @Argument(help: "An ID, as `culver contact requests` shows it.", completion: .requester) var id: TextArgument
         @OptionGroup var globals: Globals
 
         func change(_ method: String) throws {
@@ -185,7 +185,7 @@ extension Contacts {
 
     /// A verb about one contact.
     struct One: ParsableArguments {
-        @Argument(help: "An ID or a name.", completion: .contact) var id: Word
+        @Argument(help: "An ID or a name.", completion: .contact) var id: TextArgument
         @OptionGroup var globals: Globals
 
         func ask(_ method: String) throws -> JSON {

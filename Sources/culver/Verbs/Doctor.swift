@@ -1,8 +1,8 @@
 import ArgumentParser
 import Control
-import Desk
 import Format
 import Glibc
+import Operations
 import Store
 
 struct Doctor: ParsableCommand {
@@ -76,7 +76,7 @@ struct Doctor: ParsableCommand {
         }
         let isInUse = StateDirectory.isLocked(path) ?? true
         let isClockSet = Moment.now >= Release.built
-        let checkup = Checkup(of: path, mends: fix, isInUse: isInUse, time: isClockSet ? Moment.now : nil)
+        let checkup = StateDiagnosis(of: path, mends: fix, isInUse: isInUse, time: isClockSet ? Moment.now : nil)
         return [Board.clock(isSet: isClockSet)] + checkup.checks()
     }
 

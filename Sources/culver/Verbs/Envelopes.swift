@@ -12,13 +12,13 @@ struct Pack: ParsableCommand {
             """)
 
     @Option(help: ArgumentHelp("Which of this board's identities signs.", valueName: "id"), completion: .identity)
-    var from: Word
-    @Option(help: ArgumentHelp("For whom: an ID or a name.", valueName: "id"), completion: .peer) var to: Word
-    @Option(help: "The text.") var text: Word?
+    var from: TextArgument
+    @Option(help: ArgumentHelp("For whom: an ID or a name.", valueName: "id"), completion: .peer) var to: TextArgument
+    @Option(help: "The text.") var text: TextArgument?
     @Option(
         help: ArgumentHelp("The whole content, in DIMP's JSON, from this file or from -.", valueName: "file"),
         completion: .file())
-    var content: Word?
+    var content: TextArgument?
     @Flag(help: "Let the sender's meta and visa ride along.") var attach = false
     @OptionGroup var place: Anywhere
 
@@ -46,7 +46,7 @@ struct Open: ParsableCommand {
             signature, trust, key, decrypt, content, seal or time. With --state it changes nothing.
             """)
 
-    @Argument(help: "A file, or - for standard input.", completion: .file()) var file = Word("-")
+    @Argument(help: "A file, or - for standard input.", completion: .file()) var file = TextArgument("-")
     @OptionGroup var place: Anywhere
 
     func run() throws {

@@ -12,7 +12,8 @@ struct Watch: ParsableCommand {
             disk, presence, group, file, call.
             """)
 
-    @Option(help: "Only events of this kind; may stand several times.", completion: .eventKind) var kind: [Word] = []
+    @Option(help: "Only events of this kind; may stand several times.", completion: .eventKind) var kind:
+        [TextArgument] = []
     @OptionGroup var globals: Globals
 
     func run() throws {
@@ -51,9 +52,9 @@ struct Log: ParsableCommand {
             The daemon keeps the newest 20000, across reboots. For the kinds see `culver watch --help`.
             """)
 
-    @Argument(help: "Only those about this one: an ID or a name.", completion: .peer) var id: Word?
-    @Option(help: ArgumentHelp("Only those of the last time: 12h, 7d.", valueName: "time")) var since: Span?
-    @Option(help: "Only events of this kind.", completion: .eventKind) var kind: Word?
+    @Argument(help: "Only those about this one: an ID or a name.", completion: .peer) var id: TextArgument?
+    @Option(help: ArgumentHelp("Only those of the last time: 12h, 7d.", valueName: "time")) var since: TimeSpan?
+    @Option(help: "Only events of this kind.", completion: .eventKind) var kind: TextArgument?
     @OptionGroup var globals: Globals
 
     func run() throws {

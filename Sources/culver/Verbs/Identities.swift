@@ -25,14 +25,14 @@ extension Identities {
                 When there is one of this name already it ends with 73. A long RSA key takes minutes on a small board.
                 """)
 
-        @Argument(help: "Its name: 1 to 64 letters, digits, points, dashes and underscores.") var name: Word
+        @Argument(help: "Its name: 1 to 64 letters, digits, points, dashes and underscores.") var name: TextArgument
         @Option(help: "What it is for; user (the default) also for boards.") var type: Kind?
         @Option(help: "Its signing key; rsa unless said.") var key: Key?
         @Option(help: "The length of an RSA key, 1024 to 4096; 2048 unless said.") var bits: Int?
         @Option(
             help: ArgumentHelp("Write it as DIMP of that year did: 2019.", valueName: "year"),
             completion: .list(["2019"]))
-        var era: Word?
+        var era: TextArgument?
         @Flag(help: "When there is one of this name already, show that one and end with 0.") var ensure = false
         @OptionGroup var place: Anywhere
 
@@ -86,7 +86,7 @@ extension Identities {
                 The card is for `culver contact add pump.json` on another board.
                 """)
 
-        @Argument(help: "An ID or a name; without it the default one.", completion: .identity) var id: Word?
+        @Argument(help: "An ID or a name; without it the default one.", completion: .identity) var id: TextArgument?
         @Flag(help: "Print its card: what another board needs to know it.") var card = false
         @OptionGroup var place: Anywhere
 
@@ -109,7 +109,7 @@ extension Identities {
         static let configuration = CommandConfiguration(
             abstract: "Make an identity the default one: it sends wherever no --from is given.")
 
-        @Argument(help: "An ID or a name.", completion: .identity) var id: Word
+        @Argument(help: "An ID or a name.", completion: .identity) var id: TextArgument
         @OptionGroup var place: Anywhere
 
         func run() throws {

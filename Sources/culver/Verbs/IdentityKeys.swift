@@ -13,8 +13,8 @@ extension Identities {
                 """)
 
         @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
-            Word
-        @Argument(help: "The file to write; - for standard output.", completion: .file()) var file: Word
+            TextArgument
+        @Argument(help: "The file to write; - for standard output.", completion: .file()) var file: TextArgument
         @OptionGroup var place: Anywhere
 
         func run() throws {
@@ -34,7 +34,7 @@ extension Identities {
             abstract: "Take an identity that another board exported.",
             discussion: "The other board must have removed it: two boards with the same keys stand back in turn.")
 
-        @Argument(help: "The file; - for standard input.", completion: .file()) var file: Word
+        @Argument(help: "The file; - for standard input.", completion: .file()) var file: TextArgument
         @OptionGroup var place: Anywhere
 
         func run() throws {
@@ -50,7 +50,7 @@ extension Identities {
             discussion: "The new visa goes to the brokers. What was sealed for older keys is still read.")
 
         @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
-            Word
+            TextArgument
         @OptionGroup var place: Anywhere
 
         func run() throws {
@@ -72,7 +72,7 @@ extension Identities {
                 """)
 
         @Argument(help: ArgumentHelp("Which one: its ID or its name.", valueName: "id"), completion: .identity) var id:
-            Word
+            TextArgument
         @Flag(help: "Yes, destroy the private keys.") var yes = false
         @OptionGroup var place: Anywhere
 

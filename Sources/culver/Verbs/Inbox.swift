@@ -21,18 +21,18 @@ struct Inbox: ParsableCommand {
             """)
 
     @Option(help: ArgumentHelp("Only what this one sent: an ID or a name.", valueName: "id"), completion: .peer)
-    var from: Word?
+    var from: TextArgument?
     @Option(help: "Without --consumer: show at most so many, 20 unless said.") var limit: Int?
     @Option(
         help: ArgumentHelp("Take messages under this name, which remembers how far it has come.", valueName: "name"),
         completion: .consumer)
-    var consumer: Word?
+    var consumer: TextArgument?
     @Flag(help: "Go on, and wait, when there is no more.") var follow = false
     @Option(help: "Stop after so many, and wait for them.") var count: Int?
-    @Option(help: ArgumentHelp("Stop after this time: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: Span?
+    @Option(help: ArgumentHelp("Stop after this time: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: TimeSpan?
     @Flag(help: "Acknowledge what was printed.") var ack = false
     @Option(help: ArgumentHelp("Run this in a shell for each message; 0 acknowledges it.", valueName: "command"))
-    var exec: Word?
+    var exec: TextArgument?
     @OptionGroup var globals: Globals
 
     func validate() throws {

@@ -17,7 +17,7 @@ extension Messages {
 
         @Option(
             help: "Only waiting, queued, published, delivered, expired, failed or cancelled ones.", completion: .state)
-        var state: Word?
+        var state: TextArgument?
         @Option(help: "At most so many, 100 unless said.") var limit: Int?
         @OptionGroup var globals: Globals
 
@@ -44,7 +44,7 @@ extension Messages {
         static let configuration = CommandConfiguration(abstract: "Show how far a message has come.")
 
         @Argument(help: ArgumentHelp("What `culver send` printed.", valueName: "message"), completion: .message) var id:
-            Word
+            TextArgument
         @OptionGroup var globals: Globals
 
         func run() throws {
@@ -60,9 +60,9 @@ extension Messages {
                 """)
 
         @Argument(help: ArgumentHelp("What `culver send` printed.", valueName: "message"), completion: .message) var id:
-            Word
+            TextArgument
         @Option(help: "Until a broker has it, or until its receiver has.") var until = Goal.delivered
-        @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: Span =
+        @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: TimeSpan =
             .minute
         @OptionGroup var globals: Globals
 
@@ -76,7 +76,7 @@ extension Messages {
             abstract: "Give a message up: it is not sent or repeated any more.")
 
         @Argument(help: ArgumentHelp("What `culver send` printed.", valueName: "message"), completion: .message) var id:
-            Word
+            TextArgument
         @OptionGroup var globals: Globals
 
         func run() throws {

@@ -19,22 +19,24 @@ struct Send: ParsableCommand {
             undelivered. A caller that was interrupted sends again with the same --ref: the message goes once.
             """)
 
-    @Argument(help: "An ID, or the name of a contact.", completion: .peer) var to: Word
-    @Argument(help: "The text, or - for standard input.") var text: Word?
+    @Argument(help: "An ID, or the name of a contact.", completion: .peer) var to: TextArgument
+    @Argument(help: "The text, or - for standard input.") var text: TextArgument?
     @Flag(help: "Send each line of standard input as a message of its own.") var lines = false
     @Option(
         help: ArgumentHelp("The whole content, in DIMP's JSON, from this file or from -.", valueName: "file"),
         completion: .file())
-    var content: Word?
+    var content: TextArgument?
     @Option(
         help: ArgumentHelp("Which of this board's identities sends; else the default one.", valueName: "id"),
         completion: .identity)
-    var from: Word?
+    var from: TextArgument?
     @Option(help: "The caller's own word for this message, 1 to 64 bytes: what has the same one is sent once.") var ref:
-        Word?
-    @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d; at most 14d.", valueName: "time")) var expiry: Span?
+        TextArgument?
+    @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d; at most 14d.", valueName: "time")) var expiry:
+        TimeSpan?
     @Option(help: "Wait until a broker has it, or until its receiver has.") var wait: Goal?
-    @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: Span = .minute
+    @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: TimeSpan =
+        .minute
     @OptionGroup var globals: Globals
 
     func validate() throws {

@@ -13,7 +13,7 @@ struct Status: ParsableCommand {
     }
 
     private static func show(_ status: JSON) {
-        let uptime = status["uptime"]?.double.map(Span.words) ?? "?"
+        let uptime = status["uptime"]?.double.map(TimeSpan.words) ?? "?"
         var rows = [["culverd", "\(status.text("version")), \(status.text("state")), up \(uptime)"]]
         rows += status.list("identities").map { ["identity", $0.who("did")] }
         rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
@@ -89,14 +89,14 @@ struct Status: ParsableCommand {
 
     private static func words(forProblem problem: JSON) -> String {
         guard let time = problem["time"]?.double, time > 0 else { return problem.text("text") }
-        return "\(Span.words(for: Moment.now - time)) ago: \(problem.text("text"))"
+        return "\(TimeSpan.words(for: Moment.now - time)) ago: \(problem.text("text"))"
     }
 
     private static func words(forPeer peer: JSON) -> String {
         var words = "\(peer.who("did")): \(peer.count("sent")) sent, \(peer.count("receipted")) receipted"
         words += ", \(peer.count("pending")) pending"
         if let oldest = peer["oldest"]?.double, oldest > 0 {
-            words += " for \(Span.words(for: Moment.now - oldest))"
+            words += " for \(TimeSpan.words(for: Moment.now - oldest))"
         }
         if peer.count("gaps") > 0 { words += ", " + counted(peer.count("gaps"), "gap") }
         return words

@@ -21,7 +21,7 @@ import Transport
     }
 
     /// What follows when the link has ended.
-    enum Fate {
+    enum AfterEnd {
         /// Nobody ends it.
         case stay
         /// It begins anew, with other options.
@@ -37,9 +37,9 @@ import Transport
     var presence: Presence?
     private(set) var condition = Condition()
     private(set) var traffic = Traffic()
-    private(set) var fate = Fate.stay
+    private(set) var fate = AfterEnd.stay
     /// A message came: its topic's place, unless it is no topic of ours, and its bytes.
-    var onMessage: (@MainActor (Place?, _ payload: [UInt8], _ isRetained: Bool) -> Void)?
+    var onMessage: (@MainActor (Topic?, _ payload: [UInt8], _ isRetained: Bool) -> Void)?
     /// The link has ended; `fate` says what is to follow.
     var onEnd: (@MainActor () -> Void)?
 
@@ -48,7 +48,7 @@ import Transport
     /// The parcel numbers of what the broker has not acknowledged.
     private var tokens: [Int32: UInt64] = [:]
     /// Parcels that found no room yet.
-    private var held: [Parcel] = []
+    private var held: [Publication] = []
     /// Whose topics were asked for on this connection.
     private var kept: [Address] = []
     /// Our presence was stated on this connection.
@@ -109,9 +109,9 @@ import Transport
     }
 
     /// Says that `last` is gone, and hangs up.
-    func hangUp(_ fate: Fate, saying last: Presence?) {
+    func hangUp(_ fate: AfterEnd, saying last: Presence?) {
         self.fate = fate
-        let farewell = last.map { Publication(topic: topics.text(.state($0.address)), payload: $0.gone) }
+        let farewell = last.map { MQTTPublication(topic: topics.text(.state($0.address)), payload: $0.gone) }
         link?.stop(publishing: farewell.map { [$0] } ?? [])
     }
 
@@ -123,7 +123,7 @@ import Transport
     // MARK: - Outwards
 
     /// What does not go now waits for room, or comes back as refused: the messenger always hears of it.
-    func publish(_ parcel: Parcel) {
+    func publish(_ parcel: Publication) {
         do throws(TransportError) {
             guard let link else { throw .notNow }
             let token = try link.publish(
@@ -292,7 +292,7 @@ import Transport
     /// Where the store keeps how many starts ended soon after connecting.
     static func startKey(_ name: String) -> String { "unsteady \(name)" }
 
-    private func note(_ level: Happening.Level, _ text: String, reason: String) {
+    private func note(_ level: EventRecord.Level, _ text: String, reason: String) {
         loop.add(.chore { [name] turn in try turn.note(.broker, level, text, broker: name, reason: reason) })
         loop.log(Log.Level(level), text)
     }
@@ -309,7 +309,7 @@ extension Outcome {
 }
 
 extension Log.Level {
-    fileprivate init(_ level: Happening.Level) {
+    fileprivate init(_ level: EventRecord.Level) {
         switch level {
         case .error: self = .error
         case .warning: self = .warning

@@ -148,7 +148,7 @@ import Transport
     // MARK: - Outwards
 
     /// The messenger hears of every parcel, also of one for a broker that is no more.
-    func publish(_ parcel: Parcel) {
+    func publish(_ parcel: Publication) {
         if let broker = all[parcel.broker] { return broker.publish(parcel) }
         loop.take(.acknowledged(parcel.number, .refused("\(TransportError.notNow)")))
     }
@@ -163,7 +163,7 @@ import Transport
 
     // MARK: - Inwards
 
-    private func receive(_ payload: [UInt8], at place: Place?, isRetained: Bool, from broker: Broker) {
+    private func receive(_ payload: [UInt8], at place: Topic?, isRetained: Bool, from broker: Broker) {
         guard !probes.contains(where: { payload.starts(with: $0) }) else { return }
         broker.count(payload)
         gathered += payload.count

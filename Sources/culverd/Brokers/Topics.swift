@@ -5,7 +5,7 @@ import DIMP
 struct Topics: Sendable, Equatable {
     var root: String
 
-    func text(_ place: Place) -> String {
+    func text(_ place: Topic) -> String {
         switch place {
         case .inbox(let address): "\(root)/\(address)/in"
         case .meta(let address): "\(root)/\(address)/meta"
@@ -15,7 +15,7 @@ struct Topics: Sendable, Equatable {
     }
 
     /// `nil` for what is no topic of ours.
-    func place(_ topic: String) -> Place? {
+    func place(_ topic: String) -> Topic? {
         guard topic.hasPrefix(root + "/") else { return nil }
         let levels = topic.dropFirst(root.count + 1).split(separator: "/", omittingEmptySubsequences: false)
         guard levels.count == 2, let address = Address(String(levels[0])) else { return nil }

@@ -6,7 +6,7 @@ struct AccessSettings: Settings, Sendable, Equatable {
 
     static let keys = ["reader", "sender", "admin"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         var grants: [Grant] = []
         for word in Values.list(value) { grants.append(try Grant(word)) }
         switch key {
@@ -34,12 +34,12 @@ struct Grant: Sendable, Equatable {
         self.identity = identity
     }
 
-    init(_ text: String) throws(Unfit) {
+    init(_ text: String) throws(InvalidValue) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let isGroup = text.hasPrefix("@")
         let name = isGroup ? String(parts[0].dropFirst()) : parts[0]
         guard !name.isEmpty, !name.contains("@"), !name.contains("/") else {
-            throw Unfit("\(Values.quoted(text)) is no user or @group")
+            throw InvalidValue("\(Values.quoted(text)) is no user or @group")
         }
         subject = isGroup ? .group(name) : .user(name)
         identity = parts.count > 1 ? try Values.nameOrID(parts[1]) : nil

@@ -15,7 +15,7 @@ struct AgentSettings: Settings, Sendable, Equatable {
 
     static let keys = ["state", "socket", "strangers", "log", "metrics_file"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "state": state = try Values.path(value)
         case "socket": socket = try Values.socketPath(value)

@@ -22,7 +22,7 @@ struct BrokerSettings: Settings, Sendable, Equatable {
         "url", "topic_root", "username", "password_file", "ca_file", "cert_file", "key_file", "keep_alive",
     ]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "url": url = try checkedURL(value)
         case "topic_root": topicRoot = try checkedTopic(value)
@@ -47,19 +47,19 @@ struct BrokerSettings: Settings, Sendable, Equatable {
         return (file.0, "needs an url that begins with mqtts://, without which nothing is encrypted")
     }
 
-    private func checkedURL(_ text: String) throws(Unfit) -> String {
+    private func checkedURL(_ text: String) throws(InvalidValue) -> String {
         do throws(TransportError) {
             _ = try BrokerAddress(url: text)
             return text
         } catch {
-            throw Unfit(error.description)
+            throw InvalidValue(error.description)
         }
     }
 
-    private func checkedTopic(_ text: String) throws(Unfit) -> String {
+    private func checkedTopic(_ text: String) throws(InvalidValue) -> String {
         let levels = text.split(separator: "/", omittingEmptySubsequences: false)
         guard !levels.contains(""), !text.contains(where: { "+#".contains($0) }), !text.hasPrefix("$") else {
-            throw Unfit("\(Values.quoted(text)) is no topic; write words with / between them, without + and #")
+            throw InvalidValue("\(Values.quoted(text)) is no topic; write words with / between them, without + and #")
         }
         return text
     }

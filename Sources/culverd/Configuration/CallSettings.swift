@@ -8,7 +8,7 @@ struct CallSettings: Settings, Sendable, Equatable {
 
     static let keys = ["allow", "exec"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "allow":
             var allowed: [String] = []

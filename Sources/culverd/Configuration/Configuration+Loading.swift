@@ -8,11 +8,11 @@ extension Configuration {
     ) throws(ConfigurationErrors) -> Configuration {
         var builder = ConfigurationBuilder(Configuration(options, environment))
         let main = file(options, environment)
-        do throws(Unfit) {
+        do throws(InvalidValue) {
             if let bytes = try configurationBytes(main) {
                 builder.add(bytes, name: main)
             } else if options.config != nil {
-                throw Unfit("there is no such file")
+                throw InvalidValue("there is no such file")
             }
         } catch {
             builder.add(error, name: main)
@@ -37,10 +37,10 @@ extension Configuration {
     }
 
     private static func addDirectory(_ directory: String, to builder: inout ConfigurationBuilder) {
-        do throws(Unfit) {
+        do throws(InvalidValue) {
             for name in try configurationNames(in: directory) {
                 let path = "\(directory)/\(name)"
-                do throws(Unfit) {
+                do throws(InvalidValue) {
                     if let bytes = try configurationBytes(path) { builder.add(bytes, name: path) }
                 } catch {
                     builder.add(error, name: path)

@@ -17,7 +17,7 @@ struct ConfigurationBuilder {
         let file = INIFile(bytes, name: name)
         problems += file.problems
         for section in file.sections {
-            do throws(Unfit) {
+            do throws(InvalidValue) {
                 note(try SectionName(section.name), name, section.line)
             } catch {
                 problems.append(
@@ -37,7 +37,7 @@ struct ConfigurationBuilder {
     }
 
     /// A file that could not be read.
-    mutating func add(_ error: Unfit, name: String) {
+    mutating func add(_ error: InvalidValue, name: String) {
         problems.append(ConfigurationError(file: name, line: 0, key: "", words: error.words))
     }
 
@@ -49,7 +49,7 @@ struct ConfigurationBuilder {
                 let variable = section.variable(for: key)
                 guard let value = environment[variable] else { continue }
                 note(section, "environment", 0)
-                do throws(Unfit) {
+                do throws(InvalidValue) {
                     try configuration.set(section, key, value)
                 } catch {
                     refused[section, default: []].insert(key)
@@ -82,7 +82,7 @@ struct ConfigurationBuilder {
         guard section.keys.contains(entry.key) else {
             return report(file, entry, "there is no such key in [\(section.text)]")
         }
-        do throws(Unfit) {
+        do throws(InvalidValue) {
             try configuration.set(section, entry.key, unquoted(entry.value))
         } catch {
             refused[section, default: []].insert(entry.key)
@@ -102,10 +102,10 @@ struct ConfigurationBuilder {
 }
 
 /// A value may stand in double quotes. ` ;` begins a comment between them too, which then leaves one of them alone.
-private func unquoted(_ text: String) throws(Unfit) -> String {
+private func unquoted(_ text: String) throws(InvalidValue) -> String {
     guard text.hasPrefix("\"") || text.hasSuffix("\"") else { return text }
     guard text.utf8.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") else {
-        throw Unfit("a quote is not closed (a blank and ; begin a comment, between quotes too)")
+        throw InvalidValue("a quote is not closed (a blank and ; begin a comment, between quotes too)")
     }
     return String(text.dropFirst().dropLast())
 }
@@ -121,7 +121,7 @@ extension Configuration {
         }
     }
 
-    fileprivate mutating func set(_ section: SectionName, _ key: String, _ value: String) throws(Unfit) {
+    fileprivate mutating func set(_ section: SectionName, _ key: String, _ value: String) throws(InvalidValue) {
         switch section {
         case .agent: try agent.set(key, value)
         case .identity: try identity.set(key, value)

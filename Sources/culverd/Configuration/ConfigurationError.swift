@@ -23,7 +23,7 @@ struct ConfigurationErrors: Error, Sendable, Equatable, CustomStringConvertible 
 }
 
 /// Why a value is not taken; whoever knows where it stands makes a `ConfigurationError` of it.
-struct Unfit: Error, Equatable {
+struct InvalidValue: Error, Equatable {
     var words: String
 
     init(_ words: String) {

@@ -6,7 +6,7 @@ struct ContactSettings: Settings, Sendable, Equatable {
 
     static let keys = ["id"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         id = try Values.id(value).text
     }
 

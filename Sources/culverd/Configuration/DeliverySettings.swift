@@ -8,7 +8,7 @@ struct DeliverySettings: Settings, Sendable, Equatable {
 
     static let keys = ["receipt_timeout", "expiry", "keep"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "receipt_timeout": receiptTimeout = try Values.duration(value, 1...3_600)
         case "expiry": expiry = try Values.duration(value, 1...14 * 86_400)

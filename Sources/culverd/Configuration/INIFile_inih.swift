@@ -35,7 +35,7 @@ private func takeEntry(
 }
 
 /// The bytes of a configuration file, at most 256 KiB; `nil` when there is none.
-func configurationBytes(_ path: String) throws(Unfit) -> [UInt8]? {
+func configurationBytes(_ path: String) throws(InvalidValue) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
         if errno == ENOENT { return nil }
@@ -53,11 +53,11 @@ func configurationBytes(_ path: String) throws(Unfit) -> [UInt8]? {
         if count == 0 { return Array(bytes[..<filled]) }
         filled += count
     }
-    throw Unfit("the file has more than 256 KiB")
+    throw InvalidValue("the file has more than 256 KiB")
 }
 
 /// The names of `*.conf` in a directory, sorted; none when there is no directory.
-func configurationNames(in directory: String) throws(Unfit) -> [String] {
+func configurationNames(in directory: String) throws(InvalidValue) -> [String] {
     guard let open = opendir(directory) else {
         if errno == ENOENT { return [] }
         throw .lastCall
@@ -73,10 +73,10 @@ func configurationNames(in directory: String) throws(Unfit) -> [String] {
     return found.sorted()
 }
 
-extension Unfit {
+extension InvalidValue {
     /// The system's words about the call just made.
-    fileprivate static var lastCall: Unfit {
+    fileprivate static var lastCall: InvalidValue {
         let words = String(cString: strerror(errno))
-        return Unfit("cannot be read: \(words.prefix(1).lowercased())\(words.dropFirst())")
+        return InvalidValue("cannot be read: \(words.prefix(1).lowercased())\(words.dropFirst())")
     }
 }

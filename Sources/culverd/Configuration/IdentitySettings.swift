@@ -5,7 +5,7 @@ struct IdentitySettings: Settings, Sendable, Equatable {
 
     static let keys = ["name"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         name = try Values.labelTemplate(value)
     }
 }

@@ -14,21 +14,21 @@ struct KeySettings: Settings, Sendable, Equatable {
 
     static let keys = ["rotate", "protect"]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "rotate": rotate = try Values.duration(value, 3_600...365 * 86_400)
         default: protect = try protection(value)
         }
     }
 
-    private func protection(_ text: String) throws(Unfit) -> Protection {
+    private func protection(_ text: String) throws(InvalidValue) -> Protection {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         switch (parts[0], parts.count) {
         case ("none", 1): return .none
         case ("passphrase", 1): return .passphrase
         case ("credential", 2): return .credential(try Values.label(parts[1]))
         case ("file", 2): return .file(try Values.path(parts[1]))
-        default: throw Unfit("\(Values.quoted(text)) is none of none, credential:NAME, file:PATH, passphrase")
+        default: throw InvalidValue("\(Values.quoted(text)) is none of none, credential:NAME, file:PATH, passphrase")
         }
     }
 }

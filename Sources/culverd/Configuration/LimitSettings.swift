@@ -34,7 +34,7 @@ struct LimitSettings: Settings, Sendable, Equatable {
         "directory_subscriptions", "forward_depth", "forward_messages", "array_contents", "file", "events",
     ]
 
-    mutating func set(_ key: String, _ value: String) throws(Unfit) {
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "control_line": controlLine = try Values.size(value, 64 << 10...16 << 20)
         case "clients": clients = try Values.count(value, 1...1_000)
@@ -54,7 +54,7 @@ struct LimitSettings: Settings, Sendable, Equatable {
         }
     }
 
-    private mutating func setRate(_ key: String, _ value: String) throws(Unfit) {
+    private mutating func setRate(_ key: String, _ value: String) throws(InvalidValue) {
         switch key {
         case "stranger_key_operations": strangerKeyOperations = try Values.count(value, 1...10_000)
         case "peer_key_operations": peerKeyOperations = try Values.count(value, 1...10_000)

@@ -23,29 +23,30 @@ struct Options: Sendable, Equatable {
     init() {}
 
     /// `arguments` without the program's name. A value follows its option, or `=`. Fails with words for exit code 64.
-    init(_ arguments: [String]) throws(Unfit) {
+    init(_ arguments: [String]) throws(InvalidValue) {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             switch parts[0] {
             case "--config", "--state", "--socket":
                 guard let value = parts.count > 1 ? parts[1] : rest.popFirst(), !value.isEmpty else {
-                    throw Unfit("\(parts[0]) needs a value")
+                    throw InvalidValue("\(parts[0]) needs a value")
                 }
                 try set(parts[0], value)
-            case _ where parts.count > 1 && Self.flags.contains(parts[0]): throw Unfit("\(parts[0]) takes no value")
+            case _ where parts.count > 1 && Self.flags.contains(parts[0]):
+                throw InvalidValue("\(parts[0]) takes no value")
             case "--user": isUser = true
             case "--check": isCheck = true
             case "--version": isVersion = true
             case "--help", "-h": isHelp = true
-            default: throw Unfit("there is no option \(Values.quoted(argument))")
+            default: throw InvalidValue("there is no option \(Values.quoted(argument))")
             }
         }
     }
 
     private static let flags = ["--user", "--check", "--version", "--help", "-h"]
 
-    private mutating func set(_ option: String, _ value: String) throws(Unfit) {
+    private mutating func set(_ option: String, _ value: String) throws(InvalidValue) {
         switch option {
         case "--config": try Self.once(&config, option, value)
         case "--state": try Self.once(&state, option, value)
@@ -53,8 +54,8 @@ struct Options: Sendable, Equatable {
         }
     }
 
-    private static func once(_ place: inout String?, _ option: String, _ value: String) throws(Unfit) {
-        guard place == nil else { throw Unfit("\(option) is given twice") }
+    private static func once(_ place: inout String?, _ option: String, _ value: String) throws(InvalidValue) {
+        guard place == nil else { throw InvalidValue("\(option) is given twice") }
         place = value
     }
 }

@@ -3,7 +3,7 @@ enum SectionName: Hashable, Sendable {
     case agent, identity, delivery, access, keys, limits
     case broker(String), contact(String), call(String)
 
-    init(_ text: String) throws(Unfit) {
+    init(_ text: String) throws(InvalidValue) {
         let words = text.split { $0 == " " || $0 == "\t" }.map(String.init)
         switch (words.first, words.count) {
         case ("agent", 1): self = .agent
@@ -16,8 +16,8 @@ enum SectionName: Hashable, Sendable {
         case ("broker", 2): self = .broker(try Values.label(words[1]))
         case ("contact", 2): self = .contact(try Values.label(words[1]))
         case ("call", 2): self = .call(try Values.label(words[1]))
-        case ("contact", 1), ("call", 1): throw Unfit("a name is missing: [\(text) NAME]")
-        default: throw Unfit("there is no such section")
+        case ("contact", 1), ("call", 1): throw InvalidValue("a name is missing: [\(text) NAME]")
+        default: throw InvalidValue("there is no such section")
         }
     }
 

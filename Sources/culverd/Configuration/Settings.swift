@@ -2,5 +2,5 @@
 protocol Settings {
     static var keys: [String] { get }
     /// `key` is one of `keys`.
-    mutating func set(_ key: String, _ value: String) throws(Unfit)
+    mutating func set(_ key: String, _ value: String) throws(InvalidValue)
 }

@@ -3,90 +3,92 @@ import DIMP
 /// How values are written: each function takes a text apart or says what it should have been.
 enum Values {
     /// Seconds, from a number with `s`, `m`, `h` or `d`.
-    static func duration(_ text: String, _ range: ClosedRange<Int>) throws(Unfit) -> Int {
+    static func duration(_ text: String, _ range: ClosedRange<Int>) throws(InvalidValue) -> Int {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
         guard let unit = text.last.flatMap({ units[$0] }), let number = digits(text.dropLast()) else {
-            throw Unfit("\(quoted(text)) is no duration; write a number and s, m, h or d, such as 10s or 7d")
+            throw InvalidValue("\(quoted(text)) is no duration; write a number and s, m, h or d, such as 10s or 7d")
         }
         let (seconds, isOver) = number.multipliedReportingOverflow(by: unit)
         guard !isOver, range.contains(seconds) else {
-            throw Unfit("\(text) is out of range: \(words(range.lowerBound)) to \(words(range.upperBound))")
+            throw InvalidValue("\(text) is out of range: \(words(range.lowerBound)) to \(words(range.upperBound))")
         }
         return seconds
     }
 
     /// Bytes, from a number with `B`, `KiB`, `MiB` or `GiB`.
-    static func size(_ text: String, _ range: ClosedRange<Int>) throws(Unfit) -> Int {
+    static func size(_ text: String, _ range: ClosedRange<Int>) throws(InvalidValue) -> Int {
         let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("B", 0)]
         guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }),
             let number = digits(text.dropLast(unit.count))
         else {
-            throw Unfit("\(quoted(text)) is no size; write a number and B, KiB, MiB or GiB, such as 1MiB")
+            throw InvalidValue("\(quoted(text)) is no size; write a number and B, KiB, MiB or GiB, such as 1MiB")
         }
         let (bytes, isOver) = number.multipliedReportingOverflow(by: 1 << shift)
         guard !isOver, range.contains(bytes) else {
-            throw Unfit("\(text) is out of range: \(inBytes(range.lowerBound)) to \(inBytes(range.upperBound))")
+            throw InvalidValue("\(text) is out of range: \(inBytes(range.lowerBound)) to \(inBytes(range.upperBound))")
         }
         return bytes
     }
 
-    static func count(_ text: String, _ range: ClosedRange<Int>) throws(Unfit) -> Int {
-        guard let number = digits(text[...]) else { throw Unfit("\(quoted(text)) is no number") }
+    static func count(_ text: String, _ range: ClosedRange<Int>) throws(InvalidValue) -> Int {
+        guard let number = digits(text[...]) else { throw InvalidValue("\(quoted(text)) is no number") }
         guard range.contains(number) else {
-            throw Unfit("\(text) is out of range: \(range.lowerBound) to \(range.upperBound)")
+            throw InvalidValue("\(text) is out of range: \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
 
-    static func choice<T: CaseIterable & RawRepresentable<String>>(_ text: String, _ type: T.Type) throws(Unfit) -> T {
+    static func choice<T: CaseIterable & RawRepresentable<String>>(_ text: String, _ type: T.Type) throws(InvalidValue)
+        -> T
+    {
         guard let value = T(rawValue: text) else {
-            throw Unfit("\(quoted(text)) is none of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw InvalidValue("\(quoted(text)) is none of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return value
     }
 
     /// An absolute path.
-    static func path(_ text: String) throws(Unfit) -> String {
-        guard text.hasPrefix("/") else { throw Unfit("\(quoted(text)) is no absolute path") }
+    static func path(_ text: String) throws(InvalidValue) -> String {
+        guard text.hasPrefix("/") else { throw InvalidValue("\(quoted(text)) is no absolute path") }
         return text
     }
 
-    static func socketPath(_ text: String) throws(Unfit) -> String {
-        guard text.utf8.count <= 107 else { throw Unfit("a socket's path has at most 107 bytes") }
+    static func socketPath(_ text: String) throws(InvalidValue) -> String {
+        guard text.utf8.count <= 107 else { throw InvalidValue("a socket's path has at most 107 bytes") }
         return try path(text)
     }
 
-    static func optionalPath(_ text: String) throws(Unfit) -> String? {
+    static func optionalPath(_ text: String) throws(InvalidValue) -> String? {
         text.isEmpty ? nil : try path(text)
     }
 
     /// An absolute path, or the name of a systemd credential, which has no slash; nothing when empty.
-    static func file(_ text: String) throws(Unfit) -> String? {
+    static func file(_ text: String) throws(InvalidValue) -> String? {
         if text.isEmpty { return nil }
         guard !text.contains("/") || text.hasPrefix("/") else {
-            throw Unfit("\(quoted(text)) is neither an absolute path nor the name of a credential")
+            throw InvalidValue("\(quoted(text)) is neither an absolute path nor the name of a credential")
         }
         return text
     }
 
     /// A name that this board gives: design section 2.
-    static func label(_ text: String) throws(Unfit) -> String {
+    static func label(_ text: String) throws(InvalidValue) -> String {
         guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(isLabelByte) else {
-            throw Unfit("\(quoted(text)) is no name; a name has 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+            throw InvalidValue("\(quoted(text)) is no name; a name has 1 to 64 of the characters A-Z a-z 0-9 . _ -")
         }
         return text
     }
 
     /// A text in which only `allowed` stand in braces; they are filled in later.
-    static func template(_ text: String, _ allowed: [String]) throws(Unfit) -> String {
+    static func template(_ text: String, _ allowed: [String]) throws(InvalidValue) -> String {
         guard literal(text, allowed).allSatisfy({ $0 != "{" && $0 != "}" }) else {
-            throw Unfit("\(quoted(text)): only \(allowed.joined(separator: " and ")) are filled in")
+            throw InvalidValue("\(quoted(text)): only \(allowed.joined(separator: " and ")) are filled in")
         }
         return text
     }
 
     /// A label that may hold `{hostname}`; nothing when empty.
-    static func labelTemplate(_ text: String) throws(Unfit) -> String? {
+    static func labelTemplate(_ text: String) throws(InvalidValue) -> String? {
         if text.isEmpty { return nil }
         let rest = literal(try template(text, ["{hostname}"]), ["{hostname}"])
         if !rest.isEmpty { _ = try label(rest) }
@@ -94,13 +96,13 @@ enum Values {
     }
 
     /// An ID or a label, as everywhere that an ID is accepted.
-    static func nameOrID(_ text: String) throws(Unfit) -> String {
+    static func nameOrID(_ text: String) throws(InvalidValue) -> String {
         if text.contains("@") { return try id(text).text }
         return ID(text) != nil ? text : try label(text)
     }
 
-    static func id(_ text: String) throws(Unfit) -> ID {
-        guard let id = ID(text) else { throw Unfit("\(quoted(text)) is no ID: its address has an error") }
+    static func id(_ text: String) throws(InvalidValue) -> ID {
+        guard let id = ID(text) else { throw InvalidValue("\(quoted(text)) is no ID: its address has an error") }
         return id
     }
 

@@ -1,7 +1,7 @@
 import Agent
 import DIMP
-import Desk
 import Format
+import Operations
 import Transport
 
 /// What a probe's findings mean, and the cure of each. Lines of a configuration are mosquitto's where they are the

@@ -1,8 +1,8 @@
 import Agent
 import DIMP
-import Desk
 import Dispatch
 import Format
+import Operations
 import Transport
 
 /// Tries out one broker with connections of its own, each step within ten seconds and with little traffic.
@@ -31,8 +31,8 @@ import Transport
     let nonce: String
     private(set) var checks: [Check] = []
     private let done: @MainActor ([Check]) -> Void
-    private let front: Visitor
-    private let absent: Visitor
+    private let front: ProbeConnection
+    private let absent: ProbeConnection
     /// Goes up with every step, so that the alarm of an earlier one is known as such.
     private var step = 0
     private var quiet = 0
@@ -48,9 +48,9 @@ import Transport
         self.subject = subject
         self.nonce = nonce
         self.done = done
-        front = Visitor(subject.setting.options, suffix: "-probe", session: 0)
+        front = ProbeConnection(subject.setting.options, suffix: "-probe", session: 0)
         // Should the removal fail, the broker forgets it soon.
-        absent = Visitor(subject.setting.options, suffix: "-doctor", session: 300)
+        absent = ProbeConnection(subject.setting.options, suffix: "-doctor", session: 300)
     }
 
     /// `done` is called once, within a minute and a half.
@@ -251,7 +251,7 @@ import Transport
         isClearing = true
         within(10) { self.finish() }
         absent.leave {
-            let last = Visitor(self.options, suffix: "-doctor", session: 0)
+            let last = ProbeConnection(self.options, suffix: "-doctor", session: 0)
             last.connect { _, _ in
                 last.leave { self.finish() }
             } otherwise: { _ in

@@ -23,8 +23,8 @@ final class Book: AddressBook {
         keys.receivedKey(from: sender, to: target, wrapping: digest)
     }
 
-    func learn(_ lesson: Lesson) {
-        switch lesson {
+    func apply(_ change: AddressBookChange) {
+        switch change {
         case .contact(let contact): facebook.put(contact)
         case .meta(let meta, let id): facebook.put(meta, of: id)
         case .visa(let visa, let id): facebook.put(visa, of: id)

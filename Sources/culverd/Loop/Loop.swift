@@ -27,24 +27,25 @@ import Store
     /// Begins with key work and calls back with what came of it.
     var work: (@MainActor (Job, @escaping @MainActor (Input) -> Void) -> Void)?
     /// After a turn that wrote something: news of inbox and events.
-    var onNews: (@MainActor ([Happening], Bool) -> Void)?
+    var onNews: (@MainActor ([EventRecord], Bool) -> Void)?
     /// A turn has ended.
     var onTurn: (@MainActor () -> Void)?
     /// The disk failed, or works again.
     var onDisk: (@MainActor (String?) -> Void)?
 
     private let queue = DispatchQueue(label: "culver.store")
-    private var pending: [Errand] = []
+    private var pending: [WorkItem] = []
     private var isScheduled = false
     private var isBusy = false
     private var timer: (any DispatchSourceTimer)?
     /// When it rings, in seconds lived.
     private var armed: Double?
     /// The turn that the store's queue is making durable, and what is to be tried after it.
-    private var committing: (errands: [Errand], turn: Turn, rest: ArraySlice<Errand>, touchesBook: Bool, work: Advance)?
+    private var committing:
+        (errands: [WorkItem], turn: Turn, rest: ArraySlice<WorkItem>, touchesBook: Bool, work: EarlyResults)?
     private var commitBegan = 0.0
     /// What brokers said and could not be written down, in order.
-    private var owed: [Errand] = []
+    private var owed: [WorkItem] = []
     private(set) var diskFault: String?
     private(set) var counts = Counts()
     /// Reading the address book again failed, so it is not what is on disk.
@@ -86,7 +87,7 @@ import Store
 
     func take(_ input: Input) { add(.input(input)) }
 
-    func add(_ errand: Errand) {
+    func add(_ errand: WorkItem) {
         pending.append(errand)
         if errand.isPatient, pending.count < 16 { scheduleLater() } else { schedule() }
     }
@@ -138,14 +139,14 @@ import Store
     }
 
     /// What brokers say is taken in its order: behind one that could not be written down the others wait, too.
-    private func isHeldBack(_ errand: Errand) -> Bool {
+    private func isHeldBack(_ errand: WorkItem) -> Bool {
         guard !owed.isEmpty, errand.isOwed else { return false }
         owed.append(errand)
         return true
     }
 
     /// `rest`: errands of a failed turn that are still to be tried, one by one.
-    private func run(_ all: [Errand], retrying rest: ArraySlice<Errand>) {
+    private func run(_ all: [WorkItem], retrying rest: ArraySlice<WorkItem>) {
         var errands = all
         isBusy = true
         counts.turns += 1
@@ -177,7 +178,7 @@ import Store
         isBookStale = false
     }
 
-    private func carryOut(_ errand: Errand, _ turn: inout Turn) throws {
+    private func carryOut(_ errand: WorkItem, _ turn: inout Turn) throws {
         switch errand {
         case .input(let input): try turn.handle(input)
         case .chore(let body), .duty(let body): try body(&turn)
@@ -192,9 +193,9 @@ import Store
         }
     }
 
-    private func commit(_ errands: [Errand], _ turn: Turn, _ rest: ArraySlice<Errand>) {
+    private func commit(_ errands: [WorkItem], _ turn: Turn, _ rest: ArraySlice<WorkItem>) {
         let changes = book.takeChanges()
-        let work = Advance(loop: self)
+        let work = EarlyResults(loop: self)
         for case .work(let job) in turn.effects { self.work?(job) { work.take($0) } }
         guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, work, rest) }
         committing = (errands, turn, rest, !changes.isEmpty, work)
@@ -221,7 +222,7 @@ import Store
         }
     }
 
-    private func done(_ turn: Turn, wrote: Bool, _ work: Advance, _ rest: ArraySlice<Errand>) {
+    private func done(_ turn: Turn, wrote: Bool, _ work: EarlyResults, _ rest: ArraySlice<WorkItem>) {
         messenger = turn.messenger
         if wrote {
             written += 1
@@ -247,7 +248,7 @@ import Store
     }
 
     private func failed(
-        _ errands: [Errand], _ error: any Error, _ rest: ArraySlice<Errand>, _ now: Moment, touchesBook: Bool
+        _ errands: [WorkItem], _ error: any Error, _ rest: ArraySlice<WorkItem>, _ now: Moment, touchesBook: Bool
     ) {
         store.rollback()
         counts.failures += 1
@@ -271,7 +272,7 @@ import Store
     }
 
     /// A client hears why, and what a peer sent is not taken: it repeats.
-    private func giveUp(_ errand: Errand, _ error: any Error) {
+    private func giveUp(_ errand: WorkItem, _ error: any Error) {
         switch errand {
         case .request(let call, _):
             counts.givenUp += 1
@@ -298,7 +299,7 @@ import Store
         DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action(self) } }
     }
 
-    private func goOn(_ rest: ArraySlice<Errand>) {
+    private func goOn(_ rest: ArraySlice<WorkItem>) {
         let rest = rest.drop { isHeldBack($0) }
         if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
         isBusy = false

@@ -16,12 +16,12 @@ struct Turn {
 
     /// Writes an event.
     func note(
-        _ kind: Happening.Kind, _ level: Happening.Level, _ text: String, did: String? = nil, broker: String? = nil,
+        _ kind: EventRecord.Kind, _ level: EventRecord.Level, _ text: String, did: String? = nil, broker: String? = nil,
         reason: String? = nil
     ) throws(LedgerError) {
         try ledger.apply(
-            .happening(
-                Happening(
+            .event(
+                EventRecord(
                     time: now.isClockSet ? now.wall : 0, kind: kind, level: level, did: did, broker: broker,
                     reason: reason, text: text)))
     }

@@ -1,8 +1,8 @@
 import Agent
 import Control
 import DIMP
-import Desk
 import Format
+import Operations
 import Records
 
 extension Method {
@@ -25,17 +25,17 @@ extension Method {
         .plain("contact.rename", .admin, ["did", "name"]) { daemon, request, _ in
             var contact = try daemon.changeable(request)
             let name = try request.params.needText("name")
-            try daemon.desk.checkName(name, for: contact.id)
+            try daemon.operations.checkName(name, for: contact.id)
             contact.name = name
-            daemon.loop.book.learn(.contact(contact))
+            daemon.loop.book.apply(.contact(contact))
             return .object(Rows.contact(contact))
         },
         .plain("contact.block", .admin, ["did"]) { daemon, request, turn in
-            let id = try daemon.desk.id(try request.params.needText("did"))
+            let id = try daemon.operations.id(try request.params.needText("did"))
             try daemon.checkIsPeer(id)
             var contact = try daemon.known(id) ?? Contact(id: id.bare, trust: .stranger)
             contact.isBlocked = true
-            daemon.loop.book.learn(.contact(contact))
+            daemon.loop.book.apply(.contact(contact))
             try turn.handle(.refusedStranger(id))
             try turn.note(.contact, .info, "blocked \(id)", did: id.text)
             return .object(Rows.contact(contact))
@@ -43,7 +43,7 @@ extension Method {
         .plain("contact.unblock", .admin, ["did"]) { daemon, request, turn in
             var contact = try daemon.changeable(request)
             contact.isBlocked = false
-            daemon.loop.book.learn(.contact(contact))
+            daemon.loop.book.apply(.contact(contact))
             try turn.note(.contact, .info, "unblocked \(contact.id)", did: contact.id.text)
             return .object(Rows.contact(contact))
         },
@@ -59,12 +59,12 @@ extension Method {
         .plain("contact.accept", .admin, ["did", "name"]) { daemon, request, turn in
             let id = try daemon.requester(request)
             let name = try request.params.text("name")
-            if let name { try daemon.desk.checkName(name, for: id) }
+            if let name { try daemon.operations.checkName(name, for: id) }
             try turn.handle(.befriended(id))
             var contact = daemon.facebook.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
             if let name {
                 contact.name = name
-                daemon.loop.book.learn(.contact(contact))
+                daemon.loop.book.apply(.contact(contact))
             }
             try turn.note(.contact, .info, "accepted \(id)", did: id.text)
             return .object(Rows.contact(contact))
@@ -80,7 +80,7 @@ extension Method {
 
 extension Daemon {
     fileprivate func contact(_ request: Request) throws -> Contact {
-        let id = try desk.id(try request.params.needText("did"))
+        let id = try operations.id(try request.params.needText("did"))
         guard let contact = facebook.contact(id.address), contact.id == id else {
             throw Refusal(.unknownName, "unknown-contact", "\(id) is no contact")
         }
@@ -115,17 +115,17 @@ extension Daemon {
         }
         try checkIsPeer(id)
         let name = try request.params.text("name")
-        if let name { try desk.checkName(name, for: id) }
+        if let name { try operations.checkName(name, for: id) }
         let checked = try card.map { try Self.checked($0, id) }
         if name != nil { _ = try known(id) }
         let wasKnown = facebook.contact(id.address)?.isTrusted == true
         try turn.handle(.befriended(id))
         var contact = facebook.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
         if let name { contact.name = name }
-        loop.book.learn(.contact(contact))
+        loop.book.apply(.contact(contact))
         if let (meta, visa) = checked {
-            loop.book.learn(.meta(meta, of: id))
-            if let visa, visa.time > facebook.visa(of: id)?.time ?? -1 { loop.book.learn(.visa(visa, of: id)) }
+            loop.book.apply(.meta(meta, of: id))
+            if let visa, visa.time > facebook.visa(of: id)?.time ?? -1 { loop.book.apply(.visa(visa, of: id)) }
         }
         if !wasKnown { try turn.note(.contact, .info, "added \(id)", did: id.text) }
         var object = Rows.contact(contact)
@@ -188,7 +188,7 @@ extension Daemon {
 
     /// A stranger with a request; names do not resolve here, because a stranger has none.
     fileprivate func requester(_ request: Request) throws -> ID {
-        let id = try desk.id(try request.params.needText("did"))
+        let id = try operations.id(try request.params.needText("did"))
         guard try !store.parked(sender: id.address.text, isVerified: true, limit: 1).isEmpty else {
             throw Refusal(.unknownName, "unknown-request", "\(id) has not asked for anything")
         }

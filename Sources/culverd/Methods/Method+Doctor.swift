@@ -2,10 +2,10 @@ import Agent
 import Control
 import Crypto
 import DIMP
-import Desk
 import Dispatch
 import Format
 import Glibc
+import Operations
 import Store
 import Transport
 
@@ -46,20 +46,20 @@ extension Daemon {
         if !isAdmin {
             first.append(Check("broker", .ok, "not tried: the probes write to the brokers, which needs the role admin"))
         }
-        let consultation = Consultation(call, first: first, brokers: sections.count) { [weak self] in
+        let consultation = DoctorRun(call, first: first, brokers: sections.count) { [weak self] in
             self?.consultation = nil
             self?.forgetProbe(nonce)
         }
         self.consultation = consultation
         brokers.probes.append(Brokers.probe(nonce))
-        let checkup = Checkup(
+        let checkup = StateDiagnosis(
             of: configuration.agent.state, mends: fixes, isInUse: true, time: now.isClockSet ? now.wall : nil)
-        let papers = Papers(configuration, options, environment)
+        let papers = TLSFiles(configuration, options, environment)
         consultation.look { checkup.checks() + papers.checks(mends: fixes) }
         for (index, section) in sections.enumerated() { probe(section, nonce, consultation, index) }
     }
 
-    private func probe(_ section: BrokerSettings, _ nonce: String, _ consultation: Consultation, _ index: Int) {
+    private func probe(_ section: BrokerSettings, _ nonce: String, _ consultation: DoctorRun, _ index: Int) {
         do {
             let subject = BrokerProbe.Subject(
                 setting: try setting(section), identities: Array(facebook.identities.prefix(16)),

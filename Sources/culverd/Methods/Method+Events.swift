@@ -12,7 +12,7 @@ extension Method {
             let rows = try daemon.store.happenings(
                 start: start, limit: start == nil ? limit : limit + 1, since: try params.seconds("since"),
                 kind: try params.text("kind").map(EventWatcher.kind),
-                did: try params.text("did").map { try daemon.desk.id($0).text })
+                did: try params.text("did").map { try daemon.operations.id($0).text })
             return Rows.page("events", rows.map { ($0.n, Rows.event($0)) }, limit: limit, isForward: start != nil)
         },
         .plain("event.subscribe", .reader, ["kinds", "start"]) { daemon, request, turn in
@@ -23,24 +23,24 @@ extension Method {
 
 /// A connection that wants to hear of events.
 struct EventWatcher {
-    var kinds: Set<Happening.Kind>?
+    var kinds: Set<EventRecord.Kind>?
     /// The first row that it has not been told of; `nil` when there is none.
     var behind: Int64?
 
-    static func kind(_ text: String) throws -> Happening.Kind {
-        guard let kind = Happening.Kind(rawValue: text) else {
-            throw Params.wrong("kind", "one of " + Happening.Kind.allCases.map(\.rawValue).joined(separator: ", "))
+    static func kind(_ text: String) throws -> EventRecord.Kind {
+        guard let kind = EventRecord.Kind(rawValue: text) else {
+            throw Params.wrong("kind", "one of " + EventRecord.Kind.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return kind
     }
 
-    func takes(_ kind: Happening.Kind) -> Bool { kinds?.contains(kind) ?? true }
+    func takes(_ kind: EventRecord.Kind) -> Bool { kinds?.contains(kind) ?? true }
 }
 
 extension Daemon {
     /// With `start`, everything kept since then comes first.
     fileprivate func watch(_ request: Request, _ turn: inout Turn) throws -> JSON {
-        var kinds: Set<Happening.Kind>?
+        var kinds: Set<EventRecord.Kind>?
         if let list = request.params.json("kinds") {
             guard let names = list.array else { throw Params.wrong("kinds", "a list") }
             kinds = Set(
@@ -56,7 +56,7 @@ extension Daemon {
     }
 
     /// News of a committed turn. Who does not take them is told from the store, when it has room again.
-    func tell(_ happenings: [Happening], _ hasArrived: Bool) {
+    func tell(_ happenings: [EventRecord], _ hasArrived: Bool) {
         for row in happenings {
             for (connection, watcher) in watchers where watcher.behind == nil && watcher.takes(row.kind) {
                 if !tell(row, connection) { watchers[connection]?.behind = row.n }
@@ -77,7 +77,7 @@ extension Daemon {
         }
     }
 
-    private func tell(_ row: Happening, _ connection: ConnectionID) -> Bool {
+    private func tell(_ row: EventRecord, _ connection: ConnectionID) -> Bool {
         server?.notify(connection, method: "event", params: .object(Rows.event(row))) ?? false
     }
 }

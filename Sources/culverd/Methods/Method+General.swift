@@ -36,7 +36,7 @@ extension Method {
 extension Daemon {
     func status() throws -> JSON {
         let states = try store.outboxStates()
-        func count(_ state: OutgoingState) -> JSON { .integer(Int64(states[state] ?? 0)) }
+        func count(_ state: DeliveryState) -> JSON { .integer(Int64(states[state] ?? 0)) }
         let (inbox, outbox) = (try store.inboxSize(), try store.outboxSize())
         let pending = try store.pending()
         let identities = facebook.identities.map { identity -> JSON in
@@ -69,7 +69,7 @@ extension Daemon {
         }
         if let problem = try store.lastProblem() { status["problem"] = .object(Rows.event(problem)) }
         let peers = try store.peers(limit: 100)
-        status["peers"] = .array(peers.rows.map { Rows.peer($0, name: ID($0.did).flatMap { desk.name(of: $0) }) })
+        status["peers"] = .array(peers.rows.map { Rows.peer($0, name: ID($0.did).flatMap { operations.name(of: $0) }) })
         if peers.rest > 0 { status["further_peers"] = .integer(Int64(peers.rest)) }
         if let twin = loop.messenger.twin {
             status["standing_back"] = ["did": .string(twin.did.bare.text), "since": .number(twin.at)]

@@ -1,7 +1,7 @@
 import Control
 import DIMP
-import Desk
 import Format
+import Operations
 import Records
 
 extension Method {
@@ -9,13 +9,13 @@ extension Method {
         .later("identity.create", .admin, ["name", "type", "key", "bits", "era", "ensure"]) { daemon, request, turn in
             try daemon.createIdentity(request, &turn)
         },
-        .plain("identity.list", .reader) { daemon, _, _ in daemon.desk.identities() },
+        .plain("identity.list", .reader) { daemon, _, _ in daemon.operations.identities() },
         .plain("identity.show", .reader, ["did"]) { daemon, request, _ in
-            let desk = daemon.desk
-            return desk.shown(try desk.identity(try request.params.text("did")))
+            let operations = daemon.operations
+            return operations.shown(try operations.identity(try request.params.text("did")))
         },
         .plain("identity.default", .admin, ["did"]) { daemon, request, turn in
-            let identity = try daemon.desk.identity(try request.params.needText("did"))
+            let identity = try daemon.operations.identity(try request.params.needText("did"))
             daemon.facebook.makeDefault(identity.id)
             turn.after { daemon.dialBrokers() }
             try turn.note(.identity, .info, "the default identity is \(identity.id)", did: identity.id.text)
@@ -28,7 +28,7 @@ extension Daemon {
     /// Keys are made by the pool; the answer comes when the files are on disk.
     fileprivate func createIdentity(_ request: Request, _ turn: inout Turn) throws {
         let params = request.params
-        let creation = try desk.plan(
+        let creation = try operations.plan(
             name: try params.needText("name"), type: try params.text("type"), key: try params.text("key"),
             bits: try params.integer("bits", 0...65_536), era: try params.text("era"),
             ensure: try params.flag("ensure"))
@@ -36,7 +36,7 @@ extension Daemon {
         let isEnsured = try params.flag("ensure")
         switch creation {
         case .there(let identity):
-            let result = desk.created(identity, isNew: false)
+            let result = operations.created(identity, isNew: false)
             turn.after { call.answer(result) }
         case .planned(let plan):
             turn.after {
@@ -56,13 +56,13 @@ extension Daemon {
             guard isEnsured else {
                 throw Refusal(.exists, "identity-exists", "there is an identity of that name: \(there.id)")
             }
-            let result = desk.created(there, isNew: false)
+            let result = operations.created(there, isNew: false)
             return turn.after { call.answer(result) }
         }
         facebook.put(identity)
         try turn.note(.identity, .info, "made the identity \(identity.id)", did: identity.id.text)
         try turn.handle(.identitiesChanged)
-        let result = desk.created(identity, isNew: true)
+        let result = operations.created(identity, isNew: true)
         turn.after {
             call.answer(result)
             self.dialBrokers()

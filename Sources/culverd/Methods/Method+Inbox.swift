@@ -60,15 +60,15 @@ extension Method {
 
 extension Daemon {
     fileprivate func shown(_ row: Incoming) -> JSONObject {
-        Rows.incoming(row, name: ID(row.sender).flatMap { desk.name(of: $0) })
+        Rows.incoming(row, name: ID(row.sender).flatMap { operations.name(of: $0) })
     }
 
     /// A filter's IDs may be names.
     fileprivate func filter(_ params: Params) throws -> InboxFilter {
         InboxFilter(
-            sender: try params.text("sender").map { try desk.id($0).bare.text },
-            receiver: try params.text("receiver").map { try desk.id($0).bare.text },
-            group: try params.text("group").map { try desk.id($0).bare.text },
+            sender: try params.text("sender").map { try operations.id($0).bare.text },
+            receiver: try params.text("receiver").map { try operations.id($0).bare.text },
+            group: try params.text("group").map { try operations.id($0).bare.text },
             type: try params.integer("type", 0...Int64.max))
     }
 

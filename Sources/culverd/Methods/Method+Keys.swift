@@ -2,8 +2,8 @@ import Agent
 import Control
 import Crypto
 import DIMP
-import Desk
 import Format
+import Operations
 import Records
 import Store
 
@@ -11,15 +11,15 @@ import Store
 extension Method {
     static let keys: [Method] = [
         .plain("identity.export", .admin, ["did"]) { daemon, request, turn in
-            let identity = try daemon.desk.identity(try request.params.needText("did"))
+            let identity = try daemon.operations.identity(try request.params.needText("did"))
             try turn.note(
                 .identity, .warning, "the private keys of \(identity.id) were exported", did: identity.id.text)
-            return daemon.desk.exported(identity)
+            return daemon.operations.exported(identity)
         },
         .plain("identity.import", .admin, ["identity"]) { daemon, request, turn in
-            let identity = try daemon.desk.imported(request.params.json("identity"))
-            daemon.desk.take(identity)
-            for change in Desk.forgetting(identity.id.address) { try turn.ledger.apply(change) }
+            let identity = try daemon.operations.imported(request.params.json("identity"))
+            daemon.operations.take(identity)
+            for change in FileOperations.forgetting(identity.id.address) { try turn.ledger.apply(change) }
             try turn.note(.identity, .info, "imported the identity \(identity.id)", did: identity.id.text)
             try turn.handle(.identitiesChanged)
             turn.after { daemon.dialBrokers() }
@@ -35,7 +35,7 @@ extension Method {
 extension Daemon {
     /// The new key is made by the pool.
     fileprivate func rotate(_ request: Request, _ turn: inout Turn) throws {
-        let identity = try desk.identity(try request.params.needText("did"))
+        let identity = try operations.identity(try request.params.needText("did"))
         let time = turn.now.wall
         let call = request.call
         turn.after {
@@ -69,8 +69,8 @@ extension Daemon {
     /// First it is written down that the identity is to go, then it goes: what a power cut leaves is done at the next
     /// start.
     fileprivate func removeIdentity(_ request: Request, _ turn: inout Turn) throws {
-        let id = try desk.identity(try request.params.needText("did")).id
-        try turn.ledger.apply(.value(key: Desk.goneKey(id.address), id.bare.text))
+        let id = try operations.identity(try request.params.needText("did")).id
+        try turn.ledger.apply(.value(key: FileOperations.goneKey(id.address), id.bare.text))
         let call = request.call
         turn.after { self.finishRemovals { call.answer(["did": .string(id.bare.text)]) } }
     }
@@ -80,7 +80,7 @@ extension Daemon {
         loop.add(
             .duty { [weak self] turn in
                 guard let self else { return }
-                let gone = try self.store.values(prefix: Desk.gone)
+                let gone = try self.store.values(prefix: FileOperations.gone)
                 var isMore = false
                 for (key, did) in gone {
                     isMore = try self.remove(did, key, &turn) || isMore
@@ -107,7 +107,7 @@ extension Daemon {
         try turn.handle(.identityGone(id))
         guard try store.livingOutgoing(sender: did, limit: 1).isEmpty else { return true }
         try turn.note(.identity, .warning, "removed the identity \(id) and its keys", did: did, reason: "removed")
-        for change in Desk.forgetting(id.address) { try turn.ledger.apply(change) }
+        for change in FileOperations.forgetting(id.address) { try turn.ledger.apply(change) }
         for broker in configuration.brokers {
             try turn.ledger.apply(.value(key: Messenger.clearKey(id.address, broker.name), did))
         }

@@ -1,9 +1,9 @@
 import Agent
 import Control
 import DIMP
-import Desk
 import Dispatch
 import Format
+import Operations
 import Records
 
 extension Method {
@@ -18,9 +18,9 @@ extension Method {
             let limit = try request.params.limit()
             let start = try request.params.integer("start", 0...Int64.max)
             let state = try request.params.text("state").map { text in
-                guard let state = OutgoingState(rawValue: text) else {
+                guard let state = DeliveryState(rawValue: text) else {
                     throw Params.wrong(
-                        "state", "one of " + OutgoingState.allCases.map(\.rawValue).joined(separator: ", "))
+                        "state", "one of " + DeliveryState.allCases.map(\.rawValue).joined(separator: ", "))
                 }
                 return state
             }
@@ -51,7 +51,7 @@ extension Method {
         .later("message.open", .sender, ["message"]) { daemon, request, turn in
             guard let message = request.params.json("message") else { throw Params.missing("message") }
             let call = request.call
-            let opening = daemon.desk.opening(message)
+            let opening = daemon.operations.opening(message)
             turn.after { daemon.open(opening, call) }
         },
     ]
@@ -69,7 +69,7 @@ struct Waiter {
     let number: UInt64
     let call: Call
     let id: String
-    let until: OutgoingState
+    let until: DeliveryState
     let timer: any DispatchSourceTimer
 
     func isMet(by row: Outgoing) -> Bool {
@@ -83,8 +83,8 @@ extension Daemon {
     fileprivate func send(_ request: Request, _ turn: inout Turn) throws {
         let params = request.params
         let identity = try sender(request)
-        let receiver = try desk.id(try params.needText("to"))
-        let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
+        let receiver = try operations.id(try params.needText("to"))
+        let (type, members) = try FileOperations.content(text: try params.text("text"), content: params.json("content"))
         let ref = try params.text("ref")
         if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", "1 to 64 bytes") }
         let expiry = try params.seconds("expiry")
@@ -94,7 +94,7 @@ extension Daemon {
             case .accepted(let id, let sn, let state, let isRepeat):
                 var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
                 if isRepeat { result["repeat"] = true }
-                let isOver = OutgoingState(rawValue: state)?.isEnd ?? true
+                let isOver = DeliveryState(rawValue: state)?.isEnd ?? true
                 if !isOver { self?.senders[call.connection, default: []].insert(id.hashValue) }
                 call.answer(.object(result))
             case .refused(let refusal): call.fail(RPCError(refusal))
@@ -137,7 +137,7 @@ extension Daemon {
     // MARK: - Looking
 
     func shown(_ row: Outgoing) -> JSONObject {
-        Rows.outgoing(row, name: ID(row.receiver).flatMap { desk.name(of: $0) })
+        Rows.outgoing(row, name: ID(row.receiver).flatMap { operations.name(of: $0) })
     }
 
     fileprivate func row(_ request: Request) throws -> Outgoing {
@@ -161,7 +161,7 @@ extension Daemon {
 
     fileprivate func wait(_ request: Request, _ turn: inout Turn) throws {
         let row = try readable(request)
-        let until: OutgoingState =
+        let until: DeliveryState =
             switch try request.params.text("until") ?? "delivered" {
             case "published": .published
             case "delivered": .delivered
@@ -212,14 +212,16 @@ extension Daemon {
     fileprivate func pack(_ request: Request, _ turn: inout Turn) throws {
         let params = request.params
         let identity = try sender(request)
-        let receiver = try desk.id(try params.needText("to"))
-        let (type, members) = try Desk.content(text: try params.text("text"), content: params.json("content"))
-        let draft = desk.draft(
+        let receiver = try operations.id(try params.needText("to"))
+        let (type, members) = try FileOperations.content(text: try params.text("text"), content: params.json("content"))
+        let draft = operations.draft(
             from: identity, to: receiver, type: type, members: members, sn: Int64.random(in: 1...0x7FFF_FFFF),
             attach: try params.flag("attach"))
         let call = request.call
         turn.after {
-            self.pool.run(lane: "desk \(call.connection)", { Result { () throws(Refusal) in try draft.packed() } }) {
+            self.pool.run(
+                lane: "operations \(call.connection)", { Result { () throws(Refusal) in try draft.packed() } }
+            ) {
                 switch $0 {
                 case .success(let message): call.answer(["message": message])
                 case .failure(let refusal): call.fail(RPCError(refusal))
@@ -228,11 +230,11 @@ extension Daemon {
         }
     }
 
-    fileprivate func open(_ opening: Desk.Opening, _ call: Call) {
+    fileprivate func open(_ opening: FileOperations.Opening, _ call: Call) {
         switch opening {
         case .refused(let answer): call.answer(answer)
-        case .letter(let letter):
-            pool.run(lane: "desk \(call.connection)", { letter.opened() }) { call.answer($0) }
+        case .request(let request):
+            pool.run(lane: "operations \(call.connection)", { request.opened() }) { call.answer($0) }
         }
     }
 }

@@ -78,7 +78,7 @@ extension Daemon {
                 exit: .notNow, reason: "no-identity-yet", message: "the keys of the first identity are being made",
                 hint: "try again in some seconds")
         }
-        let identity = try desk.identity(text)
+        let identity = try operations.identity(text)
         try checkMaySend(as: identity.id, request)
         return identity
     }
@@ -90,7 +90,7 @@ extension Daemon {
 
     /// The identities that the caller is limited to in this role; `nil` for no limit.
     func identities(_ request: Request, as role: Role) -> [ID]? {
-        access.identities(of: request.call.peer, as: role)?.compactMap { (try? desk.identity($0))?.id.bare }
+        access.identities(of: request.call.peer, as: role)?.compactMap { (try? operations.identity($0))?.id.bare }
     }
 }
 

@@ -48,7 +48,7 @@ enum Rows {
         return .object(object)
     }
 
-    static func event(_ row: Happening) -> JSONObject {
+    static func event(_ row: EventRecord) -> JSONObject {
         var object: JSONObject = [
             "n": .integer(row.n), "time": .number(row.time), "kind": .string(row.kind.rawValue),
             "level": .string(row.level.rawValue),

@@ -81,7 +81,7 @@ extension Daemon {
         out.counter("culver_cards_put_back_total", counts.cardsPutBack, "Own retained cards that somebody had changed.")
         out.begin("culver_events_total", .counter, "Events by kind; culver log shows them.")
         let events = store.happeningCounts
-        for kind in Happening.Kind.allCases { out.sample(Int(clamping: events[kind] ?? 0), ["kind": kind.rawValue]) }
+        for kind in EventRecord.Kind.allCases { out.sample(Int(clamping: events[kind] ?? 0), ["kind": kind.rawValue]) }
         out.begin(
             "culver_private_key_operations_total", .counter, "Private-key work for messages, receipts and answers.")
         out.sample(counts.signatures, ["kind": "sign", "for": "own"])
@@ -96,7 +96,7 @@ extension Daemon {
         let states = try store.outboxStates()
         let policy = loop.messenger.policy
         out.begin("culver_outbox_messages", .gauge, "Messages on their way out, by state.")
-        for state in [OutgoingState.waiting, .queued, .published] {
+        for state in [DeliveryState.waiting, .queued, .published] {
             out.sample(states[state] ?? 0, ["state": state.rawValue])
         }
         out.gauge("culver_outbox_bytes", try store.outboxSize().bytes, "Bytes of the messages on their way out.")
@@ -133,7 +133,7 @@ extension Daemon {
         let now = loop.clock.now
         out.begin("culver_peer_info", .gauge, "The name that this board gave to a peer.")
         for row in rows {
-            out.sample(1, ["did": row.did, "name": ID(row.did).flatMap { desk.name(of: $0) } ?? ""])
+            out.sample(1, ["did": row.did, "name": ID(row.did).flatMap { operations.name(of: $0) } ?? ""])
         }
         out.begin("culver_peer_sent_total", .counter, "Messages accepted for a peer, ever.")
         for row in rows { out.sample(Int(row.sent), ["did": row.did]) }

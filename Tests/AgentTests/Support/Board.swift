@@ -17,7 +17,7 @@ final class Board {
     /// Jobs that need a private key to open something.
     var unwraps = 0
     /// Every state that a row was announced with.
-    var states: [String: [OutgoingState]] = [:]
+    var states: [String: [DeliveryState]] = [:]
     var ticks = 0
     private var lastToken: UInt64 = 0
 
@@ -136,9 +136,9 @@ final class Board {
 
     /// Knows this entity well, as if both had written before.
     func befriend(_ other: Identity, isCulver: Bool = true, visa: Document? = nil, knowsUs: Bool = true) {
-        book.learn(.contact(Contact(id: other.id, trust: .contact, isCulver: isCulver, knowsUs: knowsUs)))
-        book.learn(.meta(other.meta, of: other.id))
-        book.learn(.visa(visa ?? other.visa, of: other.id))
+        book.apply(.contact(Contact(id: other.id, trust: .contact, isCulver: isCulver, knowsUs: knowsUs)))
+        book.apply(.meta(other.meta, of: other.id))
+        book.apply(.visa(visa ?? other.visa, of: other.id))
     }
 }
 

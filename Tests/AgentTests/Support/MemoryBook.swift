@@ -63,8 +63,8 @@ final class MemoryBook: AddressBook {
         lived < born + ReusedKey.life && uses < ReusedKey.limit
     }
 
-    func learn(_ lesson: Lesson) {
-        switch lesson {
+    func apply(_ change: AddressBookChange) {
+        switch change {
         case .contact(let contact): state.contacts[contact.id.address] = contact
         case .meta(let meta, let id): state.metas[id.address] = meta
         case .visa(let visa, let id): state.visas[id.address] = visa

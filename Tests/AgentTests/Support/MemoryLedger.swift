@@ -6,9 +6,9 @@ final class MemoryLedger: Ledger {
     struct State {
         var outgoing: [Outgoing] = []
         var incoming: [Incoming] = []
-        var seen: [Seen] = []
+        var seen: [AcceptedRecord] = []
         var parked: [Parked] = []
-        var happenings: [Happening] = []
+        var happenings: [EventRecord] = []
         var values: [String: String] = [:]
         var last: Int64 = 0
         /// Wall and lived time of every pruning.
@@ -45,7 +45,7 @@ final class MemoryLedger: Ledger {
         case .incoming(var row):
             row.seq = state.last
             state.incoming.append(row)
-        case .seen(let row):
+        case .accepted(let row):
             if let index = state.seen.firstIndex(where: {
                 $0.owner == row.owner && $0.sender == row.sender && $0.digest == row.digest
             }) {
@@ -53,12 +53,12 @@ final class MemoryLedger: Ledger {
             } else {
                 state.seen.append(row)
             }
-        case .forgetSeen(let owner, let sender):
+        case .forgetAccepted(let owner, let sender):
             state.seen.removeAll { $0.owner == owner && $0.sender == sender && $0.time == nil }
         case .park(let row): park(row)
         case .unpark(let number): state.parked.removeAll { $0.number == number }
         case .unparkAll(let sender): state.parked.removeAll { address(of: $0.sender) == sender }
-        case .happening(let happening): state.happenings.append(happening)
+        case .event(let happening): state.happenings.append(happening)
         case .value(let key, let value): state.values[key] = value
         case .forgetValues(let prefix): state.values = state.values.filter { !$0.key.hasPrefix(prefix) }
         }
@@ -128,7 +128,7 @@ final class MemoryLedger: Ledger {
 
     func laggard() -> String? { slowest }
 
-    func seen(owner: String, sender: String, digest: [UInt8]) -> Seen? {
+    func accepted(owner: String, sender: String, digest: [UInt8]) -> AcceptedRecord? {
         state.seen.first { $0.owner == owner && $0.sender == sender && $0.digest == digest }
     }
 
@@ -140,11 +140,11 @@ final class MemoryLedger: Ledger {
         state.values.filter { $0.key.hasPrefix(prefix) }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    func seen(owner: String, sender: String, contentDigest: [UInt8]) -> Seen? {
+    func accepted(owner: String, sender: String, contentDigest: [UInt8]) -> AcceptedRecord? {
         state.seen.first { $0.owner == owner && $0.sender == sender && $0.contentDigest == contentDigest }
     }
 
-    func owedReceipts(limit: Int) -> [Seen] { Array(state.seen.filter(\.isOwed).prefix(limit)) }
+    func owedReceipts(limit: Int) -> [AcceptedRecord] { Array(state.seen.filter(\.isOwed).prefix(limit)) }
 
     func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) -> [Parked] {
         Array(

@@ -14,7 +14,7 @@ final class Pair {
     let dice: Dice
     var trouble = Trouble()
     /// Parcels as they were published, with the number of the board: what a test may look at, change and send again.
-    private(set) var published: [(board: Int, parcel: Parcel)] = []
+    private(set) var published: [(board: Int, parcel: Publication)] = []
     /// What brokers acknowledged, as `board` heard it, and how much was published until then.
     private(set) var taken: [(board: Int, parcel: UInt64, published: Int)] = []
     /// What a broker says to messages for an inbox; nil says what is true.
@@ -32,7 +32,7 @@ final class Pair {
         var delay = 0.0
     }
 
-    private var shelves: [String: [Place: [UInt8]]] = [:]
+    private var shelves: [String: [Topic: [UInt8]]] = [:]
     /// The next one is the last.
     private var events: [Event] = []
     private var jobs: [(board: Int, job: Job)] = []
@@ -287,9 +287,9 @@ final class Pair {
     var brokers: [String] { shelves.keys.sorted() }
 
     /// What a broker shows; a test may put something there itself.
-    func shelf(_ place: Place, on broker: String = "home") -> [UInt8]? { shelves[broker]?[place] }
+    func shelf(_ place: Topic, on broker: String = "home") -> [UInt8]? { shelves[broker]?[place] }
 
-    func put(_ bytes: [UInt8], at place: Place, on broker: String = "home") {
+    func put(_ bytes: [UInt8], at place: Topic, on broker: String = "home") {
         shelves[broker]?[place] = bytes
         for board in boards.indices where sees(board, place, broker) {
             feed(board, .found(place, bytes, broker: broker))
@@ -304,7 +304,7 @@ final class Pair {
 
     // MARK: - The post
 
-    private func publish(_ parcel: Parcel, from board: Int) {
+    private func publish(_ parcel: Publication, from board: Int) {
         published.append((board, parcel))
         if parcel.isRetained {
             shelves[parcel.broker]?[parcel.place] = parcel.payload
@@ -347,7 +347,7 @@ final class Pair {
         }
     }
 
-    private func acknowledge(_ parcel: Parcel, _ outcome: Outcome, _ board: Int) {
+    private func acknowledge(_ parcel: Publication, _ outcome: Outcome, _ board: Int) {
         guard isAcknowledging || parcel.isRetained else { return }
         later(.input(board: board, .acknowledged(parcel.number, outcome), needs: parcel.broker), trouble.delay)
     }
@@ -397,13 +397,13 @@ final class Pair {
 
     private func show(_ address: Address, to board: Int, on broker: String) {
         if boards[board].book.identity(address) != nil { sessions.insert("\(board) \(broker)") }
-        for place in [Place.visa(address), .meta(address), .state(address)] {
+        for place in [Topic.visa(address), .meta(address), .state(address)] {
             guard let bytes = shelves[broker]?[place] else { continue }
             later(.input(board: board, .found(place, bytes, broker: broker), needs: broker))
         }
     }
 
-    private func sees(_ board: Int, _ place: Place, _ broker: String) -> Bool {
+    private func sees(_ board: Int, _ place: Topic, _ broker: String) -> Bool {
         switch place {
         case .inbox: false
         case .meta(let address), .visa(let address), .state(let address):

@@ -17,7 +17,7 @@ final class CrashBoard {
     init(_ directory: String, policy: Policy, time: Double) throws {
         self.directory = directory
         files = try StateDirectory(directory)
-        store = try MessageStore(path: directory + "/" + Store.Place.messages)
+        store = try MessageStore(path: directory + "/" + Store.StatePath.messages)
         book = Book(facebook: try Facebook(files, time: time), keys: KeyStore(files))
         messenger = Messenger(
             book: book, ledger: store, policy: policy, random: { UInt64.random(in: 0...(.max)) })

@@ -26,7 +26,7 @@ final class CrashWorld {
 
     /// What is to happen, in order: each to one board.
     private var pending: [(board: Int, what: What)] = []
-    private var shelves: [Agent.Place: [UInt8]] = [:]
+    private var shelves: [Topic: [UInt8]] = [:]
     private var watched: [Set<Address>] = [[], []]
     /// Parcels for an inbox that the broker still loses.
     private var losses = 1
@@ -167,7 +167,7 @@ final class CrashWorld {
             try turn(number) { try $0.handle(.cancelled(id: id, token: 0), at: self.now) }
         case .accept(let id):
             try turn(number) {
-                self.boards[number].book.learn(.contact(Contact(id: id.bare, trust: .contact)))
+                self.boards[number].book.apply(.contact(Contact(id: id.bare, trust: .contact)))
                 return try $0.handle(.befriended(id), at: self.now)
             }
         case .read:
@@ -217,7 +217,7 @@ final class CrashWorld {
         }
     }
 
-    private func publish(_ parcel: Parcel, from number: Int) {
+    private func publish(_ parcel: Publication, from number: Int) {
         var word = Outcome.taken
         switch parcel.place {
         case .inbox(let address):
@@ -241,7 +241,7 @@ final class CrashWorld {
 
     private func watch(_ address: Address, _ number: Int) {
         watched[number].insert(address)
-        for place in [Agent.Place.visa(address), .meta(address)] {
+        for place in [Topic.visa(address), .meta(address)] {
             guard let bytes = shelves[place] else { continue }
             pending.append((number, .input(.found(place, bytes, broker: "home"))))
         }
@@ -261,7 +261,7 @@ final class CrashWorld {
                 continue
             }
             let row = try boards[wish.board].store.outgoing(id: id)
-            let expected: OutgoingState =
+            let expected: DeliveryState =
                 wish.to == people[2].id ? (wish.isCancelled ? .cancelled : .expired) : .delivered
             if row?.state != expected { faults.append("\(ref): \(row?.state.rawValue ?? "forgotten")") }
             let count = inboxes[1 - wish.board].filter { $0 == ref }.count

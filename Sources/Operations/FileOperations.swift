@@ -1,0 +1,75 @@
+package import DIMP
+import Format
+package import Records
+package import Store
+
+/// What can be answered from the flat files alone: by the daemon, and by the tool on a directory without a daemon.
+///
+/// Writes go into `facebook`; whoever owns it puts them on disk before anything is answered.
+package struct FileOperations {
+    package let facebook: Facebook
+    /// Seconds since 1970.
+    package let time: Double
+
+    package init(facebook: Facebook, time: Double) {
+        self.facebook = facebook
+        self.time = time
+    }
+
+    // MARK: - IDs and names
+
+    /// An ID, or the name that this board gave to somebody (design section 2): text with `@` and a valid address are
+    /// IDs, everything else is a name, and nothing is guessed.
+    package func id(_ text: String) throws(Refusal) -> ID {
+        if let id = ID(text) {
+            guard id.name == nil else { return id }
+            return facebook.contact(id.address)?.id ?? facebook.identity(id.address)?.id ?? id
+        }
+        guard !text.contains("@") else {
+            throw Refusal(.badData, "bad-id", "\(text) is no ID: its check bytes or its form are wrong")
+        }
+        guard let id = facebook.id(named: text) else {
+            throw Refusal(.unknownName, "unknown-name", "nobody here is named \(text)")
+        }
+        return id
+    }
+
+    /// One of our own: named, or the default one.
+    package func identity(_ text: String?) throws(Refusal) -> Identity {
+        guard let text else {
+            guard let first = facebook.identities.first else {
+                throw Refusal(.unknownName, "no-identity", "this board has no identity yet")
+            }
+            return first
+        }
+        if let own = facebook.identities.first(where: { $0.id.name == text }) { return own }
+        let id = try id(text)
+        guard let identity = facebook.identity(id.address) else {
+            throw Refusal(.unknownName, "unknown-identity", "\(id) is no identity of this board")
+        }
+        return identity
+    }
+
+    /// The label that this board gave to an entity.
+    package func name(of id: ID) -> String? {
+        facebook.contact(id.address)?.name ?? facebook.identity(id.address)?.id.name
+    }
+
+    /// `[A-Za-z0-9._-]{1,64}`, and nobody else's.
+    package func checkName(_ name: String, for id: ID) throws(Refusal) {
+        let isPlain = name.utf8.allSatisfy {
+            switch $0 {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+        guard isPlain, (1...64).contains(name.utf8.count), Address(name) == nil else {
+            throw Refusal(.badData, "bad-name", "a name has 1 to 64 of A-Z a-z 0-9 . _ -")
+        }
+        if let other = facebook.id(named: name), other != id {
+            throw Refusal(.exists, "name-taken", "\(name) is the name of \(other)")
+        }
+    }
+}

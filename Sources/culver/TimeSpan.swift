@@ -1,0 +1,49 @@
+import ArgumentParser
+
+/// A length of time as people write it: `60s`, `5m`, `12h`, `7d`.
+struct TimeSpan: Equatable {
+    let seconds: Double
+
+    /// `nil` for anything but digits, with a point if need be, and one of the four letters.
+    init?(_ text: String) {
+        guard let unit = text.last.flatMap({ TimeSpan.units[$0] }) else { return nil }
+        let digits = text.dropLast()
+        guard let first = digits.first, first.isASCII, first.isNumber,
+            digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), digits.last != ".",
+            let number = Double(digits), number * unit < 1e10
+        else { return nil }
+        seconds = number * unit
+    }
+
+    private static let units: [Character: Double] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
+}
+
+extension TimeSpan: ExpressibleByArgument {
+    init?(argument: String) {
+        self.init(TextArgument.unmarked(argument))
+    }
+}
+
+extension TimeSpan {
+    /// The same in few words, the largest two units: `3d 4h`, `12m 5s`.
+    static func words(for seconds: Double) -> String {
+        var left = Int(max(0, min(seconds, 1e12)))
+        var parts: [String] = []
+        for (letter, unit) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+            if left >= unit { parts.append("\(left / unit)\(letter)") }
+            left %= unit
+        }
+        return parts.isEmpty ? "0s" : parts.prefix(2).joined(separator: " ")
+    }
+}
+
+extension TimeSpan: CustomStringConvertible {
+    /// The wait that nobody has asked to be longer or shorter.
+    static let minute = TimeSpan(seconds: 60)
+
+    var description: String { TimeSpan.words(for: seconds).filter { $0 != " " } }
+
+    private init(seconds: Double) {
+        self.seconds = seconds
+    }
+}
