@@ -3,7 +3,7 @@ package import DIMP
 /// What happened since the start of the daemon, for who watches many boards. Integers of the messenger's own: a turn
 /// that is rolled back has counted nothing. They begin at 0 with each start; what must outlive it is in the store.
 package struct Counts: Sendable, Equatable {
-    // A message out, step by step (design section 5.6).
+    // A message out, step by step (extensions.md 7).
     package var accepted = 0
     package var sealed = 0
     package var published = 0

@@ -3,7 +3,7 @@ import DIMP
 import Format
 import Records
 
-/// What agents ask each other (protocol.md 7.1 and 8): metas, documents, handshakes. Never receipted, never repeated.
+/// What agents ask each other (wire.md 7.1 and 8): metas, documents, handshakes. Never receipted, never repeated.
 extension Messenger {
     /// A query is answered with our own meta; an answer is looked at like a find in the directory.
     mutating func answer(aboutMeta id: ID, _ meta: JSON?, _ opened: Opened, _ now: Moment) throws(LedgerError) {

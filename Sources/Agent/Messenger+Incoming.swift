@@ -3,7 +3,7 @@ import DIMP
 import Format
 import Records
 
-/// The checks that stand between the broker and the inbox, in the order of design section 5.3.
+/// The checks that stand between the broker and the inbox, in the order of extensions.md 4.
 extension Messenger {
     /// Size, JSON, addressed to us, blocked or closed to strangers, meta, seen before, budget, signature.
     mutating func arrive(
@@ -287,8 +287,8 @@ extension Messenger {
             wrapped: wrapped)
     }
 
-    /// A broadcast is a signature over text, as documents are: it must be able to be nothing else (design section
-    /// 5.2). Of a stranger only questions are heard.
+    /// A broadcast is a signature over text, as documents are: it must be able to be nothing else
+    /// (extensions.md 3). Of a stranger only questions are heard.
     private func checkBroadcast(_ content: Content, of sender: ID) throws(Rejection) {
         guard content.json["type"]?.double != nil, content.json["sn"]?.double != nil, content.json["signed"] == nil
         else {
@@ -301,7 +301,7 @@ extension Messenger {
         }
     }
 
-    /// 2024-01-01: a content time before it is as good as none (design section 5.5).
+    /// 2024-01-01: a content time before it is as good as none (extensions.md 6).
     static var year2024: Double { 1_704_067_200 }
 
     /// What exactly failed: the ciphertext, its IV and its wrapped keys.

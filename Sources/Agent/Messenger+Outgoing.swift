@@ -153,7 +153,7 @@ extension Messenger {
                     work: .seal(Sealing(packing: packing, content: content, purpose: .message(row, tokens: tokens))))))
     }
 
-    /// STREAM is random for the installation, N rises for each sender and receiver (design section 5.2). It is written
+    /// STREAM is random for the installation, N rises for each sender and receiver (extensions.md 3). It is written
     /// down with the sealed row: what was not saved has not left, and its number is given again after a power cut.
     private mutating func nextSequence(from sender: ID, to receiver: ID) throws(LedgerError) -> JSONObject {
         let name = "stream \(sender.address.text)"

@@ -3,7 +3,7 @@ import DIMP
 import Format
 import Records
 
-/// Messages that wait for their sender's meta, or for the owner's word about a stranger (design sections 5.3 and 8).
+/// Messages that wait for their sender's meta, or for the owner's word about a stranger (extensions.md 4 and culver.conf(5)).
 /// They stay parked until the turn that takes or refuses them: a stock peer does not say anything twice.
 extension Messenger {
     mutating func park(_ arrival: Arrival, isVerified: Bool, _ now: Moment) throws(LedgerError) {

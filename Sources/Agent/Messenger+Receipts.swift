@@ -2,7 +2,7 @@ import DIMP
 import Format
 import Records
 
-/// The word that closes a message, given and taken (design section 5.4).
+/// The word that closes a message, given and taken (extensions.md 5).
 extension Messenger {
     /// Seals the receipt that is owed; it goes out when the pool is done. Others for this peer wait for it and share the
     /// next signature.

@@ -173,7 +173,7 @@ extension Messenger {
     func isOnce(_ receiver: ID) -> Bool { receiver.isBroadcast || !isCulver(receiver) }
 
     /// Seconds after the first try without any word of a broker in which a stock peer is sent to again: it may have
-    /// the message (design section 5.4).
+    /// the message (extensions.md 5).
     private static var doubt: Double { 4 * 3600 }
 
     private func tryKey(_ row: Outgoing) -> String { "tried \(row.id)" }

@@ -2,7 +2,7 @@ import DIMP
 import Format
 import Records
 
-/// Numbers inside sealed contents tell what never came, and who has a copy of a sender's keys (design section 5.2).
+/// Numbers inside sealed contents tell what never came, and who has a copy of a sender's keys (extensions.md 3).
 extension Messenger {
     /// How long a hole may be filled by repeats before somebody is told.
     static var patienceForHoles: Double { 120 }

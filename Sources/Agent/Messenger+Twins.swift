@@ -3,7 +3,7 @@ import Format
 import Records
 
 /// Two boards with a copy of one state directory notice each other by what they state on their common topics, and one
-/// of them stands back (design section 4). So does a board whose state directory came back from a backup notice that.
+/// of them stands back (extensions.md 1). So does a board whose state directory came back from a backup notice that.
 ///
 /// A statement of ours that names another start is, by the time `at` at which that start began (then by its `boot`):
 ///

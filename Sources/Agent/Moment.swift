@@ -2,7 +2,7 @@
 package struct Moment: Sendable, Equatable {
     /// Seconds since 1970: the board's clock, or our best guess while that is unset.
     package var wall: Double
-    /// False before the clock was set: then nothing is too old and nothing is pruned (design section 5.5).
+    /// False before the clock was set: then nothing is too old and nothing is pruned (extensions.md 6).
     package var isClockSet: Bool
     /// Seconds that this installation has lived, over all restarts. Never goes back; expiry and back-off count it.
     package var lived: Double

@@ -1,6 +1,6 @@
 package import Format
 
-/// What the configuration says about sending and receiving (design sections 3, 4, 5 and 8).
+/// What the configuration says about sending and receiving (culver.conf(5)).
 package struct Policy: Sendable, Equatable {
     package var strangers: Strangers = .ask
     /// Seconds until the first repeat; doubles up to `longestPause`.

@@ -15,7 +15,7 @@ package struct Publication: Sendable, Equatable {
     }
 }
 
-/// A topic, by its meaning (design section 4).
+/// A topic, by its meaning (extensions.md 1).
 package enum Topic: Sendable, Hashable {
     case inbox(Address)
     case meta(Address)

@@ -1,6 +1,6 @@
 import Format
 
-/// Which numbers of one stream of one sender have come (design section 5.2, Sequence). Kept in the ledger as JSON.
+/// Which numbers of one stream of one sender have come (extensions.md 3, Sequence). Kept in the ledger as JSON.
 ///
 ///     {"first": 1, "high": 9, "holes": [[4, 5, since, told]]}    1…3 and 6…9 came, 4 and 5 not yet
 ///

@@ -2,7 +2,7 @@ package import Crypto
 package import DIMP
 import Format
 
-/// A signed word about one of our starts: that we are there, or gone (design section 4). A hint for people, never a
+/// A signed word about one of our starts: that we are there, or gone (extensions.md 1). A hint for people, never a
 /// condition of delivery; and how two boards with the same keys learn of each other. Signed for its own purpose, so
 /// that it passes for nothing else.
 ///

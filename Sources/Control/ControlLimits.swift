@@ -1,6 +1,6 @@
 package import Format
 
-/// What the socket lets its clients have (design section 8).
+/// What the socket lets its clients have (culver.conf(5)).
 package struct ControlLimits: Sendable {
     /// Bytes of one line, its end not counted.
     package var line = 2 << 20

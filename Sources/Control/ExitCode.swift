@@ -1,4 +1,4 @@
-/// How a command of the tool ends (design section 2). The socket's own errors carry the same numbers.
+/// How a command of the tool ends (culver(1)). The socket's own errors carry the same numbers.
 package enum ExitCode: Int32, Sendable, CaseIterable {
     case usage = 64
     case badData = 65

@@ -2,7 +2,7 @@ import Dispatch
 package import Format
 import Glibc
 
-/// The daemon's end of the socket (design section 6): JSON-RPC 2.0, one object or batch per line. Knows no method;
+/// The daemon's end of the socket (culver-protocol(7)): JSON-RPC 2.0, one object or batch per line. Knows no method;
 /// hands each call to `onCall` and carries the answers back.
 ///
 /// Everything happens on the main queue, and no client is ever waited for.

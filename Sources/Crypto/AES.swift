@@ -1,4 +1,4 @@
-/// AES-CBC as DIMP uses it (protocol.md 5.2). The key has 16, 24 or 32 bytes, the IV has 16.
+/// AES-CBC as DIMP uses it (wire.md 5.2). The key has 16, 24 or 32 bytes, the IV has 16.
 ///
 /// CBC does not notice changes: what comes out of `decrypt` is only as good as the signature over the ciphertext.
 package enum AES {

@@ -6,7 +6,7 @@ package enum CryptoError: Error, Equatable, Sendable {
     case tooLong(limit: Int)
     /// Not made for this key, or damaged: RSA does not say which, so that nobody learns it by asking.
     case cannotDecrypt
-    /// AES-CBC gave bytes that end in no padding of protocol.md 5.2.
+    /// AES-CBC gave bytes that end in no padding of wire.md 5.2.
     case badPadding
     /// The kernel gave no random bytes.
     case noEntropy

@@ -1,4 +1,4 @@
-/// The hashes of DIMP addresses, fingerprints and signatures (protocol.md 2.4, 2.5, 5.1).
+/// The hashes of DIMP addresses, fingerprints and signatures (wire.md 2.4, 2.5, 5.1).
 package enum Digest {
     /// 32 bytes.
     package static func sha256(_ bytes: [UInt8]) -> [UInt8] {

@@ -1,4 +1,4 @@
-/// A key pair on secp256k1 (protocol.md 5.1). Any thread may use it, one at a time.
+/// A key pair on secp256k1 (wire.md 5.1). Any thread may use it, one at a time.
 package struct ECCPrivateKey: Sendable {
     private let context: LockedKeyContext
     private let scalar: SecretBytes

@@ -1,4 +1,4 @@
-/// A public key on secp256k1 (protocol.md 5.1). Any thread may use it, one at a time.
+/// A public key on secp256k1 (wire.md 5.1). Any thread may use it, one at a time.
 package struct ECCPublicKey: Sendable {
     private let context: LockedKeyContext
 

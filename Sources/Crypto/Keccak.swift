@@ -1,4 +1,4 @@
-/// Keccak with capacity 512 and 32 bytes out: Ethereum's hash (protocol.md 2.5), from before SHA-3 changed the
+/// Keccak with capacity 512 and 32 bytes out: Ethereum's hash (wire.md 2.5), from before SHA-3 changed the
 /// padding byte from 0x01 to 0x06. Our own, because neither mbedTLS has it. Nothing secret goes through it.
 ///
 ///     state: 25 lanes of 64 bits, lane (x, y) at x + 5 * y; 17 lanes take input, 24 rounds mix all

@@ -1,7 +1,7 @@
 /// Base64 between `-----BEGIN LABEL-----` and `-----END LABEL-----`.
 ///
 /// Labels only choose between blocks and decide nothing else: the published keys of hulk and moki say PUBLIC KEY over
-/// the structure of RSA PUBLIC KEY (protocol.md 5.1). White space is ignored. Lines are written with 64 digits.
+/// the structure of RSA PUBLIC KEY (wire.md 5.1). White space is ignored. Lines are written with 64 digits.
 enum PEM {
     /// Far above an RSA-4096 private and public key one after the other.
     static let limit = 16_384

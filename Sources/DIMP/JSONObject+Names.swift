@@ -1,7 +1,7 @@
 package import Format
 
 extension JSONObject {
-    /// The first member that is there under one of these names: what an era calls it (protocol.md 1).
+    /// The first member that is there under one of these names: what an era calls it (wire.md 1).
     package func first(_ names: String...) -> JSON? {
         for name in names {
             if let value = self[name], !value.isNull { return value }
@@ -9,7 +9,7 @@ extension JSONObject {
         return nil
     }
 
-    /// Seconds since 1970 (protocol.md 7.5): a whole number, a fraction or digits in a string; `nil` for anything
+    /// Seconds since 1970 (wire.md 7.5): a whole number, a fraction or digits in a string; `nil` for anything
     /// else, negative and not finite included.
     func seconds(_ names: String...) -> Double? {
         for name in names {

@@ -10,7 +10,7 @@ package struct Rejection: Error, Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { "\(stage.rawValue): \(reason)" }
 
-    /// Where on the way in it ended, in the order of design section 5.3.
+    /// Where on the way in it ended, in the order of extensions.md 4.
     package enum Stage: String, Sendable, CaseIterable {
         case parse, receiver, meta, replay, signature, trust, key, decrypt, content, seal, time
     }

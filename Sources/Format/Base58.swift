@@ -1,4 +1,4 @@
-/// Base 58 with Bitcoin's alphabet, as addresses use it (protocol.md 2.4). The work grows with the square of the
+/// Base 58 with Bitcoin's alphabet, as addresses use it (wire.md 2.4). The work grows with the square of the
 /// length, so text beyond `limit` digits is refused unread; an address has at most 35.
 package enum Base58 {
     package static let limit = 128

@@ -1,4 +1,4 @@
-/// Base64 (RFC 4648 section 4): standard alphabet, padded. Read as protocol.md 5.3 advises: white space inside is
+/// Base64 (RFC 4648 section 4): standard alphabet, padded. Read as wire.md 5.3 advises: white space inside is
 /// skipped, a data URI (`data:…;base64,…`) and the prefix `base64,` are understood, all else is refused.
 ///
 /// Our own and not mbedTLS's, which takes constant time: four fields of a message would cost it as much as half a

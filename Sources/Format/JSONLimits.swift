@@ -1,4 +1,4 @@
-/// How much structure a text may have (design section 8). Counted on the bytes before the parser sees them: a
+/// How much structure a text may have (culver.conf(5)). Counted on the bytes before the parser sees them: a
 /// megabyte of `{}` would cost the parser eighty.
 package struct JSONLimits: Sendable, Equatable {
     package var depth: Int

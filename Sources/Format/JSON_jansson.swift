@@ -62,7 +62,7 @@ private func members(of object: OpaqueNode) -> [(name: String, value: JSON)] {
     return found
 }
 
-/// By length, not to the first NUL: a text may hold one (protocol.md 8.1). jansson has checked the UTF-8.
+/// By length, not to the first NUL: a text may hold one (wire.md 8.1). jansson has checked the UTF-8.
 private func decoded(_ start: UnsafePointer<CChar>?, _ count: Int) -> String {
     guard let start else { return "" }
     return start.withMemoryRebound(to: UInt8.self, capacity: count) {

@@ -18,7 +18,7 @@ package struct FileOperations {
 
     // MARK: - IDs and names
 
-    /// An ID, or the name that this board gave to somebody (design section 2): text with `@` and a valid address are
+    /// An ID, or the name that this board gave to somebody (culver(1)): text with `@` and a valid address are
     /// IDs, everything else is a name, and nothing is guessed.
     package func id(_ text: String) throws(Refusal) -> ID {
         if let id = ID(text) {

@@ -2,7 +2,7 @@ package import Control
 package import Records
 
 extension RPCError {
-    /// Why a local program is not served, with the exit code of design section 2 in its number.
+    /// Why a local program is not served, with the exit code of culver(1) in its number.
     package init(_ refusal: Refusal) {
         let exit: ExitCode =
             switch refusal.kind {

@@ -1,4 +1,4 @@
-/// A thing to write down. All changes of one turn of the loop are one transaction (design section 3).
+/// A thing to write down. All changes of one turn of the loop are one transaction (culver.conf(5)).
 package enum Change: Sendable, Equatable {
     /// Inserts or replaces by `id`; a new row gets the next `order`.
     case outgoing(Outgoing)
@@ -9,7 +9,7 @@ package enum Change: Sendable, Equatable {
     /// The contact is gone: forgets the digests of its messages without a time. Those with one stay until they are too
     /// old to be taken, so that nothing is taken twice.
     case forgetAccepted(owner: String, sender: String)
-    /// Parks, unless the same digest of the same sender is parked already, within the limits of design section 8:
+    /// Parks, unless the same digest of the same sender is parked already, within the limits of culver.conf(5):
     /// the largest sender loses its oldest first.
     case park(Parked)
     case unpark(number: Int64)

@@ -1,4 +1,4 @@
-/// One row of the event log: what an operator wants to find after a bad night (design section 6, Notifications).
+/// One row of the event log: what an operator wants to find after a bad night (culver-protocol(7), Notifications).
 package struct EventRecord: Sendable, Equatable {
     /// 0 until stored. Like ones within a minute share a row: `count` rises.
     package var n: Int64

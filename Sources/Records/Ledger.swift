@@ -27,7 +27,7 @@ package protocol Ledger: AnyObject {
     func nextExpiry() throws(LedgerError) -> Double?
     /// Living rows and the bytes of their contents and ciphertexts.
     func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int)
-    /// Whether the inbox can take one more (design section 8): it makes room by dropping what every consumer has read.
+    /// Whether the inbox can take one more (culver.conf(5)): it makes room by dropping what every consumer has read.
     func inboxHasRoom() throws(LedgerError) -> Bool
     /// The consumer that is furthest behind; `nil` when nothing waits for one.
     func laggard() throws(LedgerError) -> String?

@@ -1,6 +1,6 @@
 package import Format
 
-/// The kinds of recorded cases (protocol.md 10). What DIMP software from 2019 to today wrote is compared with what we
+/// The kinds of recorded cases (wire.md 10). What DIMP software from 2019 to today wrote is compared with what we
 /// read and write.
 package enum Kind: String, Sendable, CaseIterable {
     case content, crypto, document, id, message, meta, reply

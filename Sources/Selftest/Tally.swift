@@ -13,7 +13,7 @@ package struct Tally: Sendable, CustomStringConvertible {
     /// None disagreed, none was skipped, and there was one at all.
     package var isGood: Bool { disagreed.isEmpty && skipped == 0 && agreed > 0 }
 
-    /// The line of design section 9.
+    /// The line of docs/inside.
     package var description: String {
         "vectors: \(agreed) agreed, \(disagreed.count) disagreed, \(skipped) skipped (\(kind.rawValue))"
     }

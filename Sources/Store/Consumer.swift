@@ -1,4 +1,4 @@
-/// A local program that reads the inbox at its own pace: design section 6, Consumers.
+/// A local program that reads the inbox at its own pace: culver-protocol(7), Consumers.
 package struct Consumer: Sendable, Equatable {
     package var name: String
     /// Whose it is.

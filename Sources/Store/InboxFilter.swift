@@ -1,7 +1,7 @@
 package import Records
 
 /// Which inbox rows a consumer wants; what is absent does not matter. What a filter leaves out counts as
-/// acknowledged (design section 6, Consumers). Sender, receiver and group are full IDs.
+/// acknowledged (culver-protocol(7), Consumers). Sender, receiver and group are full IDs.
 package struct InboxFilter: Sendable, Equatable {
     package var sender: String?
     package var receiver: String?

@@ -83,7 +83,7 @@ extension MessageStore {
     }
 }
 
-/// `name@address/terminal`: only the address counts, the rest anybody may write as they like (protocol.md 2).
+/// `name@address/terminal`: only the address counts, the rest anybody may write as they like (wire.md 2).
 private func address(of id: String) -> String {
     let entity = id.prefix { $0 != "/" }
     return String(entity.split(separator: "@", omittingEmptySubsequences: false).last ?? "")

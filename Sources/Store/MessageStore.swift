@@ -1,7 +1,7 @@
 import Glibc
 package import Records
 
-/// Everything that is written down about messages, in one SQLite file (design section 3).
+/// Everything that is written down about messages, in one SQLite file (culver.conf(5)).
 ///
 /// Changes are applied as they come, seen by every read at once, and become durable together in `commit()`; after a
 /// failure of `apply` or `commit` nothing of the turn remains and the store can be used again.

@@ -1,4 +1,4 @@
-/// How much is kept, and for how long (design section 8). Ages are seconds.
+/// How much is kept, and for how long (culver.conf(5)). Ages are seconds.
 package struct StoreLimits: Sendable, Equatable {
     package var inboxRows = 100_000
     package var inboxBytes = 256 << 20

@@ -6,7 +6,7 @@ import Operations
 import Records
 import Store
 
-/// A state directory without its daemon (design section 2, the verbs marked °). Holds the directory's lock, so it is
+/// A state directory without its daemon (culver(1), the verbs marked °). Holds the directory's lock, so it is
 /// refused while a daemon runs there; new files belong to the directory's owner.
 struct Files: Backend {
     private let directory: StateDirectory

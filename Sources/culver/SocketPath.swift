@@ -3,7 +3,7 @@ import Format
 import Glibc
 
 /// Where the daemon listens: `--socket`, else what the file of `--config` says, else `CULVER_SOCKET`, else the user's
-/// own daemon, else the system's (design section 2).
+/// own daemon, else the system's (culver(1)).
 enum SocketPath {
     static let system = "/run/culver/culver.sock"
 

@@ -1,7 +1,7 @@
 import Control
 import Glibc
 
-/// What a role allows (design section 6, "Who may do what"): each includes the ones before it.
+/// What a role allows (culver-protocol(7), "Who may do what"): each includes the ones before it.
 enum Role: String, Sendable, Comparable {
     case anyone
     case reader

@@ -4,7 +4,7 @@ import Format
 import Records
 import Store
 
-/// Who is being given the inbox at this moment (design section 6, Consumers). What they have acknowledged is in the
+/// Who is being given the inbox at this moment (culver-protocol(7), Consumers). What they have acknowledged is in the
 /// store; here is only what was handed out and to which connection.
 @MainActor final class Consumers {
     private struct Subscription {

@@ -74,7 +74,7 @@ extension Host {
         return all
     }
 
-    /// Bounds what a hostile broker can make libmosquitto allocate (design section 4). The bound counts what may be
+    /// Bounds what a hostile broker can make libmosquitto allocate (extensions.md 1). The bound counts what may be
     /// written to, so stacks are made small and large blocks are given back at once, without pools of their own for
     /// each thread. To be called before there are threads.
     static func limitMemory(_ bytes: UInt) {

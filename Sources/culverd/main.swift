@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
 
-/// How a daemon that cannot run ends (design section 2).
+/// How a daemon that cannot run ends (culver(1)).
 func leave(_ status: Int32, _ text: String) -> Never {
     for line in text.split(separator: "\n") { Log(level: .info)(.error, String(line)) }
     exit(status)

@@ -1,7 +1,7 @@
 package import Format
 import Foundation
 
-/// The recorded cases of one kind (protocol.md 10), from the directory in CULVER_VECTORS or from the project's copy.
+/// The recorded cases of one kind (wire.md 10), from the directory in CULVER_VECTORS or from the project's copy.
 package enum Vectors {
     /// In the order of their names.
     package static func read(_ kind: String) throws -> [JSON] {

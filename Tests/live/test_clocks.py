@@ -1,6 +1,6 @@
 """Boards whose clock is wrong: one that woke up in 1970, one whose clock jumps a year either way.
 
-From issue 3 and design section 5.5. The clock of a daemon is made wrong by wrong_clock.c, which is loaded into it;
+From issue 3 and extensions.md 6. The clock of a daemon is made wrong by wrong_clock.c, which is loaded into it;
 the machine's own is not touched.
 """
 

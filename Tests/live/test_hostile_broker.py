@@ -2,7 +2,7 @@
 
 From issue 3: a flood from the broker suspends reading instead of growing memory; a hostile packet of 256 MB ends in a
 clean reconnect. Memory is bounded in all of it, and afterwards the daemon works with a broker as it should be. From
-design section 4: after two starts that ended within 60 s of connecting the session is started clean, once.
+extensions.md 1: after two starts that ended within 60 s of connecting the session is started clean, once.
 """
 
 import json

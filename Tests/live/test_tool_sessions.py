@@ -1,6 +1,6 @@
 """The tool as people and scripts use it: whole sessions of commands, with what they print and how they end.
 
-From design section 2: results on stdout, words on stderr, `--json` on one line, and exit codes that a script can trust.
+From culver(1): results on stdout, words on stderr, `--json` on one line, and exit codes that a script can trust.
 """
 
 import json

@@ -1,6 +1,6 @@
 package import Format
 
-/// What one agent asks or tells another (protocol.md 7.1). Names of all eras are read: `did` and `ID`, `title` and
+/// What one agent asks or tells another (wire.md 7.1). Names of all eras are read: `did` and `ID`, `title` and
 /// `message`, `text` and `message`, `command` and `cmd`.
 package enum Command: Sendable, Equatable {
     case handshake(title: String, session: String?)

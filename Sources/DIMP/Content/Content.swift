@@ -1,6 +1,6 @@
 package import Format
 
-/// What a message says: the JSON object inside the ciphertext, in full names, and its meaning (protocol.md 7).
+/// What a message says: the JSON object inside the ciphertext, in full names, and its meaning (wire.md 7).
 package struct Content: Sendable, Equatable {
     package var json: JSONObject
     package let type: Int64
@@ -47,7 +47,7 @@ package struct Content: Sendable, Equatable {
         return Int64(text) ?? ContentType(name: text)?.rawValue
     }
 
-    /// The one-letter names that a stock 2.3 writes (protocol.md 7.6). A content with a `type` is written in full: its
+    /// The one-letter names that a stock 2.3 writes (wire.md 7.6). A content with a `type` is written in full: its
     /// one-letter names are its own. Where both are there, the full one counts.
     private static func full(_ object: JSONObject) -> JSONObject {
         guard object["type"] == nil, object["T"] != nil else { return object }

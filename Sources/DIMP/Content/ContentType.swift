@@ -1,4 +1,4 @@
-/// The numbers of protocol.md 7. What stands in no era's table is `opaque` to us.
+/// The numbers of wire.md 7. What stands in no era's table is `opaque` to us.
 package enum ContentType: Int64, Sendable, CaseIterable {
     case any = 0
     case text = 1

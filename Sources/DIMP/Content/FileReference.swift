@@ -1,6 +1,6 @@
 import Format
 
-/// A file inside a message or somewhere else (protocol.md 5.3 and 7, "PNF").
+/// A file inside a message or somewhere else (wire.md 5.3 and 7, "PNF").
 package struct FileReference: Sendable, Equatable {
     package var filename: String?
     /// The bytes, when they travel inside.

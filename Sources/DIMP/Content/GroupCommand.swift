@@ -1,6 +1,6 @@
 import Format
 
-/// Who belongs to a group (protocol.md 7.2), and the account history of 2019.
+/// Who belongs to a group (wire.md 7.2), and the account history of 2019.
 package struct GroupCommand: Sendable, Equatable {
     package var name: String
     package var members: [ID]

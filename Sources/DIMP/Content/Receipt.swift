@@ -1,7 +1,7 @@
 import Crypto
 package import Format
 
-/// The word of a receiver that a message arrived (protocol.md 7.1 and 7.4, design section 5.4).
+/// The word of a receiver that a message arrived (wire.md 7.1 and 7.4, extensions.md 5).
 package struct Receipt: Sendable, Equatable {
     package var text: String
     /// Of the message it is about; 0 when it does not say.

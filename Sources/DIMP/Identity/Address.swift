@@ -1,7 +1,7 @@
 import Crypto
 import Format
 
-/// The part of an ID that proves itself: a hash of the meta, with check bytes (protocol.md 2.3 to 2.5).
+/// The part of an ID that proves itself: a hash of the meta, with check bytes (wire.md 2.3 to 2.5).
 ///
 /// Its text is safe as a file name and as a level of an MQTT topic.
 package struct Address: Hashable, Sendable, CustomStringConvertible {
@@ -91,7 +91,7 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The search number of 2019: the check bytes, the lowest first (protocol.md 2.4). Only BTC-style has one.
+    /// The search number of 2019: the check bytes, the lowest first (wire.md 2.4). Only BTC-style has one.
     package var number: UInt32? {
         guard case .btc = kind else { return nil }
         return Base58.decode(text)?.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }

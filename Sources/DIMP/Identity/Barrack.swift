@@ -9,7 +9,7 @@ package protocol Barrack: AnyObject {
 }
 
 extension Barrack {
-    /// The key to encrypt with: the visa's, else the meta's if it can (protocol.md 4).
+    /// The key to encrypt with: the visa's, else the meta's if it can (wire.md 4).
     package func encryptionKey(of id: ID) -> PublicKey? {
         if let key = visa(of: id)?.key { return key }
         guard let key = meta(of: id)?.key, key.encryption != nil else { return nil }

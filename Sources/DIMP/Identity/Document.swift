@@ -1,7 +1,7 @@
 package import Crypto
 package import Format
 
-/// A signed statement of an entity about itself: profile, visa or bulletin (protocol.md 4).
+/// A signed statement of an entity about itself: profile, visa or bulletin (wire.md 4).
 ///
 /// The signature covers the bytes of the `data` string as they came; they are kept and never written anew.
 package struct Document: Sendable {
@@ -68,7 +68,7 @@ package struct Document: Sendable {
     }
 
     /// Throws unless `meta`, which must be the meta of `id`, signed it and nothing in it speaks of another entity
-    /// or of another purpose (design section 5.2).
+    /// or of another purpose (extensions.md 3).
     package func check(about id: ID, meta: Meta) throws(Rejection) {
         for names in [json, properties] {
             for name in ["did", "ID"] where names[name] != nil {

@@ -1,4 +1,4 @@
-/// What an ID stands for, by the network byte of its address: 2019's values and today's (protocol.md 2.2).
+/// What an ID stands for, by the network byte of its address: 2019's values and today's (wire.md 2.2).
 package enum EntityType: String, Sendable, CaseIterable {
     case user, group, station, provider, bot, device, other
 

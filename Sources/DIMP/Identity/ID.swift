@@ -1,4 +1,4 @@
-/// `[name "@"] address ["/" terminal]` (protocol.md 2.1).
+/// `[name "@"] address ["/" terminal]` (wire.md 2.1).
 ///
 /// Two IDs are equal when name and address are, as bytes: a terminal names a device of the same entity.
 package struct ID: Sendable, CustomStringConvertible {

@@ -39,7 +39,7 @@ package struct Identity: Sendable {
         case rsa, ecc
     }
 
-    /// What opens messages for us: the newest visa keys, then the meta's key (protocol.md 6.3), at most three. The meta's
+    /// What opens messages for us: the newest visa keys, then the meta's key (wire.md 6.3), at most three. The meta's
     /// is always among them: who knows nothing but the meta encrypts to it.
     package var decryptionKeys: [RSAPrivateKey] {
         visaKeys.prefix(Self.visaKeyLimit).compactMap(\.decryption) + [secret].compactMap(\.decryption)

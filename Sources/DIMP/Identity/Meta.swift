@@ -1,7 +1,7 @@
 package import Crypto
 package import Format
 
-/// Binds an ID to a public key, for ever (protocol.md 3). A value of this type has a fingerprint that verifies.
+/// Binds an ID to a public key, for ever (wire.md 3). A value of this type has a fingerprint that verifies.
 package struct Meta: Sendable {
     package let kind: Kind
     package let key: PublicKey

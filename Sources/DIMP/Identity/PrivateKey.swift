@@ -1,7 +1,7 @@
 package import Crypto
 package import Format
 
-/// The private half of an asymmetric key object (protocol.md 5.1). Never describes itself.
+/// The private half of an asymmetric key object (wire.md 5.1). Never describes itself.
 package enum PrivateKey: Sendable {
     case rsa(RSAPrivateKey)
     case ecc(ECCPrivateKey)

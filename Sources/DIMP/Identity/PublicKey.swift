@@ -1,7 +1,7 @@
 package import Crypto
 package import Format
 
-/// The public half of an asymmetric key object (protocol.md 5.1). RSA signs and encrypts; ECC only signs.
+/// The public half of an asymmetric key object (wire.md 5.1). RSA signs and encrypts; ECC only signs.
 package enum PublicKey: Sendable, Equatable {
     case rsa(RSAPublicKey)
     case ecc(ECCPublicKey, isCompressed: Bool)
@@ -28,7 +28,7 @@ package enum PublicKey: Sendable, Equatable {
         }
     }
 
-    /// What addresses of metas without a seed are made of: SubjectPublicKeyInfo, or the point (protocol.md 3).
+    /// What addresses of metas without a seed are made of: SubjectPublicKeyInfo, or the point (wire.md 3).
     package var data: [UInt8] {
         switch self {
         case .rsa(let key): key.der

@@ -1,4 +1,4 @@
-/// A symmetric key on its way through many messages, wrapped once per key of the receiver (design section 5.1).
+/// A symmetric key on its way through many messages, wrapped once per key of the receiver (extensions.md 2).
 package struct ReusedKey: Sendable, Equatable {
     package var key: SymmetricKey
     /// The bytes that travel in every message, and SHA-256 of the public key that they were wrapped with.

@@ -1,7 +1,7 @@
 import Format
 
 /// Who to whom and when, outside of the ciphertext. Nothing of it is signed: anyone may have changed it on the way,
-/// so only the sender counts, once a signature verified (protocol.md 6.2).
+/// so only the sender counts, once a signature verified (wire.md 6.2).
 package struct Envelope: Sendable, Equatable {
     package var sender: ID
     package var receiver: ID

@@ -1,6 +1,6 @@
 extension ReliableMessage {
     /// One copy per member with that member's key alone, the signature untouched: the only form that readers before
-    /// 2.4 open (protocol.md 6.5).
+    /// 2.4 open (wire.md 6.5).
     package func split(for members: [ID]) -> [ReliableMessage] {
         let group = envelope.target
         return members.map { member in

@@ -1,7 +1,7 @@
 import Crypto
 package import Format
 
-/// A signed message: what travels. One JSON object, the universal form when we write it (protocol.md 1.1), every
+/// A signed message: what travels. One JSON object, the universal form when we write it (wire.md 1.1), every
 /// era's form when we read it.
 ///
 ///     {"sender", "receiver", "time", "type"?, "group"?, "data", "key"?, "keys"?, "IV"?, "signature",

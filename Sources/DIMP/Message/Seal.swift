@@ -1,7 +1,7 @@
 import Crypto
 package import Format
 
-/// Our own words about the envelope inside the ciphertext, because DIMP signs none of it (design section 5.2).
+/// Our own words about the envelope inside the ciphertext, because DIMP signs none of it (extensions.md 3).
 ///
 ///     "seal": {"v": 1, "from": ADDRESS, "to": ADDRESS, "iv": base64(sha256(IV))}
 package enum Seal {

@@ -74,7 +74,7 @@ package struct SecureMessage: Sendable {
     }
 
     /// A broadcast is a signature over JSON text, and so is a document by the same key: a number tells them apart
-    /// (design section 5.2). Decimal digits are a number too, as a stock 2.4 writes its types.
+    /// (extensions.md 3). Decimal digits are a number too, as a stock 2.4 writes its types.
     private static func checkPurpose(_ json: JSON) throws(Rejection) {
         let type = json["type"] ?? json["T"]
         let sn = json["sn"] ?? json["N"]
@@ -84,7 +84,7 @@ package struct SecureMessage: Sendable {
     }
 
     /// Unwraps the message key with the private keys of this member, in turn. Wrong padding goes on with a random
-    /// key, so that it fails like any other wrong key and tells nobody anything (design section 5.3). Says which of the
+    /// key, so that it fails like any other wrong key and tells nobody anything (extensions.md 4). Says which of the
     /// wrapped keys it was, and which of the secrets.
     package func unwrapped(
         for id: ID, with secrets: [RSAPrivateKey]

@@ -1,7 +1,7 @@
 package import Crypto
 package import Format
 
-/// The key of a message's content (protocol.md 5.2): AES in CBC mode, or PLAIN for broadcasts.
+/// The key of a message's content (wire.md 5.2): AES in CBC mode, or PLAIN for broadcasts.
 package enum SymmetricKey: Sendable, Equatable {
     case aes(key: SecretBytes, iv: [UInt8]?)
     case plain

@@ -1,6 +1,6 @@
 package import Format
 
-/// One thing that was looked at, how it is, and what cures it (design section 2, `doctor`).
+/// One thing that was looked at, how it is, and what cures it (culver(1), `doctor`).
 package struct Check: Sendable, Equatable {
     package enum Result: String, Sendable, Comparable {
         case ok, warn, fail

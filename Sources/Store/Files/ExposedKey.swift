@@ -1,6 +1,6 @@
 import Glibc
 
-/// A private key that others than its owner can reach: a reason not to start, and the cure (design section 3).
+/// A private key that others than its owner can reach: a reason not to start, and the cure (culver.conf(5)).
 package struct ExposedKey: Error, Sendable, Equatable, CustomStringConvertible {
     /// The whole path.
     package var path: String

@@ -2,7 +2,7 @@ import Crypto
 package import DIMP
 import Format
 
-/// The seed's Facebook: identities, contacts, metas and visas as flat files in DIMP's own form (design section 3).
+/// The seed's Facebook: identities, contacts, metas and visas as flat files in DIMP's own form (culver.conf(5)).
 ///
 /// What was put is seen at once; `takeChanges` hands over what is to be written. One thread at a time: the loop's.
 package final class Facebook: Barrack {

@@ -1,7 +1,7 @@
 import Glibc
 
 extension Inspection {
-    /// Looks at owner and mode of everything below a state directory (design section 3) and, when `mends`, sets them
+    /// Looks at owner and mode of everything below a state directory (culver.conf(5)) and, when `mends`, sets them
     /// right; nothing else is changed. Needs no lock, so a daemon may run.
     ///
     /// Whoever owns the directory may try to have root change files elsewhere: names are opened one by one below open

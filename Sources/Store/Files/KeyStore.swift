@@ -2,7 +2,7 @@ import Crypto
 package import DIMP
 import Format
 
-/// The seed's KeyStore: symmetric keys that are used again, by direction, as flat files (design sections 3 and 5.1).
+/// The seed's KeyStore: symmetric keys that are used again, by direction, as flat files (culver.conf(5) and extensions.md 2).
 ///
 ///     keys/<sender>/<receiver>.json: {"sending": {"key", "wrapped", "for", "born", "uses"},
 ///                                     "received": [{"key", "digest", "born", "uses"}]}

@@ -2,7 +2,7 @@ package import Format
 import Glibc
 import Synchronization
 
-/// The daemon's flat files, by names below one directory (`StatePath`): design section 3. Every name is checked: no part
+/// The daemon's flat files, by names below one directory (`StatePath`): culver.conf(5). Every name is checked: no part
 /// of it is empty, begins with a dot or holds NUL, so an address from outside leads nowhere else. Symbolic links are
 /// not followed at the end of a name. What root makes belongs to the directory's owner.
 package final class StateDirectory: Sendable {

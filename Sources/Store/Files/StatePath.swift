@@ -1,4 +1,4 @@
-/// Where things lie in the state directory (design section 3), as names below it.
+/// Where things lie in the state directory (culver.conf(5)), as names below it.
 package enum StatePath {
     package static let identities = "identities"
     package static let contacts = "contacts"

@@ -266,7 +266,7 @@ import Transport
 
     // MARK: - Starts that end soon
 
-    /// The broker's queue may hold what kills us (design section 4). So it is written down that we connected, and taken
+    /// The broker's queue may hold what kills us (extensions.md 1). So it is written down that we connected, and taken
     /// back when we have lived for a minute since, or end as we should.
     private func watchStart() {
         loop.add(

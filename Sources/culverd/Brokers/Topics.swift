@@ -1,7 +1,7 @@
 import Agent
 import DIMP
 
-/// Places as topics below one root (design section 4). Addresses are safe as topic levels, IDs are not.
+/// Places as topics below one root (extensions.md 1). Addresses are safe as topic levels, IDs are not.
 struct Topics: Sendable, Equatable {
     var root: String
 

@@ -1,4 +1,4 @@
-/// `[access]`: who besides root and the daemon's user may do what (design section 6).
+/// `[access]`: who besides root and the daemon's user may do what (culver-protocol(7)).
 struct AccessSettings: Settings, Sendable, Equatable {
     var reader: [Grant] = []
     var sender: [Grant] = [Grant(subject: .group("culver"))]

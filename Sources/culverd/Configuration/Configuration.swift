@@ -1,4 +1,4 @@
-/// What the daemon is told: design section 3. Every value has its default here; `config/culver.conf` says the same.
+/// What the daemon is told: culver.conf(5). Every value has its default here; `config/culver.conf` says the same.
 struct Configuration: Sendable, Equatable {
     var agent = AgentSettings()
     var identity = IdentitySettings()

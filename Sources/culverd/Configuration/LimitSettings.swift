@@ -1,4 +1,4 @@
-/// `[limits]`: design section 8, each by its name. Sizes are bytes, durations seconds.
+/// `[limits]`: culver.conf(5), each by its name. Sizes are bytes, durations seconds.
 struct LimitSettings: Settings, Sendable, Equatable {
     var controlLine = 2 << 20
     var clients = 64

@@ -71,7 +71,7 @@ enum Values {
         return text
     }
 
-    /// A name that this board gives: design section 2.
+    /// A name that this board gives: culver(1).
     static func label(_ text: String) throws(InvalidValue) -> String {
         guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(isLabelByte) else {
             throw InvalidValue("\(quoted(text)) is no name; a name has 1 to 64 of the characters A-Z a-z 0-9 . _ -")

@@ -2,7 +2,7 @@ import Agent
 import Glibc
 import Records
 
-/// The board's clocks, and what the store remembers of them (design section 5.5).
+/// The board's clocks, and what the store remembers of them (extensions.md 6).
 struct Clock {
     private let readings: Readings
     /// Our own last time, less what has elapsed since the start.

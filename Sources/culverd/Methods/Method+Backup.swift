@@ -6,7 +6,7 @@ import Dispatch
 import Format
 import Store
 
-/// A backup crosses the socket in pieces: the daemon opens no path that a client names (design section 6).
+/// A backup crosses the socket in pieces: the daemon opens no path that a client names (culver-protocol(7)).
 ///
 ///     backup.begin {final?}                 → {backup, time, version, identities, final, files: [{name, size, mode}], next?}
 ///     backup.list {backup, start}           → {files, next?}: where there are too many for one answer

@@ -3,7 +3,7 @@ import Format
 import Records
 import Store
 
-/// Rows of the store in the vocabulary of the socket (design section 6).
+/// Rows of the store in the vocabulary of the socket (culver-protocol(7)).
 enum Rows {
     static func incoming(_ row: Incoming, name: String?) -> JSONObject {
         var object: JSONObject = [
