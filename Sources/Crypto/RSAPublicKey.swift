@@ -1,5 +1,5 @@
-/// An RSA public key of 1024 to 4096 bits whose exponent is odd, at least 3 and below 2^32 (wire.md 5.1, design
-/// 5.1). Parsed once; any thread may use it.
+/// An RSA public key of 1024 to 4096 bits whose exponent is odd, at least 3 and below 2^32 (wire.md 5.1).
+/// Parsed once; any thread may use it.
 package struct RSAPublicKey: Sendable {
     private let context: KeyContext
 

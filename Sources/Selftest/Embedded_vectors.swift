@@ -4,7 +4,7 @@ package import Format
 /// The recorded cases that the program carries in itself.
 package enum Embedded {
     /// Those of one kind, in the order of their names.
-    package static func cases(of kind: Kind) throws(JSONError) -> [JSON] {
+    package static func cases(of kind: VectorKind) throws(JSONError) -> [JSON] {
         var cases: [JSON] = []
         for file in files where file.name.hasPrefix(kind.rawValue + "/") {
             cases.append(try JSON(parsing: file.bytes))

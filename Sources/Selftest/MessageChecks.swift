@@ -68,7 +68,7 @@ enum MessageChecks {
         try agree(.object(opened.json) == expected, "another inner content: \(opened.json)")
     }
 
-    /// The stages of the design's 5.3 for one of the recorded ones. There the message key and the content are one
+    /// The stages of extensions.md 4 for one of the recorded ones. There the message key and the content are one
     /// stage; and text that is no JSON counts as not decrypted, because that is how most wrong keys show.
     private static func stages(_ recorded: String, _ vector: JSON) -> [Rejection.Stage] {
         switch recorded {

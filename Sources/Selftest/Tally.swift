@@ -1,12 +1,12 @@
 /// How the cases of one kind came out.
 package struct Tally: Sendable, CustomStringConvertible {
-    package let kind: Kind
+    package let kind: VectorKind
     package var agreed = 0
     /// Name, source and reason of each.
     package var disagreed: [String] = []
     package var skipped = 0
 
-    init(kind: Kind) {
+    init(kind: VectorKind) {
         self.kind = kind
     }
 

@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Recorded vectors")
 struct VectorTests {
-    @Test("five generations of DIMP software agree", arguments: Kind.allCases)
-    func vectors(_ kind: Kind) throws {
+    @Test("five generations of DIMP software agree", arguments: VectorKind.allCases)
+    func vectors(_ kind: VectorKind) throws {
         let tally = kind.judge(try Vectors.read(kind.rawValue))
         print(tally)
         #expect(tally.disagreed == [])
@@ -16,7 +16,7 @@ struct VectorTests {
 
     @Test("every kind that was recorded is judged")
     func kinds() throws {
-        #expect(try Vectors.kinds == Kind.allCases.map(\.rawValue).sorted())
+        #expect(try Vectors.kinds == VectorKind.allCases.map(\.rawValue).sorted())
     }
 
     @Test("a program carries every file of the directory, as it stands there", .enabled(if: Vectors.isOurCopy))
@@ -25,12 +25,12 @@ struct VectorTests {
         let files = try Vectors.kinds.flatMap { try Vectors.files(of: $0) }
         #expect(embedded.map(\.name) == files.map(\.name))
         #expect(embedded.count == files.count && zip(embedded, files).allSatisfy { $0.bytes == $1.bytes })
-        for kind in Kind.allCases { #expect(try Embedded.cases(of: kind) == Vectors.read(kind.rawValue)) }
+        for kind in VectorKind.allCases { #expect(try Embedded.cases(of: kind) == Vectors.read(kind.rawValue)) }
     }
 
     @Test("a case that says something else disagrees and is named, one of an unknown algorithm is skipped")
     func others() throws {
-        let changes: [(Kind, String, JSON)] = [
+        let changes: [(VectorKind, String, JSON)] = [
             (.content, "content", ["type": 1, "sn": "seven", "text": "hello"]), (.document, "expect", "nothing"),
             (.id, "address", "4WDf"), (.message, "wire", "{}"), (.meta, "expect", "changed"), (.reply, "replies", []),
             (.crypto, "signature", "AAAA"),
@@ -47,7 +47,7 @@ struct VectorTests {
             #expect(tally.disagreed.first?.hasPrefix(try found?.text("name") ?? "?") == true)
             #expect(!tally.isGood)
         }
-        let unknown = Kind.crypto.judge([["name": "one", "algorithm": "ROT13"]])
+        let unknown = VectorKind.crypto.judge([["name": "one", "algorithm": "ROT13"]])
         #expect(unknown.skipped == 1 && !unknown.isGood)
         #expect("\(unknown)" == "vectors: 0 agreed, 0 disagreed, 1 skipped (crypto)")
     }

@@ -47,3 +47,12 @@ extension Random {
     /// The kernel's generator has been seeded since the machine started; before that whoever asks it waits.
     package static var isReady: Bool { culver_kernel_entropy_is_ready() != 0 }
 }
+
+/// Random bytes for keys, IVs and names: mbedTLS's CTR_DRBG, seeded by the kernel. Any thread may ask.
+package enum Random {
+    package static func bytes(_ count: Int) throws(CryptoError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: max(0, count))
+        try DRBG.shared.fill(&bytes)
+        return bytes
+    }
+}

@@ -130,3 +130,22 @@ final class KeyContext: @unchecked Sendable {
         return SecretBytes(plaintext)
     }
 }
+
+/// The library below, as it was loaded; its headers may have been older.
+package enum MbedTLS {
+    package static var version: String {
+        let number = mbedtls_version_get_number()
+        return "\(number >> 24).\(number >> 16 & 0xFF).\(number >> 8 & 0xFF)"
+    }
+}
+
+extension Secp256k1 {
+    /// 65 bytes for 33. Whether the point is on the curve is seen when a key is made of it. Throws `badKey`.
+    static func decompress(_ compressed: [UInt8]) throws(CryptoError) -> [UInt8] {
+        var point = [UInt8](repeating: 0, count: 65)
+        guard compressed.count == 33, culver_secp256k1_decompress(compressed, &point) == 0 else {
+            throw .badKey("not a compressed point of secp256k1")
+        }
+        return point
+    }
+}

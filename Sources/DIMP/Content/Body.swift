@@ -1,7 +1,7 @@
 package import Format
 
 /// The meaning of a content. `opaque` is everything that we hand on without understanding it.
-package enum Body: Sendable, Equatable {
+package indirect enum Body: Sendable, Equatable {
     case text(String)
     /// Also image, audio and video: the type tells.
     case file(FileReference)

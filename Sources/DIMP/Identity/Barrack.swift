@@ -16,3 +16,30 @@ extension Barrack {
         return key
     }
 }
+
+/// Symmetric keys that are used again, by direction: the seed's KeyCache, filled by `KeyStore` from flat files.
+package protocol KeyCache: AnyObject {
+    /// What our `sender` encrypts with for this receiver now; `nil` when a new one must be made.
+    func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey?
+    /// The key behind wrapped bytes (their SHA-256) that this sender used for this target, once accepted in full.
+    func receivedKey(from sender: ID, to target: ID, wrapping digest: [UInt8]) -> SymmetricKey?
+}
+
+/// A symmetric key on its way through many messages, wrapped once per key of the receiver (extensions.md 2).
+package struct ReusedKey: Sendable, Equatable {
+    package var key: SymmetricKey
+    /// The bytes that travel in every message, and SHA-256 of the public key that they were wrapped with.
+    package var wrapped: [UInt8]
+    package var wrappedFor: [UInt8]
+    /// Seconds lived at its birth, and messages since.
+    package var born: Double
+    package var uses: Int
+
+    package init(key: SymmetricKey, wrapped: [UInt8], wrappedFor: [UInt8], born: Double, uses: Int) {
+        self.key = key
+        self.wrapped = wrapped
+        self.wrappedFor = wrappedFor
+        self.born = born
+        self.uses = uses
+    }
+}

@@ -1,4 +1,4 @@
-/// What this board thinks of another entity: `trust.json` of the design's section 3.
+/// What this board thinks of another entity, as its `trust.json` says it.
 package struct Contact: Sendable, Equatable {
     package var id: ID
     /// The label that this board gave it.

@@ -42,11 +42,8 @@ package struct Identity: Sendable {
     /// What opens messages for us: the newest visa keys, then the meta's key (wire.md 6.3), at most three. The meta's
     /// is always among them: who knows nothing but the meta encrypts to it.
     package var decryptionKeys: [RSAPrivateKey] {
-        visaKeys.prefix(Self.visaKeyLimit).compactMap(\.decryption) + [secret].compactMap(\.decryption)
+        visaKeys.prefix(ProtocolLimits.visaKeys).compactMap(\.decryption) + [secret].compactMap(\.decryption)
     }
-
-    /// Visa keys that are kept: the last one opens what was under way when it was replaced.
-    package static let visaKeyLimit = 2
 
     /// The same entity with a new visa key, in a visa newer than the last and else like it. Slow: makes an RSA key.
     package func rotated(time: Double) throws(CryptoError) -> Identity {
@@ -58,7 +55,7 @@ package struct Identity: Sendable {
         var rotated = self
         rotated.visa = try Document(
             kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)
-        rotated.visaKeys = [key] + visaKeys.prefix(Self.visaKeyLimit - 1)
+        rotated.visaKeys = [key] + visaKeys.prefix(ProtocolLimits.visaKeys - 1)
         return rotated
     }
 }

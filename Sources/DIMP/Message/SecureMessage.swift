@@ -33,19 +33,17 @@ package struct SecureMessage: Sendable {
     }
 
     /// The wrapped keys that may be for this member: the plain one, the one under its ID, those of its terminals. At
-    /// most `candidates`, because each costs a private-key operation for each of our keys.
+    /// most `ProtocolLimits.wrappedKeys` of them.
     package func wrappedKeys(for id: ID) -> [[UInt8]] {
         let name = id.bare.text
         var found: [[UInt8]] = []
         func take(_ key: WrappedKey) {
-            if found.count < Self.candidates, !found.contains(key.bytes) { found.append(key.bytes) }
+            if found.count < ProtocolLimits.wrappedKeys, !found.contains(key.bytes) { found.append(key.bytes) }
         }
         for key in keys where key.receiver.isEmpty || key.receiver == name { take(key) }
         for key in keys where key.receiver.contains("/") && ID(key.receiver) == id { take(key) }
         return found
     }
-
-    private static let candidates = 4
 
     /// Opens the content with a key that is known already.
     package func decrypted(with key: SymmetricKey) throws(Rejection) -> InstantMessage {

@@ -3,8 +3,8 @@ import Format
 
 /// Whole messages in one step, between contents and the wire: the seed's `encryptSign` and `verifyDecrypt`.
 ///
-/// For programs without a daemon (`culver pack`, `culver open`) and for tests. The agent takes the same steps one by
-/// one, because between them it looks at trust, budgets and what it has seen.
+/// For programs without a daemon (`culver pack`, `culver open`) and for tests. The agent takes the same steps of
+/// `IncomingMessage` one by one, because between them it looks at trust, budgets and what it has seen.
 package struct Transceiver {
     private let barrack: any Barrack
 
@@ -52,7 +52,8 @@ package struct Transceiver {
         }
     }
 
-    /// Verifies, decrypts and checks the seal. `isSealed` tells whether there was one.
+    /// The steps of `IncomingMessage` from the receiver to the seal, for a caller without policy. `isSealed` tells
+    /// whether there is a seal.
     package func verifyDecrypt(
         _ message: ReliableMessage, as owner: Identity
     ) throws(Rejection) -> (message: InstantMessage, isSealed: Bool) {
@@ -63,29 +64,20 @@ package struct Transceiver {
     package func verifyDecrypt(
         _ message: ReliableMessage, as receiver: ID, with secrets: [RSAPrivateKey]
     ) throws(Rejection) -> (message: InstantMessage, isSealed: Bool) {
-        let addressee = message.envelope.receiver
-        guard addressee == receiver || addressee.isGroup || addressee.isBroadcast else {
-            throw Rejection(.receiver, "the message is for somebody else")
-        }
-        let secure = try message.trimmed(for: receiver).verified(by: try meta(ofSenderOf: message))
-        let instant: InstantMessage
-        if secure.envelope.isBroadcast {
-            guard message.secure.keys.isEmpty else { throw Rejection(.key, "a broadcast has no key") }
-            instant = try secure.decrypted(with: .plain)
-        } else {
-            let key = try secure.unwrapped(for: receiver, with: secrets).key
-            instant = try secure.decrypted(with: key)
-        }
-        return (instant, try Seal.check(instant, iv: secure.iv))
+        let addressed = try IncomingMessage(message).addressed(to: [receiver], including: [.broadcasts, .groups])
+        let opened = try opened(addressed, with: secrets)
+        return (opened.instant, try opened.checkSeal(isRequired: false))
     }
 
-    /// The known one, else the attached one if it is the sender's.
-    private func meta(ofSenderOf message: ReliableMessage) throws(Rejection) -> Meta {
-        let sender = message.envelope.sender
-        if let known = barrack.meta(of: sender) { return known }
-        guard let attached = message.meta else { throw Rejection(.meta, "the sender's meta is not known") }
-        let meta = try Meta(attached)
-        guard meta.vouches(for: sender) else { throw Rejection(.meta, "the attached meta is of another ID") }
-        return meta
+    /// From the meta to the content. The seal is still to be checked.
+    package func opened(
+        _ message: AddressedMessage, with secrets: [RSAPrivateKey]
+    ) throws(Rejection) -> OpenedMessage {
+        guard let meta = try message.meta(known: barrack.meta(of: message.sender)) else {
+            throw Rejection(.meta, "the sender's meta is not known")
+        }
+        let verified = try message.verified(by: meta)
+        if let key = try verified.broadcastKey() { return try verified.opened(with: key) }
+        return try verified.opened(with: try verified.unwrapped(with: secrets))
     }
 }

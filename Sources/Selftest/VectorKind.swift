@@ -2,7 +2,7 @@ package import Format
 
 /// The kinds of recorded cases (wire.md 10). What DIMP software from 2019 to today wrote is compared with what we
 /// read and write.
-package enum Kind: String, Sendable, CaseIterable {
+package enum VectorKind: String, Sendable, CaseIterable {
     case content, crypto, document, id, message, meta, reply
 
     /// Compares every case with us. A case of which nothing is known here is skipped, not passed over in silence.

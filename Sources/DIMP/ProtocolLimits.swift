@@ -1,0 +1,26 @@
+/// The numbers that culver agents agree on, each with its paragraph. What only tunes one board stands with its owner
+/// (`[limits]` of culver.conf(5)).
+package enum ProtocolLimits {
+    /// Seconds that the time of a content may be ahead of the reader's clock (extensions.md 6).
+    package static let contentAhead = 600.0
+    /// Seconds after which a content is too old to be taken (extensions.md 6).
+    package static let contentAge = 31.0 * 86_400
+    /// 2024-01-01: a content time before it is as good as none (extensions.md 6).
+    package static let earliestContentTime = 1_704_067_200.0
+    /// Contents in one array (extensions.md 5).
+    package static let arrayContents = 64
+    /// Forwards around one message (extensions.md 4).
+    package static let forwardDepth = 3
+    /// Messages in one forward (extensions.md 4).
+    package static let forwardedMessages = 16
+    /// Wrapped keys of one message that are tried: each costs a private-key operation per secret (extensions.md 4).
+    package static let wrappedKeys = 4
+    /// Visa keys that an identity keeps: the last one opens what was under way when it was replaced (wire.md 6.3).
+    package static let visaKeys = 2
+    /// Seconds after which both sides destroy a reused key (extensions.md 2).
+    package static let reusedKeyLife = 86_400.0
+    /// Messages after which both sides destroy a reused key (extensions.md 2).
+    package static let reusedKeyUses = 1_000
+    /// Seconds in which a repeat of one message is receipted once (extensions.md 5).
+    package static let receiptPause = 10.0
+}

@@ -1,0 +1,48 @@
+import Format
+
+/// A message whose content was read. Two checks remain: the seal, then the time.
+package struct OpenedMessage: Sendable {
+    package let verified: VerifiedMessage
+    package let key: MessageKey
+    package let content: Content
+
+    init(verified: VerifiedMessage, key: MessageKey, content: Content) {
+        self.verified = verified
+        self.key = key
+        self.content = content
+    }
+
+    package var sender: ID { verified.sender }
+    package var owner: ID { verified.addressed.owner }
+    package var digest: [UInt8] { verified.addressed.digest }
+    package var envelope: Envelope { verified.envelope }
+    package var instant: InstantMessage { InstantMessage(envelope: envelope, content: content) }
+    package var isEncrypted: Bool { key.key != .plain }
+
+    /// Step 14: whether the message is sealed (extensions.md 3). A seal that disagrees with the envelope is refused.
+    /// So is an encrypted message without seal if `isRequired`: the caller knows that the sender seals what it writes.
+    package func checkSeal(isRequired: Bool) throws(Rejection) -> Bool {
+        let isSealed = try Seal.check(instant, iv: verified.secure.iv)
+        guard isSealed || !isEncrypted || !isRequired else {
+            throw Rejection(.seal, "a message without seal of a peer that seals")
+        }
+        return isSealed
+    }
+
+    /// Step 15: the content is neither from the future nor too old (extensions.md 6). `now` is in seconds since 1970.
+    /// A caller whose clock is unset, or that only shows a message that somebody kept, leaves this step out.
+    package func checkTime(at now: Double) throws(Rejection) {
+        guard let time = content.usableTime else { return }
+        guard time <= now + ProtocolLimits.contentAhead else {
+            throw Rejection(.time, "the content is from the future")
+        }
+        guard time >= now - ProtocolLimits.contentAge else {
+            throw Rejection(.time, "the content is older than 31 days")
+        }
+    }
+}
+
+extension Content {
+    /// The time, unless it is from before there was any agent (extensions.md 6): such a content is never too old.
+    package var usableTime: Double? { time.flatMap { $0 >= ProtocolLimits.earliestContentTime ? $0 : nil } }
+}
