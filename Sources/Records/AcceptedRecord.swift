@@ -1,8 +1,10 @@
+package import DIMP
+
 /// That a message was taken, so that it is taken once, and what its receipt says, so that it can be given again.
 package struct AcceptedRecord: Sendable, Equatable {
-    /// Addresses of the local identity and of the sender.
-    package var owner: String
-    package var sender: String
+    /// The local identity and the sender.
+    package var owner: Address
+    package var sender: Address
     /// SHA-256 of the ciphertext; for unsealed messages also of the decrypted content.
     package var digest: [UInt8]
     package var contentDigest: [UInt8]?
@@ -10,17 +12,18 @@ package struct AcceptedRecord: Sendable, Equatable {
     package var time: Double?
     /// The receipt's content as JSON text; `nil` for a message that is not receipted.
     package var receipt: String?
-    /// The full ID to receipt to, and from.
-    package var receiptTo: String
-    package var receiptFrom: String
+    /// Whom the receipt goes to, and from which identity.
+    package var receiptTo: ID
+    package var receiptFrom: ID
     /// A receipt is owed and no broker has acknowledged it yet.
     package var isOwed: Bool
     /// When the receipt was last sent, in seconds lived.
     package var answered: Double
 
     package init(
-        owner: String, sender: String, digest: [UInt8], contentDigest: [UInt8]? = nil, time: Double?, receipt: String?,
-        receiptTo: String, receiptFrom: String, isOwed: Bool, answered: Double
+        owner: Address, sender: Address, digest: [UInt8], contentDigest: [UInt8]? = nil, time: Double?,
+        receipt: String?,
+        receiptTo: ID, receiptFrom: ID, isOwed: Bool, answered: Double
     ) {
         self.owner = owner
         self.sender = sender

@@ -1,4 +1,6 @@
-/// A thing to write down. All changes of one turn of the loop are one transaction (culver.conf(5)).
+package import DIMP
+
+/// A thing to write down. All changes of one turn are one transaction (architecture.md).
 package enum Change: Sendable, Equatable {
     /// Inserts or replaces by `id`; a new row gets the next `order`.
     case outgoing(Outgoing)
@@ -8,16 +10,15 @@ package enum Change: Sendable, Equatable {
     case accepted(AcceptedRecord)
     /// The contact is gone: forgets the digests of its messages without a time. Those with one stay until they are too
     /// old to be taken, so that nothing is taken twice.
-    case forgetAccepted(owner: String, sender: String)
-    /// Parks, unless the same digest of the same sender is parked already, within the limits of culver.conf(5):
-    /// the largest sender loses its oldest first.
+    case forgetAccepted(owner: Address, sender: Address)
+    /// Parks, unless the same digest of the same sender is parked already, within the limits (culver.conf(5)): the
+    /// largest sender loses its oldest first.
     case park(Parked)
     case unpark(number: Int64)
-    /// Everything of this sender address.
-    case unparkAll(sender: String)
+    /// Everything of this sender.
+    case unparkAll(sender: Address)
     case event(EventRecord)
-    /// A small named value: counters, sequence streams, the time lived.
-    case value(key: String, String?)
-    /// Every named value whose key begins so.
-    case forgetValues(prefix: String)
+    /// A small named value; `nil` removes it.
+    case value(LedgerKey, String?)
+    case forgetValues(LedgerKey.Family)
 }

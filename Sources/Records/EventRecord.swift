@@ -1,3 +1,5 @@
+package import DIMP
+
 /// One row of the event log: what an operator wants to find after a bad night (culver-protocol(7), Notifications).
 package struct EventRecord: Sendable, Equatable {
     /// 0 until stored. Like ones within a minute share a row: `count` rises.
@@ -5,7 +7,7 @@ package struct EventRecord: Sendable, Equatable {
     package var time: Double
     package var kind: Kind
     package var level: Level
-    package var did: String?
+    package var did: ID?
     package var broker: String?
     package var id: String?
     package var reason: String?
@@ -13,7 +15,7 @@ package struct EventRecord: Sendable, Equatable {
     package var text: String
 
     package init(
-        n: Int64 = 0, time: Double, kind: Kind, level: Level, did: String? = nil, broker: String? = nil,
+        n: Int64 = 0, time: Double, kind: Kind, level: Level, did: ID? = nil, broker: String? = nil,
         id: String? = nil, reason: String? = nil, count: Int64 = 1, text: String
     ) {
         self.n = n

@@ -1,12 +1,14 @@
+package import DIMP
+
 /// A message in the inbox, as local programs see it.
 package struct Incoming: Sendable, Equatable {
     /// Rises for the whole daemon and is never used again; 0 until the row is stored.
     package var seq: Int64
     package var id: String
     package var sn: Int64
-    package var sender: String
-    package var receiver: String
-    package var group: String?
+    package var sender: ID
+    package var receiver: ID
+    package var group: ID?
     /// The content's own time and the time of arrival, seconds since 1970, 0 when unknown.
     package var time: Double
     package var received: Double
@@ -16,12 +18,12 @@ package struct Incoming: Sendable, Equatable {
     package var type: Int64
     package var sealed: Bool
     package var encrypted: Bool
-    /// `stranger`, `contact` or `verified`, at the time of arrival.
-    package var trust: String
+    /// What this board thought of the sender at the time of arrival.
+    package var trust: Contact.Trust
 
     package init(
-        seq: Int64 = 0, id: String, sn: Int64, sender: String, receiver: String, group: String? = nil, time: Double,
-        received: Double, content: String, type: Int64, sealed: Bool, encrypted: Bool, trust: String
+        seq: Int64 = 0, id: String, sn: Int64, sender: ID, receiver: ID, group: ID? = nil, time: Double,
+        received: Double, content: String, type: Int64, sealed: Bool, encrypted: Bool, trust: Contact.Trust
     ) {
         self.seq = seq
         self.id = id

@@ -1,60 +1,71 @@
-/// What is written down. All changes of one turn of the loop are one transaction, which the loop commits before it
-/// lets anything out; reading sees every change that was applied, committed or not.
-package protocol Ledger: AnyObject {
+package import DIMP
+
+/// What is written down. All changes of one turn are one transaction, which the loop commits before it lets anything out;
+/// reading sees every change that was applied, committed or not.
+package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger {
     func apply(_ change: Change) throws(LedgerError)
-
-    func outgoing(id: String) throws(LedgerError) -> Outgoing?
-    func outgoing(sender: String, receiver: String, ref: String) throws(LedgerError) -> Outgoing?
-    /// The living or ended row whose ciphertext has this SHA-256.
-    func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing?
-    /// Rows of this serial number, newest first, at most 8: for the receipts of stock peers, which name no digest.
-    func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing]
-    /// Living rows that are due at or before this, at most `limit` and a bounded number of bytes: those that have been
-    /// due for longest, equal ones in order.
-    func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
-    /// Living rows that have expired at this time, at most `limit` and a bounded number of bytes.
-    func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
-    /// Rows in state `waiting` for this receiver (full ID) with a greater `order`, in order, at most `limit` and a
-    /// bounded number of bytes.
-    func waitingOutgoing(receiver: String, after order: Int64, limit: Int) throws(LedgerError) -> [Outgoing]
-    /// The receivers (full IDs) that somebody waits for.
-    func awaitedReceivers(limit: Int) throws(LedgerError) -> [String]
-    /// Living rows from this sender (full ID), at most `limit` and a bounded number of bytes.
-    func livingOutgoing(sender: String, limit: Int) throws(LedgerError) -> [Outgoing]
-    /// The earliest `due` of a living row.
-    func nextDue() throws(LedgerError) -> Double?
-    /// When the first living row expires.
-    func nextExpiry() throws(LedgerError) -> Double?
-    /// Living rows and the bytes of their contents and ciphertexts.
-    func outboxSize() throws(LedgerError) -> (count: Int, bytes: Int)
-    /// Whether the inbox can take one more (culver.conf(5)): it makes room by dropping what every consumer has read.
-    func inboxHasRoom() throws(LedgerError) -> Bool
-    /// The consumer that is furthest behind; `nil` when nothing waits for one.
-    func laggard() throws(LedgerError) -> String?
-
-    func accepted(owner: String, sender: String, digest: [UInt8]) throws(LedgerError) -> AcceptedRecord?
-    func accepted(owner: String, sender: String, contentDigest: [UInt8]) throws(LedgerError) -> AcceptedRecord?
-    func owedReceipts(limit: Int) throws(LedgerError) -> [AcceptedRecord]
-
-    /// Parked messages of a sender (address) with a greater number than `after`, oldest first.
-    func parked(sender: String, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]
-    /// Senders (full IDs) with unverified messages: their metas are looked up.
-    func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [String]
-
-    func value(key: String) throws(LedgerError) -> String?
-    /// By key.
-    func values(prefix: String) throws(LedgerError) -> [(key: String, value: String)]
 
     /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
     /// each, and says whether there may be more. `wall` is seconds since 1970, 0 while the clock is unset.
     func prune(wall: Double, lived: Double) throws(LedgerError) -> Bool
 }
 
-extension Ledger {
-    /// The first.
-    package func parked(sender: String, isVerified: Bool, limit: Int) throws(LedgerError) -> [Parked] {
-        try parked(sender: sender, isVerified: isVerified, after: 0, limit: limit)
-    }
+/// Outgoing messages. IDs are given and returned without terminals.
+package protocol OutboxLedger: AnyObject {
+    func outgoing(id: String) throws(LedgerError) -> Outgoing?
+    func outgoing(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing?
+    /// The living or ended row whose ciphertext has this SHA-256.
+    func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing?
+    /// Rows of this serial number that were sealed, newest first, at most 8: for the receipts of stock peers, which name
+    /// no digest.
+    func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing]
+    /// Living rows that are due at or before this, in order, at most `limit` and a bounded number of bytes: those that
+    /// have been due for longest.
+    func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// Living rows that have expired at this time, in order, at most `limit` and a bounded number of bytes: those that
+    /// expired first.
+    func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// Rows in state `waiting` for this receiver with a greater `order`, in order, at most `limit` and a bounded number
+    /// of bytes.
+    func waitingOutgoing(receiver: ID, after order: Int64, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// The receivers for which a row waits, each once, at most `limit`.
+    func awaitedReceivers(limit: Int) throws(LedgerError) -> [ID]
+    /// Living rows from this sender, in order, at most `limit` and a bounded number of bytes.
+    func livingOutgoing(sender: ID, limit: Int) throws(LedgerError) -> [Outgoing]
+    /// The earliest `due` of a living row.
+    func nextDue() throws(LedgerError) -> Double?
+    /// When the first living row expires.
+    func nextExpiry() throws(LedgerError) -> Double?
+    /// Living rows and the bytes of their contents and ciphertexts.
+    func outboxSize() throws(LedgerError) -> (count: Int64, bytes: Int64)
+}
+
+/// Room in the inbox, and what was accepted into it or answered.
+package protocol InboxLedger: AnyObject {
+    /// Whether the inbox can take one more (culver.conf(5)): it makes room by dropping what every consumer has read.
+    func inboxHasRoom() throws(LedgerError) -> Bool
+    /// The consumer that is furthest behind; `nil` when nothing waits for one.
+    func laggard() throws(LedgerError) -> String?
+    func accepted(owner: Address, sender: Address, digest: [UInt8]) throws(LedgerError) -> AcceptedRecord?
+    /// The first with this content.
+    func accepted(owner: Address, sender: Address, contentDigest: [UInt8]) throws(LedgerError) -> AcceptedRecord?
+    /// The oldest first.
+    func owedReceipts(limit: Int) throws(LedgerError) -> [AcceptedRecord]
+}
+
+/// Messages that wait for their sender's meta or for the owner's word.
+package protocol ParkingLedger: AnyObject {
+    /// Parked messages of a sender with a greater number than `after`, oldest first.
+    func parked(sender: Address, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]
+    /// As their messages name them, in the order of the oldest message of each.
+    func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [ID]
+}
+
+/// Small named values.
+package protocol ValueLedger: AnyObject {
+    func value(_ key: LedgerKey) throws(LedgerError) -> String?
+    /// In the order of their texts. A name that this version does not know is left out.
+    func values(_ family: LedgerKey.Family) throws(LedgerError) -> [(key: LedgerKey, value: String)]
 }
 
 /// Ours or the disk's fault: the operation, the thing and the cause in one line.

@@ -1,10 +1,12 @@
+package import DIMP
+
 /// A message that waits: for its sender's meta (`isVerified` false), or for the owner's word about a stranger.
 package struct Parked: Sendable, Equatable {
     package var number: Int64
     package var isVerified: Bool
-    /// Full IDs as the envelope claims them; the sender's is proven only when `isVerified`.
-    package var sender: String
-    package var receiver: String
+    /// As the envelope claims them; the sender's is proven only when `isVerified`.
+    package var sender: ID
+    package var receiver: ID
     /// The ReliableMessage as it came.
     package var wire: [UInt8]
     /// SHA-256 of the ciphertext, so that a repeat is not parked twice.
@@ -14,7 +16,7 @@ package struct Parked: Sendable, Equatable {
     package var since: Double
 
     package init(
-        number: Int64 = 0, isVerified: Bool, sender: String, receiver: String, wire: [UInt8], digest: [UInt8],
+        number: Int64 = 0, isVerified: Bool, sender: ID, receiver: ID, wire: [UInt8], digest: [UInt8],
         received: Double, since: Double
     ) {
         self.number = number

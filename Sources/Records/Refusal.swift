@@ -12,6 +12,20 @@ package struct Refusal: Error, Sendable, Equatable {
     }
 
     package enum Kind: Sendable {
-        case badData, noInput, unknownName, exists, inputOutput, notNow, ended, notPermitted
+        /// What the program gave cannot be used as it is.
+        case badData
+        /// There is no such message or file.
+        case noInput
+        /// There is no such name, contact or identity.
+        case unknownName
+        /// It is there already.
+        case exists
+        /// The disk's or the keys' fault.
+        case inputOutput
+        /// Later it may work.
+        case notNow
+        /// The message has ended.
+        case ended
+        case notPermitted
     }
 }

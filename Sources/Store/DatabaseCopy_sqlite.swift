@@ -1,6 +1,7 @@
 import CSQLite
 import Glibc
 import Records
+import System
 
 /// A copy of an SQLite file as it is at one moment, made in portions while others go on writing to the original: a
 /// reader's transaction is open all the time, so what is written meanwhile is not in it.
@@ -88,7 +89,7 @@ final class DatabaseCopy {
     private func failure(_ code: Int32? = nil, _ cause: Int32 = 0) -> LedgerError {
         let code = code ?? sqlite3_extended_errcode(target)
         let isFull = code & 0xff == SQLITE_FULL || (code & 0xff == SQLITE_IOERR && [ENOSPC, EDQUOT].contains(cause))
-        let words = isFull ? Failure(code: ENOSPC).words : String(cString: sqlite3_errstr(code))
+        let words = isFull ? Errno(ENOSPC).words : String(cString: sqlite3_errstr(code))
         return LedgerError("cannot copy \(name): \(words)", isFull: isFull)
     }
 }

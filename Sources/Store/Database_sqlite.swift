@@ -1,6 +1,12 @@
 import CSQLite
 import Glibc
 import Records
+import System
+
+/// The library below, as it was loaded.
+package enum SQLite {
+    package static var version: String { String(cString: sqlite3_libversion()) }
+}
 
 /// One connection to an SQLite file, and its prepared statements by their text. One thread at a time.
 final class Database {
@@ -9,7 +15,8 @@ final class Database {
 
     private let handle: OpaquePointer
     private let name: String
-    private var statements: [String: Statement] = [:]
+    private let parsed: ParsedIDs
+    private var statements: [String: SQLStatement] = [:]
     /// What was asked so far.
     var prepared: [String] { statements.keys.sorted() }
 
@@ -25,6 +32,7 @@ final class Database {
         }
         handle = opened
         self.name = name
+        parsed = ParsedIDs(file: name)
         sqlite3_busy_timeout(handle, 2_000)
     }
 
@@ -39,8 +47,8 @@ final class Database {
     }
 
     /// How many rows the last statement changed.
-    var changes: Int {
-        Int(sqlite3_changes(handle))
+    var changes: Int64 {
+        Int64(sqlite3_changes(handle))
     }
 
     var isInTransaction: Bool {
@@ -54,11 +62,12 @@ final class Database {
 
     /// Every row, as `read` makes it, up to the first of which `goesOn` says no.
     func rows<T>(
-        _ sql: String, _ values: [SQLValue] = [], _ read: (Statement) -> T, goesOn: (T) -> Bool = { _ in true }
+        _ sql: String, _ values: [SQLValue] = [], _ read: (SQLStatement) throws(LedgerError) -> T,
+        goesOn: (T) -> Bool = { _ in true }
     ) throws(LedgerError) -> [T] {
         var found: [T] = []
-        try each(sql, values, "read") { row in
-            let made = read(row)
+        try each(sql, values, "read") { row throws(LedgerError) in
+            let made = try read(row)
             found.append(made)
             return goesOn(made)
         }
@@ -66,10 +75,12 @@ final class Database {
     }
 
     /// The first row, if there is any.
-    func first<T>(_ sql: String, _ values: [SQLValue] = [], _ read: (Statement) -> T) throws(LedgerError) -> T? {
+    func first<T>(
+        _ sql: String, _ values: [SQLValue] = [], _ read: (SQLStatement) throws(LedgerError) -> T
+    ) throws(LedgerError) -> T? {
         var found: T?
-        try each(sql, values, "read") { row in
-            found = read(row)
+        try each(sql, values, "read") { row throws(LedgerError) in
+            found = try read(row)
             return false
         }
         return found
@@ -83,7 +94,7 @@ final class Database {
 
     /// `read` says whether to go on.
     private func each(
-        _ sql: String, _ values: [SQLValue], _ operation: String, _ read: (Statement) -> Bool
+        _ sql: String, _ values: [SQLValue], _ operation: String, _ read: (SQLStatement) throws(LedgerError) -> Bool
     ) throws(LedgerError) {
         let statement = try prepared(sql, operation)
         defer { statement.reset() }
@@ -93,16 +104,16 @@ final class Database {
             let code = statement.step()
             if code == SQLITE_DONE { return }
             guard code == SQLITE_ROW else { throw failure(operation, code, statement.cause) }
-            guard read(statement) else { return }
+            guard try read(statement) else { return }
         }
     }
 
-    private func prepared(_ sql: String, _ operation: String) throws(LedgerError) -> Statement {
+    private func prepared(_ sql: String, _ operation: String) throws(LedgerError) -> SQLStatement {
         if let statement = statements[sql] { return statement }
         var made: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &made, nil)
         guard code == SQLITE_OK, let made else { throw failure(operation, code) }
-        let statement = Statement(owning: made)
+        let statement = SQLStatement(owning: made, parsed)
         statements[sql] = statement
         return statement
     }
@@ -123,5 +134,5 @@ final class Database {
 private func words(_ code: Int32, _ cause: Int32, _ plain: String) -> String {
     let isVague = [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 0xff)
     let causes = [ENOSPC, EDQUOT, EIO, EROFS, EACCES, EPERM, EFBIG, EMFILE, ENFILE]
-    return isVague && causes.contains(cause) ? Failure(code: cause).words : plain
+    return isVague && causes.contains(cause) ? Errno(cause).words : plain
 }

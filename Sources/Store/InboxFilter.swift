@@ -1,14 +1,15 @@
+package import DIMP
 package import Records
 
 /// Which inbox rows a consumer wants; what is absent does not matter. What a filter leaves out counts as
-/// acknowledged (culver-protocol(7), Consumers). Sender, receiver and group are full IDs.
+/// acknowledged (culver-protocol(7), Consumers).
 package struct InboxFilter: Sendable, Equatable {
-    package var sender: String?
-    package var receiver: String?
-    package var group: String?
+    package var sender: ID?
+    package var receiver: ID?
+    package var group: ID?
     package var type: Int64?
 
-    package init(sender: String? = nil, receiver: String? = nil, group: String? = nil, type: Int64? = nil) {
+    package init(sender: ID? = nil, receiver: ID? = nil, group: ID? = nil, type: Int64? = nil) {
         self.sender = sender
         self.receiver = receiver
         self.group = group

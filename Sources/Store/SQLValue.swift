@@ -1,3 +1,5 @@
+import DIMP
+
 /// A value on its way into SQLite. Texts and blobs go by length, so both may hold NUL.
 enum SQLValue {
     case null
@@ -10,6 +12,10 @@ enum SQLValue {
         self = text.map { .text($0) } ?? .null
     }
 
+    init(_ id: ID?) {
+        self = id.map { .id($0) } ?? .null
+    }
+
     init(_ real: Double?) {
         self = real.map { .real($0) } ?? .null
     }
@@ -20,6 +26,14 @@ enum SQLValue {
 
     init(_ bytes: [UInt8]?) {
         self = bytes.map { .blob($0) } ?? .null
+    }
+
+    static func id(_ id: ID) -> SQLValue {
+        .text(id.text)
+    }
+
+    static func address(_ address: Address) -> SQLValue {
+        .text(address.text)
     }
 
     static func count(_ number: Int) -> SQLValue {

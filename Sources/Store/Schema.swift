@@ -2,7 +2,7 @@ import Records
 
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
 enum Schema {
-    static let steps: [[String]] = [first, second, third]
+    static let steps: [[String]] = [first, second, third, fourth]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -119,5 +119,10 @@ enum Schema {
         """,
         "DROP INDEX outbox_living",
         "CREATE INDEX outbox_peer ON outbox (receiver, ord, size) WHERE living = 1",
+    ]
+
+    /// A message to a member of a group names the group. No index: none is asked for by its group yet.
+    private static let fourth = [
+        "ALTER TABLE outbox ADD COLUMN grp TEXT"
     ]
 }

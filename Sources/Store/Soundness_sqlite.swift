@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import System
 
 /// Whether a database is whole, looked at through a connection of its own that changes nothing.
 package enum Soundness: Sendable, Equatable {
@@ -15,7 +16,7 @@ package enum Soundness: Sendable, Equatable {
     package init(ofDatabase path: String, isAlone: Bool, within seconds: Double) {
         var found = stat()
         guard stat(path, &found) == 0 else {
-            self = errno == ENOENT ? .absent : .unknown(Failure.last.words)
+            self = errno == ENOENT ? .absent : .unknown(Errno.last.words)
             return
         }
         // SQLite would wait for whoever writes to a pipe.
@@ -32,9 +33,10 @@ package enum Soundness: Sendable, Equatable {
             return
         }
         sqlite3_busy_timeout(opened, 500)
-        var end = monotonic() + seconds
+        var end = KernelClock.monotonic.now + seconds
         self = withUnsafeMutablePointer(to: &end) { end in
-            sqlite3_progress_handler(opened, 10_000, { monotonic() > ($0?.load(as: Double.self) ?? 0) ? 1 : 0 }, end)
+            sqlite3_progress_handler(
+                opened, 10_000, { KernelClock.monotonic.now > ($0?.load(as: Double.self) ?? 0) ? 1 : 0 }, end)
             return Self.checked(opened)
         }
     }
@@ -67,10 +69,4 @@ private func uri(_ path: String) -> String {
         }
     }
     return text
-}
-
-private func monotonic() -> Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }

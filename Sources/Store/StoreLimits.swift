@@ -15,8 +15,8 @@ package struct StoreLimits: Sendable, Equatable {
     package var timelessDigests = 10_000
     /// After the end of an outgoing message; its `ref` is remembered as long.
     package var endedAge = 30 * day
-    package var happenings = 20_000
-    /// Like happenings within so many seconds share a row.
+    package var events = 20_000
+    /// Like events within so many seconds share a row.
     package var likeness = 60.0
 
     package init() {}

@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
@@ -14,12 +15,16 @@ import Testing
     func own() throws {
         let store = try scratch.open()
         try store.apply(.accepted(accepted([1], contentDigest: [2])))
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [1]) == accepted([1], contentDigest: [2]))
-        #expect(try store.accepted(owner: "B", sender: "A", contentDigest: [2]) == accepted([1], contentDigest: [2]))
-        #expect(try store.accepted(owner: "X", sender: "A", digest: [1]) == nil)
-        #expect(try store.accepted(owner: "B", sender: "X", digest: [1]) == nil)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [2]) == nil)
-        #expect(try store.accepted(owner: "B", sender: "A", contentDigest: [1]) == nil)
+        #expect(
+            try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1])
+                == accepted([1], contentDigest: [2]))
+        #expect(
+            try store.accepted(owner: .sample("B"), sender: .sample("A"), contentDigest: [2])
+                == accepted([1], contentDigest: [2]))
+        #expect(try store.accepted(owner: .sample("X"), sender: .sample("A"), digest: [1]) == nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("X"), digest: [1]) == nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [2]) == nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), contentDigest: [1]) == nil)
     }
 
     @Test("owed receipts come oldest first, until they are no longer owed")
@@ -30,7 +35,7 @@ import Testing
         #expect(try store.owedReceipts(limit: 1).map(\.digest) == [[1]])
         try store.apply(.accepted(accepted([1], isOwed: false)))
         #expect(try store.owedReceipts(limit: 9).map(\.digest) == [[3]])
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [1])?.isOwed == false)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1])?.isOwed == false)
     }
 
     @Test("a contact that goes takes its timeless digests along, and leaves those that guard against replays")
@@ -39,12 +44,12 @@ import Testing
         try store.apply([
             .accepted(accepted([1], time: nil)), .accepted(accepted([2], time: 1_000)),
             .accepted(accepted([1], owner: "B", sender: "X", time: nil)),
-            .accepted(accepted([1], owner: "X", time: nil)), .forgetAccepted(owner: "B", sender: "A"),
+            .accepted(accepted([1], owner: "X", time: nil)), .forgetAccepted(owner: .sample("B"), sender: .sample("A")),
         ])
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [1]) == nil)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [2]) != nil)
-        #expect(try store.accepted(owner: "B", sender: "X", digest: [1]) != nil)
-        #expect(try store.accepted(owner: "X", sender: "A", digest: [1]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1]) == nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [2]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("X"), digest: [1]) != nil)
+        #expect(try store.accepted(owner: .sample("X"), sender: .sample("A"), digest: [1]) != nil)
     }
 
     @Test("digests live 32 days by the content's time; timeless ones, and all without a clock, stay")
@@ -56,11 +61,11 @@ import Testing
             .accepted(accepted([3], time: nil)),
         ])
         _ = try store.prune(wall: 0, lived: 1e9)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [1]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1]) != nil)
         _ = try store.prune(wall: 1_001 + 32 * day, lived: 0)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [1]) == nil)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [2]) != nil)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [3]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1]) == nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [2]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [3]) != nil)
     }
 
     @Test("timeless digests of one sender are bounded, the oldest go")
@@ -69,10 +74,10 @@ import Testing
         try store.apply((1...5).map { .accepted(accepted([$0], time: nil)) })
         try store.apply([.accepted(accepted([1], sender: "X", time: nil)), .accepted(accepted([9]))])
         #expect(
-            try (1...5).map { try store.accepted(owner: "B", sender: "A", digest: [$0]) != nil } == [
+            try (1...5).map { try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [$0]) != nil } == [
                 false, false, true, true, true,
             ])
-        #expect(try store.accepted(owner: "B", sender: "X", digest: [1]) != nil)
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [9]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("X"), digest: [1]) != nil)
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [9]) != nil)
     }
 }

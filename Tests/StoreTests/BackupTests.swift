@@ -146,7 +146,7 @@ import Testing
     func restored() throws {
         let identity = try Identity.register(name: "a", network: 8, algorithm: .ecc, bits: 1024, time: 1_700_000_000)
         let source = try MessageStore(path: scratch.path)
-        try source.apply(.value(key: "place", "here"))
+        try source.apply(.value(.place, "here"))
         try source.apply(.incoming(incoming("in")))
         try source.commit()
         try source.checkpoint()
@@ -162,7 +162,7 @@ import Testing
         #expect(try Facebook(state, time: 1).identities.map(\.id) == [identity.id])
         #expect(try state.exists(StatePath.install))
         let store = try MessageStore(path: state.path + "/" + StatePath.messages)
-        #expect(try store.value(key: "place") == "restored")
+        #expect(try store.value(.place) == "restored")
         #expect(try store.inboxSize().count == 1)
     }
 

@@ -30,7 +30,7 @@ import Testing
     @Sendable static func receive(_ store: MessageStore) throws {
         try store.apply(.incoming(incoming("i1")))
         try store.apply(.accepted(accepted([1])))
-        try store.apply(.value(key: "lived", "17"))
+        try store.apply(.value(.lived, "17"))
     }
 
     @Sendable static func subscribe(_ store: MessageStore) throws {
@@ -43,8 +43,8 @@ import Testing
     }
 
     @Sendable static func happen(_ store: MessageStore) throws {
-        try store.apply(.event(happening(1_000)))
-        try store.apply(.event(happening(1_010, text: "again")))
+        try store.apply(.event(event(1_000)))
+        try store.apply(.event(event(1_010, text: "again")))
     }
 
     @Sendable static func checkpoint(_ store: MessageStore) throws {
@@ -66,8 +66,8 @@ import Testing
 
     @Sendable static func release(_ store: MessageStore) throws {
         try store.apply(.unpark(number: 1))
-        try store.apply(.unparkAll(sender: "F"))
-        try store.apply(.forgetAccepted(owner: "B", sender: "A"))
+        try store.apply(.unparkAll(sender: .sample("F")))
+        try store.apply(.forgetAccepted(owner: .sample("B"), sender: .sample("A")))
     }
 
     @Sendable static func prune(_ store: MessageStore) throws {
@@ -79,9 +79,9 @@ import Testing
     @Sendable static func end(_ store: MessageStore) throws {
         try store.apply(.outgoing(outgoing("o5", sn: 5)))
         try store.apply(.incoming(incoming("i3", received: 2_000)))
-        try store.apply(.event(happening(2_000, .disk)))
-        try store.apply(.value(key: "lived", nil))
-        try store.apply(.value(key: "wall", "18"))
+        try store.apply(.event(event(2_000, .disk)))
+        try store.apply(.value(.lived, nil))
+        try store.apply(.value(.wall, "18"))
         _ = try store.forget(consumer: "lamp")
     }
 
@@ -239,7 +239,7 @@ private func run(_ turn: DiskFaultTests.Turn, _ store: MessageStore) -> String? 
 
 /// Every row of every table, and the sums that the store keeps.
 private func dump(_ store: MessageStore) throws -> [String] {
-    var found = ["\(store.totals)"]
+    var found = ["\(try store.outboxSize()) \(try store.inboxSize())"]
     for table in try store.database.rows(
         "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", [], { $0.text(0) })
     {

@@ -1,9 +1,10 @@
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
 
-@Suite struct HappeningTests {
+@Suite struct EventTests {
     let scratch: Scratch
 
     init() throws {
@@ -14,10 +15,10 @@ import Testing
     func merged() throws {
         let store = try scratch.open()
         try store.apply([
-            .event(happening(1_000, text: "one")), .event(happening(1_059, text: "two")),
-            .event(happening(1_060, text: "three")),
+            .event(event(1_000, text: "one")), .event(event(1_059, text: "two")),
+            .event(event(1_060, text: "three")),
         ])
-        let rows = try store.happenings(limit: 9)
+        let rows = try store.events(limit: 9)
         #expect(rows.map(\.count) == [2, 1])
         #expect(rows.map(\.time) == [1_000, 1_060])
         #expect(rows.map(\.text) == ["two", "three"])
@@ -29,17 +30,17 @@ import Testing
     func counted() throws {
         let store = try scratch.open()
         #expect(try store.lastProblem() == nil)
-        var problem = happening(1_000, .disk, text: "full")
+        var problem = event(1_000, .disk, text: "full")
         problem.level = .error
-        var information = happening(1_001, .disk, text: "fine")
+        var information = event(1_001, .disk, text: "fine")
         information.level = .info
-        try store.apply([.event(problem), .event(information), .event(happening(1_002, .gap))])
-        try store.apply(.event(happening(1_003, .gap)))
+        try store.apply([.event(problem), .event(information), .event(event(1_002, .gap))])
+        try store.apply(.event(event(1_003, .gap)))
         try store.commit()
-        try store.apply(.event(happening(1_004, .gap)))
+        try store.apply(.event(event(1_004, .gap)))
         store.rollback()
-        #expect(store.happeningCounts == [.disk: 2, .gap: 2])
-        let rows = try store.happenings(limit: 9)
+        #expect(store.eventCounts == [.disk: 2, .gap: 2])
+        let rows = try store.events(limit: 9)
         #expect(try store.lastProblem() == rows.last { $0.level == .error || $0.level == .warning })
         #expect(try store.lastProblem() != rows.last)
     }
@@ -47,57 +48,57 @@ import Testing
     @Test("what differs in kind, level, reason, id, broker or did has its own row")
     func different() throws {
         let store = try scratch.open()
-        var rows = [happening(1), happening(1, .clock), happening(1, reason: "r")]
+        var rows = [event(1), event(1, .clock), event(1, reason: "r")]
         for change in [
             { $0.level = .error }, { $0.did = nil }, { $0.broker = "b" }, { $0.id = "i" },
         ] as [(inout EventRecord) -> Void] {
-            var row = happening(1)
+            var row = event(1)
             change(&row)
             rows.append(row)
         }
         try store.apply(rows.map { .event($0) })
-        #expect(try store.happenings(limit: 99).map(\.count) == Array(repeating: 1, count: rows.count))
+        #expect(try store.events(limit: 99).map(\.count) == Array(repeating: 1, count: rows.count))
     }
 
     @Test("without a clock, a new run begins a new row")
     func restarted() throws {
         do {
             let store = try scratch.open()
-            try store.apply([.event(happening(0, .start)), .event(happening(0, .start))])
+            try store.apply([.event(event(0, .start)), .event(event(0, .start))])
             try store.commit()
         }
         let store = try scratch.open()
-        try store.apply(.event(happening(0, .start)))
-        #expect(try store.happenings(limit: 9).map(\.count) == [2, 1])
+        try store.apply(.event(event(0, .start)))
+        #expect(try store.events(limit: 9).map(\.count) == [2, 1])
     }
 
     @Test("the list gives the newest, or what follows a start, by time, kind and did")
     func list() throws {
         let store = try scratch.open()
-        try store.apply((1...6).map { .event(happening(Double($0) * 100, $0 % 2 == 0 ? .clock : .disk)) })
-        #expect(try store.happenings(limit: 2).map(\.n) == [5, 6])
-        #expect(try store.happenings(start: 2, limit: 2).map(\.n) == [2, 3])
-        #expect(try store.happenings(limit: 9, since: 500).map(\.n) == [5, 6])
-        #expect(try store.happenings(limit: 2, kind: .clock).map(\.n) == [4, 6])
-        #expect(try store.happenings(start: 3, limit: 2, kind: .clock).map(\.n) == [4, 6])
-        #expect(try store.happenings(limit: 9, did: "hulk@A").count == 6)
-        #expect(try store.happenings(limit: 9, did: "nobody").isEmpty)
+        try store.apply((1...6).map { .event(event(Double($0) * 100, $0 % 2 == 0 ? .clock : .disk)) })
+        #expect(try store.events(limit: 2).map(\.n) == [5, 6])
+        #expect(try store.events(start: 2, limit: 2).map(\.n) == [2, 3])
+        #expect(try store.events(limit: 9, since: 500).map(\.n) == [5, 6])
+        #expect(try store.events(limit: 2, kind: .clock).map(\.n) == [4, 6])
+        #expect(try store.events(start: 3, limit: 2, kind: .clock).map(\.n) == [4, 6])
+        #expect(try store.events(limit: 9, did: .sample("hulk@A")).count == 6)
+        #expect(try store.events(limit: 9, did: .sample("nobody")).isEmpty)
     }
 
     @Test("the newest are kept and numbers go on")
     func bounded() throws {
-        let store = try scratch.open(.with { $0.happenings = 5 })
-        try store.apply((1...12).map { .event(happening(Double($0) * 100)) })
-        #expect(try store.happenings(limit: 99).map(\.n) == Array(8...12))
+        let store = try scratch.open(.with { $0.events = 5 })
+        try store.apply((1...12).map { .event(event(Double($0) * 100)) })
+        #expect(try store.events(limit: 99).map(\.n) == Array(8...12))
     }
 
-    @Test("a row that a later happening joined is told once, with its count")
+    @Test("a row that a later event joined is told once, with its count")
     func news() throws {
         let store = try scratch.open()
-        try store.apply(.event(happening(1)))
+        try store.apply(.event(event(1)))
         try store.commit()
         _ = store.takeNews()
-        try store.apply([.event(happening(2)), .event(happening(3))])
+        try store.apply([.event(event(2)), .event(event(3))])
         let news = store.takeNews().written
         #expect(news.map(\.n) == [1])
         #expect(news.map(\.count) == [3])

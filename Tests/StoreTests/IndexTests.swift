@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
@@ -27,7 +28,7 @@ import Testing
         }
     }
 
-    /// One row each, few rows each, or an index that holds only what is asked for. `counted` looks once, at the start.
+    /// One row each, few rows each, or an index that holds only what is asked for. The sums are counted once, at the start.
     private func isSmall(_ step: String, _ sql: String) -> Bool {
         let small = [
             "CONSTANT ROW", "sqlite_sequence", "consumers", "SCAN c", "SCAN awaited", "SCAN a", "seen_owed", "peers",
@@ -40,28 +41,28 @@ import Testing
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(.accepted(accepted([1], time: nil)))
-        try store.apply(.forgetAccepted(owner: "A", sender: "B"))
+        try store.apply(.forgetAccepted(owner: .sample("A"), sender: .sample("B")))
         try store.apply(.park(parked(1)))
         try store.apply(.unpark(number: 1))
-        try store.apply(.unparkAll(sender: "X"))
-        try store.apply(.event(happening(1)))
-        try store.apply(.event(happening(1)))
-        try store.apply(.value(key: "k", "v"))
-        try store.apply(.value(key: "k", nil))
-        _ = try store.value(key: "k")
-        try store.apply(.forgetValues(prefix: "k"))
+        try store.apply(.unparkAll(sender: .sample("X")))
+        try store.apply(.event(event(1)))
+        try store.apply(.event(event(1)))
+        try store.apply(.value(.wall, "v"))
+        try store.apply(.value(.wall, nil))
+        _ = try (store.value(.wall), store.values(.windows))
+        try store.apply(.forgetValues(.streams))
         try ask(store)
         _ = try store.prune(wall: 1e10, lived: 1e10)
     }
 
     private func ask(_ store: MessageStore) throws {
         _ = try store.outgoing(id: "a")
-        _ = try store.outgoing(sender: "A", receiver: "B", ref: "r")
+        _ = try store.outgoing(sender: .sample("A"), receiver: .sample("B"), ref: "r")
         _ = try store.outgoing(digest: [1])
         _ = try store.outgoing(sn: 1)
         _ = try store.dueOutgoing(at: 1, limit: 1)
         _ = try store.expiredOutgoing(at: 1, limit: 1)
-        _ = try store.waitingOutgoing(receiver: "B", after: 0, limit: 1)
+        _ = try store.waitingOutgoing(receiver: .sample("B"), after: 0, limit: 1)
         _ = try store.awaitedReceivers(limit: 1)
         _ = try (store.nextDue(), store.nextExpiry(), store.outboxStates(), store.newestSequence())
         for state in [DeliveryState.queued, nil] {
@@ -70,7 +71,8 @@ import Testing
         _ = try store.peers(limit: 1)
         _ = try (store.incoming(id: "a"), store.incoming(seq: 1))
         for filter in [
-            InboxFilter(), InboxFilter(sender: "A"), InboxFilter(receiver: "A"), InboxFilter(group: "A"),
+            InboxFilter(), InboxFilter(sender: .sample("A")), InboxFilter(receiver: .sample("A")),
+            InboxFilter(group: .sample("A")),
             InboxFilter(type: 1),
         ] {
             _ = try (store.inbox(limit: 1, filter: filter), store.inbox(start: 1, limit: 1, filter: filter))
@@ -80,13 +82,13 @@ import Testing
             _ = try store.acknowledge(consumer: "c", seq: 1)
         }
         _ = try store.forget(consumer: "c")
-        _ = try store.accepted(owner: "A", sender: "B", digest: [1])
-        _ = try store.accepted(owner: "A", sender: "B", contentDigest: [1])
+        _ = try store.accepted(owner: .sample("A"), sender: .sample("B"), digest: [1])
+        _ = try store.accepted(owner: .sample("A"), sender: .sample("B"), contentDigest: [1])
         _ = try store.owedReceipts(limit: 1)
-        _ = try store.parked(sender: "X", isVerified: true, limit: 1)
+        _ = try store.parked(sender: .sample("X"), isVerified: true, after: 0, limit: 1)
         _ = try store.parkedSenders(isVerified: true, limit: 1)
-        _ = try (store.parkedCount(isVerified: true), store.parkedCount(sender: "X", isVerified: true))
-        _ = try (store.happenings(limit: 1), store.happenings(start: 1, limit: 1))
+        _ = try (store.parkedCount(isVerified: true), store.parkedCount(sender: .sample("X"), isVerified: true))
+        _ = try (store.events(limit: 1), store.events(start: 1, limit: 1))
     }
 
     @Test("an inbox full of unread messages is not searched")

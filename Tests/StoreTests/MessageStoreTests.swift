@@ -1,5 +1,7 @@
+import DIMP
 import Foundation
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
@@ -17,7 +19,7 @@ import Testing
             let store = try scratch.open()
             try store.apply([
                 .outgoing(outgoing("a", ref: "r", data: [1, 2, 3])), .incoming(incoming("b")), .accepted(accepted([1])),
-                .park(parked(1)), .event(happening(1)), .value(key: "k", "v"),
+                .park(parked(1)), .event(event(1)), .value(.wall, "v"),
             ])
             #expect(store.hasChanges)
             try store.commit()
@@ -28,10 +30,11 @@ import Testing
         expected.order = 1
         #expect(try store.outgoing(id: "a") == expected)
         #expect(try store.inbox(limit: 10).map(\.id) == ["b"])
-        #expect(try store.accepted(owner: "B", sender: "A", digest: [1]) == accepted([1]))
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 10).map(\.wire) == [[0, 1, 2]])
-        #expect(try store.happenings(limit: 10).map(\.text) == ["words"])
-        #expect(try store.value(key: "k") == "v")
+        #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1]) == accepted([1]))
+        #expect(
+            try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 10).map(\.wire) == [[0, 1, 2]])
+        #expect(try store.events(limit: 10).map(\.text) == ["words"])
+        #expect(try store.value(.wall) == "v")
         #expect(try store.outboxSize() == (1, 5))
         #expect(try store.inboxSize() == (1, 13))
         #expect(store.damage == nil)
@@ -40,23 +43,26 @@ import Testing
     @Test("what was rolled back was never there, sums and news included")
     func rolledBack() throws {
         let store = try scratch.open()
-        try store.apply([.outgoing(outgoing("a")), .incoming(incoming("b")), .event(happening(1))])
+        try store.apply([.outgoing(outgoing("a")), .incoming(incoming("b")), .event(event(1))])
         try store.commit()
         let news = store.takeNews()
         #expect(news.arrived == [1])
         #expect(news.written.map(\.n) == [1])
         try store.apply([
             .outgoing(outgoing("a", state: .delivered)), .outgoing(outgoing("c")), .incoming(incoming("d")),
-            .event(happening(1)), .value(key: "k", "v"),
+            .event(event(1)), .value(.wall, "v"), .park(parked(1)),
         ])
+        #expect(store.parking.unverified == 1)
         store.rollback()
         #expect(!store.hasChanges)
         #expect(try store.outgoing(id: "a")?.state == .queued)
         #expect(try store.outgoing(id: "c") == nil)
         #expect(try store.outboxSize() == (1, 2))
         #expect(try store.inboxSize().count == 1)
-        #expect(try store.happenings(limit: 10).map(\.count) == [1])
-        #expect(try store.value(key: "k") == nil)
+        #expect(try store.events(limit: 10).map(\.count) == [1])
+        #expect(try store.value(.wall) == nil)
+        #expect(store.parking == ParkingCount())
+        #expect(store.eventCounts.values.reduce(0, +) == 1)
         #expect(store.takeNews() == ([], []))
     }
 
@@ -93,7 +99,7 @@ import Testing
         #expect(!store.hasChanges)
         #expect(try store.inbox(limit: 10).map(\.id) == ["first"])
         #expect(try store.inboxSize().count == 1)
-        try store.apply(.value(key: "small", "fits"))
+        try store.apply(.value(.wall, "fits"))
         try store.commit()
         _ = try store.database.first("PRAGMA max_page_count = 100000") { $0.int(0) }
         try store.apply(.incoming(incoming("second", content: String(repeating: "x", count: 20_000))))
@@ -136,12 +142,13 @@ import Testing
     @Test("values are forgotten by the beginning of their key, and no others")
     func forgotten() throws {
         let store = try scratch.open()
-        for key in ["stream ", "stream a", "stream é", "streaming", "strea", "stream"] {
-            try store.apply(.value(key: key, "x"))
-        }
-        try store.apply(.forgetValues(prefix: "stream "))
-        for key in ["stream ", "stream a", "stream é"] { #expect(try store.value(key: key) == nil) }
-        for key in ["streaming", "strea", "stream"] { #expect(try store.value(key: key) == "x") }
+        let (moki, hulk) = (Address.sample("moki"), Address.sample("hulk"))
+        let gone: [LedgerKey] = [.sequence(from: moki, to: hulk), .sequence(from: moki, to: moki)]
+        let kept: [LedgerKey] = [.sequence(from: hulk, to: moki), .stream(moki), .lived]
+        try store.apply((gone + kept).map { .value($0, "x") })
+        try store.apply(.forgetValues(.sequences(from: moki)))
+        for key in gone { #expect(try store.value(key) == nil) }
+        for key in kept { #expect(try store.value(key) == "x") }
     }
 
     @Test("an empty file and one of an older schema are brought up to date")
@@ -185,7 +192,7 @@ import Testing
     @Test("the file is nobody else's to read, nor is its log")
     func mode() throws {
         let store = try scratch.open()
-        try store.apply(.value(key: "a", "b"))
+        try store.apply(.value(.wall, "b"))
         try store.commit()
         for ending in ["", "-wal"] {
             let attributes = try FileManager.default.attributesOfItem(atPath: scratch.path + ending)
@@ -217,11 +224,11 @@ import Testing
     @Test("a value is replaced and removed")
     func values() throws {
         let store = try scratch.open()
-        #expect(try store.value(key: "k") == nil)
-        try store.apply([.value(key: "k", "1"), .value(key: "k", "2\0\u{1F600}")])
-        #expect(try store.value(key: "k") == "2\0\u{1F600}")
-        try store.apply(.value(key: "k", nil))
-        #expect(try store.value(key: "k") == nil)
+        #expect(try store.value(.wall) == nil)
+        try store.apply([.value(.wall, "1"), .value(.wall, "2\0\u{1F600}")])
+        #expect(try store.value(.wall) == "2\0\u{1F600}")
+        try store.apply(.value(.wall, nil))
+        #expect(try store.value(.wall) == nil)
     }
 
     @Test("a commit on another thread is seen by the loop's reads after it")

@@ -1,4 +1,6 @@
+import DIMP
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
@@ -17,12 +19,14 @@ import Testing
             .park(parked(1)), .park(parked(2, sender: "other@A/phone")), .park(parked(3, isVerified: true)),
             .park(parked(4, sender: "X/home@work")),
         ])
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [1, 2])
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 1).map(\.number) == [1])
-        #expect(try store.parked(sender: "A", isVerified: true, limit: 9).map(\.number) == [3])
-        #expect(try store.parked(sender: "X", isVerified: false, limit: 9).map(\.number) == [4])
-        #expect(try store.parkedSenders(isVerified: false, limit: 9) == ["hulk@A", "other@A/phone", "X/home@work"])
-        #expect(try store.parkedSenders(isVerified: true, limit: 9) == ["hulk@A"])
+        #expect(try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).map(\.number) == [1, 2])
+        #expect(try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 1).map(\.number) == [1])
+        #expect(try store.parked(sender: .sample("A"), isVerified: true, after: 0, limit: 9).map(\.number) == [3])
+        #expect(try store.parked(sender: .sample("X"), isVerified: false, after: 0, limit: 9).map(\.number) == [4])
+        #expect(
+            try store.parkedSenders(isVerified: false, limit: 9).map(\.text)
+                == [ID.sample("hulk@A"), .sample("other@A/phone"), .sample("X/home@work")].map(\.text))
+        #expect(try store.parkedSenders(isVerified: true, limit: 9) == [.sample("hulk@A")])
     }
 
     @Test("a repeat is parked once, but once for each receiver")
@@ -38,10 +42,10 @@ import Testing
     func unparked() throws {
         let store = try scratch.open()
         try store.apply([.park(parked(1)), .park(parked(2)), .park(parked(3, sender: "X")), .unpark(number: 1)])
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2])
-        try store.apply([.park(parked(4, isVerified: true)), .unparkAll(sender: "A")])
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).isEmpty)
-        #expect(try store.parked(sender: "A", isVerified: true, limit: 9).isEmpty)
+        #expect(try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).map(\.number) == [2])
+        try store.apply([.park(parked(4, isVerified: true)), .unparkAll(sender: .sample("A"))])
+        #expect(try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).isEmpty)
+        #expect(try store.parked(sender: .sample("A"), isVerified: true, after: 0, limit: 9).isEmpty)
         #expect(try store.parkedCount(isVerified: false) == 1)
     }
 
@@ -49,7 +53,9 @@ import Testing
     func perSender() throws {
         let store = try scratch.open()
         try store.apply((1...70).map { .park(parked($0)) })
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 100).map(\.number) == Array(7...70))
+        #expect(
+            try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 100).map(\.number)
+                == Array(7...70))
         #expect(store.parking.unverified == 70)
         #expect(store.parking.droppedForRoom == 6)
     }
@@ -60,8 +66,10 @@ import Testing
         try store.apply((1...10).map { .park(parked($0, sender: "big@BIG")) })
         try store.apply((1...991).map { .park(parked($0, sender: "s\($0)")) })
         #expect(try store.parkedCount(isVerified: false) == 1_000)
-        #expect(try store.parked(sender: "BIG", isVerified: false, limit: 99).map(\.number) == Array(2...10))
-        #expect(try store.parked(sender: "s1", isVerified: false, limit: 9).count == 1)
+        #expect(
+            try store.parked(sender: .sample("BIG"), isVerified: false, after: 0, limit: 99).map(\.number)
+                == Array(2...10))
+        #expect(try store.parked(sender: .sample("s1"), isVerified: false, after: 0, limit: 9).count == 1)
         try store.apply(.park(parked(1, isVerified: true)))
         #expect(try store.parkedCount(isVerified: false) == 1_000)
     }
@@ -71,8 +79,9 @@ import Testing
         let store = try scratch.open(.with { $0.parkedBytes = 1_000 })
         try store.apply((1...5).map { .park(parked($0, sender: "small", wire: [1])) })
         try store.apply((1...3).map { .park(parked($0, sender: "large", wire: [UInt8](repeating: 0, count: 400))) })
-        #expect(try store.parked(sender: "large", isVerified: false, limit: 9).map(\.number) == [7, 8])
-        #expect(try store.parked(sender: "small", isVerified: false, limit: 9).count == 5)
+        #expect(
+            try store.parked(sender: .sample("large"), isVerified: false, after: 0, limit: 9).map(\.number) == [7, 8])
+        #expect(try store.parked(sender: .sample("small"), isVerified: false, after: 0, limit: 9).count == 5)
     }
 
     @Test("parked messages go after seven days lived, whatever the clock says")
@@ -81,6 +90,6 @@ import Testing
         let week = 7 * 86_400.0
         try store.apply([.park(parked(1, since: 100)), .park(parked(2, since: 200))])
         _ = try store.prune(wall: 0, lived: 101 + week)
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2])
+        #expect(try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).map(\.number) == [2])
     }
 }

@@ -1,4 +1,6 @@
+import DIMP
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
@@ -11,7 +13,7 @@ struct PeerTests {
         scratch = try Scratch()
     }
 
-    private func counts(_ store: MessageStore) throws -> [String: [Int64]] {
+    private func counts(_ store: MessageStore) throws -> [ID: [Int64]] {
         let rows = try store.peers(limit: 100).rows
         return Dictionary(uniqueKeysWithValues: rows.map { ($0.did, [$0.sent, $0.receipted, $0.pending, $0.gaps]) })
     }
@@ -27,10 +29,10 @@ struct PeerTests {
             .outgoing(outgoing("b", state: .queued)), .outgoing(outgoing("c", state: .queued)),
             .outgoing(outgoing("c", state: .expired)), .outgoing(outgoing("d", receiver: "other@C", state: .waiting)),
         ])
-        #expect(try counts(store) == ["hulk@A": [3, 1, 1, 0], "other@C": [1, 0, 1, 0]])
+        #expect(try counts(store) == [.sample("hulk@A"): [3, 1, 1, 0], .sample("other@C"): [1, 0, 1, 0]])
         try store.commit()
-        #expect(try counts(store) == ["hulk@A": [3, 1, 1, 0], "other@C": [1, 0, 1, 0]])
-        #expect(try counts(scratch.open()) == ["hulk@A": [3, 1, 1, 0], "other@C": [1, 0, 1, 0]])
+        #expect(try counts(store) == [.sample("hulk@A"): [3, 1, 1, 0], .sample("other@C"): [1, 0, 1, 0]])
+        #expect(try counts(scratch.open()) == [.sample("hulk@A"): [3, 1, 1, 0], .sample("other@C"): [1, 0, 1, 0]])
     }
 
     @Test("a receipt that comes after the expiry counts, and what went once to a stock peer is not pending")
@@ -41,15 +43,15 @@ struct PeerTests {
             .outgoing(outgoing("a", state: .delivered)), .outgoing(outgoing("b")),
             .outgoing(outgoing("b", state: .published)),
         ])
-        #expect(try counts(store) == ["hulk@A": [2, 1, 0, 0]])
+        #expect(try counts(store) == [.sample("hulk@A"): [2, 1, 0, 0]])
     }
 
     @Test("gaps count for their peer, also when they share a row of the event table")
     func gaps() throws {
         let store = try scratch.open()
-        for reason in ["2-3", "2-3", "7-7"] { try store.apply(.event(happening(1_000, .gap, reason: reason))) }
-        try store.apply(.event(happening(1_000, .visa)))
-        #expect(try counts(store) == ["hulk@A": [0, 0, 0, 3]])
+        for reason in ["2-3", "2-3", "7-7"] { try store.apply(.event(event(1_000, .gap, reason: reason))) }
+        try store.apply(.event(event(1_000, .visa)))
+        #expect(try counts(store) == [.sample("hulk@A"): [0, 0, 0, 3]])
     }
 
     @Test("a turn that is rolled back counts for nothing")
@@ -58,11 +60,11 @@ struct PeerTests {
         try store.apply(.outgoing(outgoing("a")))
         try store.commit()
         try store.apply([.outgoing(outgoing("b")), .outgoing(outgoing("a", state: .delivered))])
-        #expect(try counts(store) == ["hulk@A": [2, 1, 1, 0]])
+        #expect(try counts(store) == [.sample("hulk@A"): [2, 1, 1, 0]])
         store.rollback()
         try store.apply(.outgoing(outgoing("c")))
         store.rollback()
-        #expect(try counts(store) == ["hulk@A": [1, 0, 1, 0]])
+        #expect(try counts(store) == [.sample("hulk@A"): [1, 0, 1, 0]])
     }
 
     @Test("ended rows that are pruned stay counted")
@@ -72,7 +74,7 @@ struct PeerTests {
         _ = try store.prune(wall: 1_000, lived: 0)
         _ = try store.prune(wall: 2_000, lived: 100)
         #expect(try store.outgoing(id: "a") == nil)
-        #expect(try counts(store) == ["hulk@A": [1, 1, 0, 0]])
+        #expect(try counts(store) == [.sample("hulk@A"): [1, 1, 0, 0]])
     }
 
     @Test("the oldest is the first accepted that has not ended")
@@ -96,11 +98,11 @@ struct PeerTests {
         for number in 0..<5 {
             try store.apply(.outgoing(outgoing("\(number)", receiver: "peer\(number)@A", state: .delivered)))
         }
-        var gap = happening(1, .gap)
-        gap.did = "peer3@A"
+        var gap = event(1, .gap)
+        gap.did = .sample("peer3@A")
         try store.apply([.event(gap), .outgoing(outgoing("x", receiver: "peer4@A"))])
         let (rows, rest) = try store.peers(limit: 3)
-        #expect(rows.map(\.did) == ["peer4@A", "peer3@A", "peer0@A"])
+        #expect(rows.map(\.did.name) == ["peer4", "peer3", "peer0"])
         #expect(rest == 2)
     }
 
@@ -116,18 +118,25 @@ struct PeerTests {
                 try old.run(
                     """
                     INSERT INTO outbox (sn, sender, receiver, request, state, living, created, attempts, expires, size, id)
-                    VALUES (1, 'moki@B', ?1, x'01', ?2, ?3, 70, 0, 9000, 2, ?4)
-                    """, [.text(receiver), .text(state), .count(living), .text(id)])
+                    VALUES (1, '\(ID.sample("moki@B"))', ?1, x'01', ?2, ?3, 70, 0, 9000, 2, ?4)
+                    """, [.id(.sample(receiver)), .text(state), .count(living), .text(id)])
             }
-            try old.run("INSERT INTO happenings (time, kind, level, did, count) VALUES (1, 'gap', 'w', 'hulk@A', 2)")
-            try old.run("INSERT INTO happenings (time, kind, level, did, count) VALUES (1, 'gap', 'w', 'dave@D', 1)")
+            try old.run(
+                "INSERT INTO happenings (time, kind, level, did, count) VALUES (1, 'gap', 'w', '\(ID.sample("hulk@A"))', 2)"
+            )
+            try old.run(
+                "INSERT INTO happenings (time, kind, level, did, count) VALUES (1, 'gap', 'w', '\(ID.sample("dave@D"))', 1)"
+            )
         }
         let store = try scratch.open()
-        #expect(try counts(store) == ["hulk@A": [3, 1, 1, 2], "carol@C": [1, 0, 1, 0], "dave@D": [0, 0, 0, 1]])
+        #expect(
+            try counts(store) == [
+                .sample("hulk@A"): [3, 1, 1, 2], .sample("carol@C"): [1, 0, 1, 0], .sample("dave@D"): [0, 0, 0, 1],
+            ])
         #expect(try store.peers(limit: 1).rows.first?.oldest == 70)
         #expect(try store.outboxSize().count == 2)
         try store.apply(.outgoing(outgoing("b", state: .delivered)))
         try store.commit()
-        #expect(try counts(store)["hulk@A"] == [3, 2, 0, 2])
+        #expect(try counts(store)[.sample("hulk@A")] == [3, 2, 0, 2])
     }
 }

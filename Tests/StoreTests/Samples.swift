@@ -1,6 +1,8 @@
+import DIMP
 import Foundation
 import Records
 import Store
+import TestSupport
 
 /// A store in a directory of its own, which goes with the value.
 final class Scratch {
@@ -41,9 +43,15 @@ func outgoing(
     state: DeliveryState = .queued, due: Double? = nil, data: [UInt8]? = nil
 ) -> Outgoing {
     Outgoing(
-        id: id, sn: sn, sender: "moki@B", receiver: receiver, ref: ref, request: [1, 2], content: content, state: state,
-        created: 1_000, due: due, expires: 9_000,
-        sealed: data.map { .init(digest: [9] + $0, data: $0, signature: [7], iv: [8], key: "{\"k\":1}") })
+        id: id, sn: sn, sender: .sample("moki@B"), recipient: .person(.sample(receiver)), ref: ref, request: [1, 2],
+        body: body(content, data), state: state, created: 1_000, due: due, expires: 9_000)
+}
+
+/// Without a ciphertext it is not sealed, without content spent.
+private func body(_ content: String, _ data: [UInt8]?) -> Outgoing.RowBody {
+    guard let data else { return content.isEmpty ? .none : .content(content) }
+    let sealed = Outgoing.Sealed(digest: [9] + data, data: data, signature: [7], iv: [8], key: "{\"k\":1}")
+    return .sealed(content: content, sealed)
 }
 
 func incoming(
@@ -51,9 +59,10 @@ func incoming(
     received: Double = 1_000, content: String = "{\"text\":\"hi\"}"
 ) -> Incoming {
     Incoming(
-        id: id, sn: 5, sender: sender, receiver: receiver, group: group, time: 900, received: received,
+        id: id, sn: 5, sender: .sample(sender), receiver: .sample(receiver), group: group.map { .sample($0) },
+        time: 900, received: received,
         content: content,
-        type: type, sealed: true, encrypted: true, trust: "contact")
+        type: type, sealed: true, encrypted: true, trust: .contact)
 }
 
 func accepted(
@@ -61,8 +70,9 @@ func accepted(
     isOwed: Bool = true
 ) -> AcceptedRecord {
     AcceptedRecord(
-        owner: owner, sender: sender, digest: digest, contentDigest: contentDigest, time: time, receipt: "{}",
-        receiptTo: "hulk@A", receiptFrom: "moki@B", isOwed: isOwed, answered: 5)
+        owner: .sample(owner), sender: .sample(sender), digest: digest, contentDigest: contentDigest, time: time,
+        receipt: "{}",
+        receiptTo: .sample("hulk@A"), receiptFrom: .sample("moki@B"), isOwed: isOwed, answered: 5)
 }
 
 func parked(
@@ -70,12 +80,12 @@ func parked(
     wire: [UInt8] = [0, 1, 2]
 ) -> Parked {
     Parked(
-        isVerified: isVerified, sender: sender, receiver: receiver, wire: wire,
+        isVerified: isVerified, sender: .sample(sender), receiver: .sample(receiver), wire: wire,
         digest: withUnsafeBytes(of: digest.bigEndian) { Array($0) }, received: 1, since: since)
 }
 
-func happening(_ time: Double, _ kind: EventRecord.Kind = .broker, reason: String? = nil, text: String = "words")
+func event(_ time: Double, _ kind: EventRecord.Kind = .broker, reason: String? = nil, text: String = "words")
     -> EventRecord
 {
-    EventRecord(time: time, kind: kind, level: .info, did: "hulk@A", reason: reason, text: text)
+    EventRecord(time: time, kind: kind, level: .info, did: .sample("hulk@A"), reason: reason, text: text)
 }

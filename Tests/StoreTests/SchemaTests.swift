@@ -1,4 +1,6 @@
+import DIMP
 import Records
+import TestSupport
 import Testing
 
 @testable import Store
@@ -68,25 +70,27 @@ import Testing
         "PRAGMA user_version = 1",
     ]
 
+    private static let (hulk, moki) = (ID.sample("hulk@A"), ID.sample("moki@B"))
+
     static let rows = [
         """
-        INSERT INTO outbox VALUES (3, 'a', 11, 'moki@B', 'hulk@A', 'r', x'0102', 'queued', 1, NULL, 1000.0, NULL, NULL,
+        INSERT INTO outbox VALUES (3, 'a', 11, '\(moki)', '\(hulk)', 'r', x'0102', 'queued', 1, NULL, 1000.0, NULL, NULL,
             2, 5.0, 9000.0, x'0909', 4, NULL, NULL)
         """,
         "INSERT INTO outbox_body VALUES (3, '{}', x'0607', x'07', x'08', '{\"k\":1}')",
         """
-        INSERT INTO outbox VALUES (4, 'b', 12, 'moki@B', 'hulk@A', NULL, x'01', 'delivered', 0, 'not-understood', 1000.0,
+        INSERT INTO outbox VALUES (4, 'b', 12, '\(moki)', '\(hulk)', NULL, x'01', 'delivered', 0, 'not-understood', 1000.0,
             1001.0, 1002.0, 1, NULL, 9000.0, x'0a', 0, 7.0, 1003.0)
         """,
         "INSERT INTO outbox_body VALUES (4, '', NULL, NULL, NULL, NULL)",
         """
-        INSERT INTO inbox VALUES (5, 'c', 5, 'hulk@A', 'moki@B', 'g@G', 900.0, 1000.0, 1, 1, 1, 'contact', 13,
+        INSERT INTO inbox VALUES (5, 'c', 5, '\(hulk)', '\(moki)', '\(ID.sample("g@G"))', 900.0, 1000.0, 1, 1, 1, 'contact', 13,
             '{"text":"hi"}')
         """,
-        "INSERT INTO consumers VALUES ('lamp', 7, 4, 32, 3.0, 'hulk@A', NULL, NULL, NULL)",
-        "INSERT INTO seen VALUES (1, 'B', 'A', x'01', NULL, 1000.0, '{}', 'hulk@A', 'moki@B', 1, 5.0)",
-        "INSERT INTO parked VALUES (2, 0, 'A', 'hulk@A', 'moki@B', x'02', 1.0, 0.0, 3, x'000102')",
-        "INSERT INTO happenings VALUES (6, 1000.0, 'broker', 'info', 'hulk@A', NULL, NULL, NULL, 2, 'words')",
+        "INSERT INTO consumers VALUES ('lamp', 7, 4, 32, 3.0, '\(hulk)', NULL, NULL, NULL)",
+        "INSERT INTO seen VALUES (1, '\(moki.address)', '\(hulk.address)', x'01', NULL, 1000.0, '{}', '\(hulk)', '\(moki)', 1, 5.0)",
+        "INSERT INTO parked VALUES (2, 0, '\(hulk.address)', '\(hulk)', '\(moki)', x'02', 1.0, 0.0, 3, x'000102')",
+        "INSERT INTO happenings VALUES (6, 1000.0, 'broker', 'info', '\(hulk)', NULL, NULL, NULL, 2, 'words')",
         "INSERT INTO named VALUES ('lived', '17')",
     ]
 
@@ -102,9 +106,10 @@ import Testing
         var sent = outgoing("a", sn: 11, ref: "r", due: 5)
         sent.order = 3
         sent.attempts = 2
-        sent.sealed = .init(digest: [9, 9], data: [6, 7], signature: [7], iv: [8], key: "{\"k\":1}")
+        sent.body = .sealed(
+            content: "{}", .init(digest: [9, 9], data: [6, 7], signature: [7], iv: [8], key: "{\"k\":1}"))
         #expect(try store.outgoing(id: "a") == sent)
-        #expect(try store.outgoing(sender: "moki@B", receiver: "hulk@A", ref: "r")?.id == "a")
+        #expect(try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), ref: "r")?.id == "a")
         #expect(try store.outgoing(digest: [10])?.reason == "not-understood")
         #expect(try store.dueOutgoing(at: 5, limit: 9).map(\.id) == ["a"])
         #expect(try store.outboxSize() == (1, 4))
@@ -112,24 +117,121 @@ import Testing
         received.seq = 5
         #expect(try store.inbox(limit: 9) == [received])
         #expect(try store.inboxSize() == (1, 13))
-        let lamp = Consumer(name: "lamp", uid: 7, cursor: 4, filter: InboxFilter(sender: "hulk@A"), created: 3)
+        let lamp = Consumer(name: "lamp", uid: 7, cursor: 4, filter: InboxFilter(sender: .sample("hulk@A")), created: 3)
         #expect(try store.consumers() == [lamp])
         #expect(try store.next(for: "lamp", after: 4, limit: 9).messages == [received])
         var waits = accepted([1])
         waits.time = 1_000
         #expect(try store.owedReceipts(limit: 9) == [waits])
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.wire) == [[0, 1, 2]])
-        #expect(try store.happenings(limit: 9).map(\.count) == [2])
-        #expect(try store.value(key: "lived") == "17")
+        #expect(
+            try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).map(\.wire) == [[0, 1, 2]])
+        #expect(try store.events(limit: 9).map(\.count) == [2])
+        #expect(try store.value(.lived) == "17")
         // Numbers are never used again.
         try store.apply([
-            .outgoing(outgoing("d")), .incoming(incoming("d")), .park(parked(9)), .event(happening(9_000)),
+            .outgoing(outgoing("d")), .incoming(incoming("d")), .park(parked(9)), .event(event(9_000)),
         ])
         try store.commit()
         #expect(try store.outgoing(id: "d")?.order == 5)
         #expect(try store.newestSequence() == 6)
-        #expect(try store.parked(sender: "A", isVerified: false, limit: 9).map(\.number) == [2, 3])
-        #expect(try store.happenings(limit: 9).map(\.n) == [6, 7])
+        #expect(try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).map(\.number) == [2, 3])
+        #expect(try store.events(limit: 9).map(\.n) == [6, 7])
+    }
+
+    /// A file of the version before messages to members of groups, with each marker that an empty column was.
+    private func thirdVersion(_ scratch: Scratch) throws {
+        let old = try Database(path: scratch.path, name: "old")
+        try Schema.migrate(old, steps: Array(Schema.steps.prefix(3)))
+        for (order, body) in [
+            (1, "'{}', NULL, NULL, NULL, NULL"), (2, "'{}', x'06', x'07', x'08', '{\"k\":1}'"),
+            (3, "'{}', x'06', x'07', x'', ''"), (4, "'', x'', x'07', x'', ''"), (5, "'', NULL, NULL, NULL, NULL"),
+        ] {
+            try old.run("INSERT INTO outbox_body VALUES (\(order), \(body))")
+            try old.run(
+                """
+                INSERT INTO outbox (ord, id, sn, sender, receiver, request, state, living, created, attempts, expires,
+                    digest, size)
+                VALUES (?1, 'm' || ?1, 1, ?2, ?3, x'01', 'queued', 1, 70, 0, 9000, x'09', 2)
+                """, [.count(order), .id(Self.moki), .id(Self.hulk)])
+        }
+    }
+
+    @Test("empty columns of an older file are read as what they stood for, and each message as one to a person")
+    func markers() throws {
+        let scratch = try Scratch()
+        try thirdVersion(scratch)
+        let store = try scratch.open()
+        let rows = try (1...5).map { try #require(try store.outgoing(id: "m\($0)")) }
+        #expect(
+            rows.map(\.body) == [
+                .content("{}"),
+                .sealed(content: "{}", .init(digest: [9], data: [6], signature: [7], iv: [8], key: "{\"k\":1}")),
+                .sealed(content: "{}", .init(digest: [9], data: [6], signature: [7], iv: nil, key: nil)),
+                .trace(.init(digest: [9], signature: [7])), .none,
+            ])
+        #expect(rows.allSatisfy { $0.recipient == .person(Self.hulk) })
+    }
+
+    @Test("a file of the version before takes messages to members of groups")
+    func members() throws {
+        let scratch = try Scratch()
+        try thirdVersion(scratch)
+        let crew = ID.sample("crew@G")
+        do {
+            let store = try scratch.open()
+            var row = try #require(try store.outgoing(id: "m1"))
+            row.recipient = .member(Self.hulk, of: crew)
+            try store.apply(.outgoing(row))
+            row.id = "new"
+            try store.apply(.outgoing(row))
+            try store.commit()
+        }
+        let store = try scratch.open()
+        for id in ["m1", "new"] {
+            #expect(try store.outgoing(id: id)?.recipient == .member(Self.hulk, of: crew))
+        }
+        #expect(try store.outgoing(id: "m2")?.recipient == .person(Self.hulk))
+        #expect(try store.outgoing(id: "new")?.receiver == Self.hulk)
+    }
+
+    @Test(
+        "a row that holds no ID where one belongs is damage: an error that names the column, and nothing falls",
+        arguments: ["sender", "receiver", "grp"])
+    func unreadable(column: String) throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        try store.apply([.outgoing(outgoing("a", due: 1)), .outgoing(outgoing("b", receiver: "other@C", due: 2))])
+        try store.database.run("UPDATE outbox SET \(column) = 'nobody' WHERE id = 'a'")
+        let words = "cannot read messages.sqlite: the \(column) of a row is no ID"
+        #expect(throws: LedgerError(words)) { try store.outgoing(id: "a") }
+        #expect(throws: LedgerError(words)) { try store.dueOutgoing(at: 5, limit: 9) }
+        #expect(try store.outgoing(id: "b")?.receiver == .sample("other@C"))
+        try store.commit()
+    }
+
+    @Test("so are other rows, but an event keeps its words when its ID cannot be read")
+    func otherUnreadable() throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        try store.apply([
+            .incoming(incoming("a")), .accepted(accepted([1])), .park(parked(1)), .event(event(1)),
+        ])
+        try store.put(Consumer(name: "lamp", uid: 1, cursor: 0, filter: InboxFilter(sender: Self.hulk), created: 0))
+        for change in [
+            "inbox SET receiver", "seen SET receipt_to", "parked SET sender", "consumers SET sender",
+            "happenings SET did",
+        ] {
+            try store.database.run("UPDATE \(change) = 'nobody@4WDf'")
+        }
+        #expect(throws: LedgerError.self) { try store.inbox(limit: 9) }
+        #expect(throws: LedgerError.self) { try store.owedReceipts(limit: 9) }
+        #expect(throws: LedgerError.self) { try store.parkedSenders(isVerified: false, limit: 9) }
+        #expect(throws: LedgerError.self) { try store.consumer("lamp") }
+        #expect(try store.events(limit: 9).map(\.did) == [nil])
+        try store.database.run("UPDATE seen SET owner = 'B'")
+        #expect(throws: LedgerError("cannot read messages.sqlite: the owner of a row is no address")) {
+            try store.owedReceipts(limit: 9)
+        }
     }
 
     @Test("what is kept, and for how long, is as the design says")
@@ -138,6 +240,6 @@ import Testing
         let day = 86_400.0
         #expect((limits.inboxRows, limits.inboxBytes, limits.keep) == (100_000, 256 << 20, 30 * day))
         #expect((limits.parkedPerSender, limits.parkedRows, limits.parkedAge) == (64, 1_000, 7 * day))
-        #expect((limits.digestAge, limits.endedAge, limits.happenings) == (32 * day, 30 * day, 20_000))
+        #expect((limits.digestAge, limits.endedAge, limits.events) == (32 * day, 30 * day, 20_000))
     }
 }

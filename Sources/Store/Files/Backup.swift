@@ -1,6 +1,7 @@
 import Format
 import Glibc
 import Synchronization
+import System
 
 /// A state directory as it was at one moment, to be read in pieces while the daemon goes on: links to the flat files,
 /// which are only ever replaced and never changed, and a copy of the messages. It lies below `StatePath.backup`, is gone
@@ -46,9 +47,9 @@ package final class Backup: @unchecked Sendable {
         guard let messages else { return items }
         let copy = "\(StatePath.backup)/\(StatePath.messages)"
         let path = try directory.full(copy)
-        do throws(Failure) {
-            let free = try room(at: directory.path)
-            guard free >= messages.size + Self.reserve else { throw Failure(code: ENOSPC) }
+        do throws(Errno) {
+            let free = try DiskSpace(at: directory.path).free
+            guard free >= Int64(messages.size + Self.reserve) else { throw Errno(ENOSPC) }
             try directory.makeParents(of: copy, isSynced: false)
         } catch {
             throw error.error("copy", StatePath.messages)
@@ -59,7 +60,7 @@ package final class Backup: @unchecked Sendable {
             guard !isCancelled.withLock({ $0 }) else { return nil }
             portions += 1
             // What is written and not on disk would hold up the next commit of the daemon.
-            if portions % 4 == 0 { try? Descriptor(path, O_RDONLY).sync() }
+            if portions % 4 == 0 { try? Descriptor(path, flags: O_RDONLY).sync() }
         }
         self.messages = nil
         items.append(Item(name: StatePath.messages, size: messages.size, mode: 0o600))
@@ -72,8 +73,8 @@ package final class Backup: @unchecked Sendable {
     /// Part of a file of `items`, from `offset` on. From any thread.
     package func piece(of name: String, at offset: Int, limit: Int) throws(FileError) -> [UInt8] {
         let path = try directory.full("\(StatePath.backup)/\(name)")
-        do throws(Failure) {
-            return try Descriptor(path, O_RDONLY).read(at: offset, limit: limit)
+        do throws(Errno) {
+            return try Descriptor(path, flags: O_RDONLY).read(at: Int64(offset), limit: limit)
         } catch {
             throw error.error("read", name)
         }
@@ -113,7 +114,7 @@ package final class Backup: @unchecked Sendable {
             let path = try directory.full(inner)
             let copy = try directory.full("\(StatePath.backup)/\(inner)")
             let isDirectory: Bool
-            do throws(Failure) {
+            do throws(Errno) {
                 let found = try status(of: path)
                 isDirectory = found.isDirectory
                 if found.isRegular, let limit = Restoration.limit(of: inner), found.st_size <= limit {

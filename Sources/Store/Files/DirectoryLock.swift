@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// One daemon per state directory: held as long as the value lives, given up by the system when the process ends.
 package final class DirectoryLock: Sendable {
@@ -13,8 +14,8 @@ extension StateDirectory {
     /// Fails with `isHeld` when another process has the lock, and says which one.
     package func lock() throws(FileError) -> DirectoryLock {
         let path = try full(StatePath.lock)
-        do throws(Failure) {
-            let file = try Descriptor(path, O_RDWR | O_CREAT, mode: 0o600)
+        do throws(Errno) {
+            let file = try Descriptor(path, flags: O_RDWR | O_CREAT, mode: 0o600)
             guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else { throw .last }
             try giveAway(file)
             guard ftruncate(file.number, 0) == 0 else { throw .last }
@@ -28,8 +29,8 @@ extension StateDirectory {
 
     /// Whether another process has the lock; `nil` when this user cannot find out.
     package static func isLocked(_ path: String) -> Bool? {
-        do throws(Failure) {
-            let file = try Descriptor("\(path)/\(StatePath.lock)", O_RDONLY)
+        do throws(Errno) {
+            let file = try Descriptor("\(path)/\(StatePath.lock)", flags: O_RDONLY)
             // Given up at once, with the descriptor.
             return flock(file.number, LOCK_SH | LOCK_NB) != 0
         } catch {

@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A private key that others than its owner can reach: a reason not to start, and the cure (culver.conf(5)).
 package struct ExposedKey: Error, Sendable, Equatable, CustomStringConvertible {

@@ -114,7 +114,7 @@ package final class Facebook: Barrack {
             write(key.json, to: name, mode: 0o600)
         }
         write(.object(identity.visa.json), to: StatePath.visa(ofIdentity: address))
-        for name in visaKeyNames(address).dropFirst(Identity.visaKeyLimit - 1) {
+        for name in visaKeyNames(address).dropFirst(ProtocolLimits.visaKeys - 1) {
             changes.append(.remove("\(StatePath.visaKeys(of: address))/\(name)"))
         }
         if let index = identities.firstIndex(where: { $0.id == identity.id }) { identities[index] = identity }

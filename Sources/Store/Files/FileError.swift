@@ -1,3 +1,5 @@
+import System
+
 /// The disk's fault or that of whoever changed it: the operation, the thing and the cause in one line.
 package struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     package var description: String
@@ -10,5 +12,12 @@ package struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
         self.description = description
         self.isFull = isFull
         self.isHeld = isHeld
+    }
+}
+
+extension Errno {
+    /// What a person reads: the operation, the thing and the cause.
+    func error(_ operation: String, _ name: String) -> FileError {
+        FileError("cannot \(operation) \(name): \(words)", isFull: isFull)
     }
 }

@@ -18,9 +18,9 @@ package struct Flaw: Sendable, Equatable {
     /// A command; none for a directory that is closed to us.
     package var cure: String
     /// What came of carrying the cure out; `nil` when nobody asked for it.
-    package var outcome: Outcome?
+    package var outcome: Remedy?
 
-    package enum Outcome: Sendable, Equatable {
+    package enum Remedy: Sendable, Equatable {
         case mended
         case failed(String)
     }

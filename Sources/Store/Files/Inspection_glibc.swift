@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 extension Inspection {
     /// Looks at owner and mode of everything below a state directory (culver.conf(5)) and, when `mends`, sets them
@@ -9,10 +10,10 @@ extension Inspection {
     ///
     /// - Throws: when the directory itself cannot be opened.
     package init(of path: String, mends: Bool) throws(FileError) {
-        do throws(Failure) {
-            let top = try Descriptor(path, O_RDONLY | O_DIRECTORY)
+        do throws(Errno) {
+            let top = try Descriptor(path, flags: O_RDONLY | O_DIRECTORY)
             var round = Round(top: try top.status(), mends: mends)
-            round.judge(path, "", try top.status(), open: { () throws(Failure) in top })
+            round.judge(path, "", try top.status(), open: { () throws(Errno) in top })
             try round.visit(top, path, "")
             self = round.found
         } catch {
@@ -33,7 +34,7 @@ private struct Round {
         found.owner = "\(userName(top.st_uid)):\(groupName(top.st_gid))"
     }
 
-    mutating func visit(_ directory: Descriptor, _ path: String, _ place: String) throws(Failure) {
+    mutating func visit(_ directory: Descriptor, _ path: String, _ place: String) throws(Errno) {
         for name in try names(in: directory).sorted() {
             var status = stat()
             // What is being replaced at this moment, by a daemon that runs, is gone.
@@ -42,11 +43,11 @@ private struct Round {
                 continue
             }
             let (path, place) = ("\(path)/\(name)", place.isEmpty ? name : "\(place)/\(name)")
-            judge(path, place, status) { () throws(Failure) in try Descriptor(name, in: directory, O_RDONLY) }
+            judge(path, place, status) { () throws(Errno) in try Descriptor(name, in: directory, flags: O_RDONLY) }
             if status.isRegular, isAside(name), found.aside.count < Inspection.limit { found.aside.append(path) }
             guard status.isDirectory, place.utf8.filter({ $0 == UInt8(ascii: "/") }).count < 6 else { continue }
-            do throws(Failure) {
-                try visit(Descriptor(name, in: directory, O_RDONLY | O_DIRECTORY), path, place)
+            do throws(Errno) {
+                try visit(Descriptor(name, in: directory, flags: O_RDONLY | O_DIRECTORY), path, place)
             } catch {
                 guard !error.isAbsent else { continue }
                 add(Flaw(kind: .closed, path: path, isDirectory: true, cure: ""))
@@ -55,7 +56,7 @@ private struct Round {
     }
 
     mutating func judge(
-        _ path: String, _ place: String, _ status: stat, open: () throws(Failure) -> Descriptor
+        _ path: String, _ place: String, _ status: stat, open: () throws(Errno) -> Descriptor
     ) {
         found.files += 1
         if status.st_uid != top.st_uid {
@@ -83,15 +84,15 @@ private struct Round {
     }
 
     private mutating func add(
-        _ flaw: Flaw, _ seen: stat, _ open: () throws(Failure) -> Descriptor, mend: (Descriptor) -> Int32
+        _ flaw: Flaw, _ seen: stat, _ open: () throws(Errno) -> Descriptor, mend: (Descriptor) -> Int32
     ) {
         guard mends else { return add(flaw) }
         var flaw = flaw
-        do throws(Failure) {
+        do throws(Errno) {
             let file = try open()
             let now = try file.status()
             guard now.st_ino == seen.st_ino, now.st_dev == seen.st_dev else { return }
-            guard now.isDirectory || now.st_nlink == 1 else { throw Failure(code: EMLINK) }
+            guard now.isDirectory || now.st_nlink == 1 else { throw Errno(EMLINK) }
             guard mend(file) == 0 else { throw .last }
             flaw.outcome = .mended
         } catch {

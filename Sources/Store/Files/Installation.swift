@@ -1,5 +1,6 @@
 import Crypto
 import Format
+import System
 
 /// Which installation this is, and on which board it was made: a card that was copied to another board shows.
 package struct Installation: Sendable, Equatable {
@@ -31,7 +32,7 @@ extension StateDirectory {
     private func marked(_ installation: Installation, _ here: [UInt8]) throws(FileError) -> Installation {
         let path = try full(StatePath.install)
         var marked = installation
-        do throws(Failure) {
+        do throws(Errno) {
             let file = try status(of: path)
             let words = "\(file.st_ino) \(file.st_ctim.tv_sec) \(file.st_ctim.tv_nsec) \(Hex.encode(here))"
             marked.mark = Array(Digest.sha256(Array(words.utf8)).prefix(8))
@@ -71,7 +72,7 @@ extension StateDirectory {
 /// What tells this board from others: the device tree's serial number, else the machine id.
 package func boardSerial() -> [UInt8]? {
     for path in ["/proc/device-tree/serial-number", "/etc/machine-id"] {
-        guard let file = try? Descriptor(path, 0), let bytes = try? file.read(limit: 256) else { continue }
+        guard let file = try? Descriptor(path, flags: 0), let bytes = try? file.read(limit: 256) else { continue }
         let serial = bytes.filter { $0 > 0x20 }
         if !serial.isEmpty { return serial }
     }

@@ -55,7 +55,7 @@ package final class KeyStore: KeyCache {
     }
 
     private func isAlive(born: Double, uses: Int) -> Bool {
-        lived < born + ReusedKey.life && uses < ReusedKey.limit
+        lived < born + ProtocolLimits.reusedKeyLife && uses < ProtocolLimits.reusedKeyUses
     }
 
     // MARK: - Learning

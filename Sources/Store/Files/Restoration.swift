@@ -3,6 +3,7 @@ import DIMP
 import Format
 import Glibc
 package import Records
+import System
 
 /// Fills an empty state directory from a backup: all of it or nothing. A mark, `StatePath.restoring`, is there from before
 /// the first file until after the last is on disk and looked through; with it nobody starts, and the next restore
@@ -51,7 +52,7 @@ package final class Restoration {
 
     package func write(_ bytes: [UInt8]) throws(Refusal) {
         guard let (name, file, left) = open, bytes.count <= left else { throw bad("more bytes than were announced") }
-        do throws(Failure) {
+        do throws(Errno) {
             try file.write(bytes)
         } catch {
             throw Refusal(error.error("write", name))
@@ -127,7 +128,7 @@ package final class Restoration {
             let store = try MessageStore(path: path)
             if let damage = store.damage { throw LedgerError(damage) }
             guard try store.isSound() else { throw LedgerError("messages.sqlite is damaged") }
-            try store.apply(.value(key: "place", "restored"))
+            try store.apply(.value(.place, "restored"))
             try store.commit()
             try store.checkpoint()
         } catch {
@@ -159,7 +160,7 @@ extension Refusal {
 extension StateDirectory {
     /// Anything that stands in the directory and is not there before a first start.
     fileprivate func occupant() throws(FileError) -> String? {
-        do throws(Failure) {
+        do throws(Errno) {
             return try names(in: path).sorted().first { ![StatePath.lock, "lost+found"].contains($0) }
         } catch {
             throw error.error("list", path)
@@ -168,12 +169,12 @@ extension StateDirectory {
 
     /// Removes everything but the lock; the mark of a restore goes last.
     fileprivate func empty() throws(FileError) {
-        do throws(Failure) {
+        do throws(Errno) {
             let found = try names(in: path).filter {
                 ![StatePath.lock, "lost+found", StatePath.restoring].contains($0)
             }
             for name in found { try removeTree("\(path)/\(name)") }
-            try Descriptor(path, O_RDONLY | O_DIRECTORY).sync()
+            try Descriptor(path, flags: O_RDONLY | O_DIRECTORY).sync()
         } catch {
             throw error.error("empty", path)
         }
@@ -183,9 +184,9 @@ extension StateDirectory {
     /// A new file for its owner alone, if it is a private key or the messages; not synced.
     fileprivate func newFile(_ name: String) throws(FileError) -> Descriptor {
         let path = try full(name)
-        do throws(Failure) {
+        do throws(Errno) {
             try makeParents(of: name, isSynced: false)
-            let file = try Descriptor(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            let file = try Descriptor(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
             try giveAway(file)
             let isPublic = !last(of: name).hasPrefix("secret") && name.split(separator: "/").count == 3
             guard fchmod(file.number, isPublic ? 0o644 : 0o600) == 0 else { throw .last }
@@ -197,9 +198,9 @@ extension StateDirectory {
 
     /// Everything in the directory is on disk when this returns.
     fileprivate func syncAll() throws(FileError) {
-        do throws(Failure) {
+        do throws(Errno) {
             // Not file by file: a thousand contacts would take a minute on a card.
-            let opened = try Descriptor(path, O_RDONLY | O_DIRECTORY)
+            let opened = try Descriptor(path, flags: O_RDONLY | O_DIRECTORY)
             guard withExtendedLifetime(opened, { syncfs($0.number) }) == 0 else { throw .last }
         } catch {
             throw error.error("sync", path)

@@ -1,6 +1,7 @@
 package import Format
 import Glibc
 import Synchronization
+import System
 
 /// The daemon's flat files, by names below one directory (`StatePath`): culver.conf(5). Every name is checked: no part
 /// of it is empty, begins with a dot or holds NUL, so an address from outside leads nowhere else. Symbolic links are
@@ -22,9 +23,9 @@ package final class StateDirectory: Sendable {
     /// Opens the directory, making it with mode 0700 when it is missing.
     package init(_ path: String) throws(FileError) {
         let found: stat
-        do throws(Failure) {
+        do throws(Errno) {
             if mkdir(path, 0o700) != 0 && errno != EEXIST { throw .last }
-            found = try Descriptor(path, O_RDONLY | O_DIRECTORY).status()
+            found = try Descriptor(path, flags: O_RDONLY | O_DIRECTORY).status()
         } catch {
             throw error.error("open", path)
         }
@@ -35,7 +36,7 @@ package final class StateDirectory: Sendable {
     /// The file's bytes; `nil` when there is none.
     package func read(_ name: String, limit: Int = sizeLimit) throws(FileError) -> [UInt8]? {
         let path = try full(name)
-        do throws(Failure) {
+        do throws(Errno) {
             return try bytes(at: path, limit: limit)
         } catch {
             throw error.error("read", name)
@@ -46,7 +47,7 @@ package final class StateDirectory: Sendable {
     package func json(_ name: String) throws(FileError) -> JSON? {
         let path = try full(name)
         let found: [UInt8]?
-        do throws(Failure) {
+        do throws(Errno) {
             found = try bytes(at: path, limit: Self.sizeLimit)
         } catch {
             // What is no file of ours is as good as damaged; what cannot be read now is perhaps sound.
@@ -63,12 +64,12 @@ package final class StateDirectory: Sendable {
         }
     }
 
-    private func bytes(at path: String, limit: Int) throws(Failure) -> [UInt8]? {
-        do throws(Failure) {
-            let file = try Descriptor(path, O_RDONLY)
-            guard try file.status().isRegular else { throw Failure(code: EINVAL) }
+    private func bytes(at path: String, limit: Int) throws(Errno) -> [UInt8]? {
+        do throws(Errno) {
+            let file = try Descriptor(path, flags: O_RDONLY)
+            guard try file.status().isRegular else { throw Errno(EINVAL) }
             let size = try Int(file.status().st_size)
-            guard size <= limit else { throw Failure(code: EFBIG) }
+            guard size <= limit else { throw Errno(EFBIG) }
             return try file.read(limit: size)
         } catch {
             guard !error.isAbsent else { return nil }
@@ -85,11 +86,11 @@ package final class StateDirectory: Sendable {
             return number
         }
         let temporary = "\(parent(of: path))/.\(last(of: path)).\(number).tmp"
-        do throws(Failure) {
+        do throws(Errno) {
             try makeParents(of: name)
             unlink(temporary)
-            do throws(Failure) {
-                let file = try Descriptor(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            do throws(Errno) {
+                let file = try Descriptor(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
                 try file.write(bytes)
                 guard fchmod(file.number, mode) == 0 else { throw .last }
                 try giveAway(file)
@@ -108,7 +109,7 @@ package final class StateDirectory: Sendable {
     /// Does nothing when there is no such file.
     package func remove(_ name: String) throws(FileError) {
         let path = try full(name)
-        do throws(Failure) {
+        do throws(Errno) {
             guard unlink(path) == 0 else { throw .last }
             try syncDirectory(parent(of: path))
         } catch {
@@ -120,7 +121,7 @@ package final class StateDirectory: Sendable {
     /// A directory with all that is in it. Does nothing when there is none.
     package func removeAll(_ name: String) throws(FileError) {
         let path = try full(name)
-        do throws(Failure) {
+        do throws(Errno) {
             try removeTree(path)
             try syncDirectory(parent(of: path))
         } catch {
@@ -136,7 +137,7 @@ package final class StateDirectory: Sendable {
     /// The names in a directory, sorted, without hidden ones and those set aside; empty when there is no directory.
     package func list(_ name: String) throws(FileError) -> [String] {
         let path = try full(name)
-        do throws(Failure) {
+        do throws(Errno) {
             return try names(in: path).filter { !$0.hasPrefix(".") && !isAside($0) }.sorted()
         } catch {
             guard !error.isAbsent else { return [] }
@@ -149,7 +150,7 @@ package final class StateDirectory: Sendable {
     package func setAside(_ name: String, _ reason: String) throws(FileError) {
         let path = try full(name)
         let free = asideName(for: path)
-        guard rename(path, free) == 0 else { throw Failure.last.error("move", name) }
+        guard rename(path, free) == 0 else { throw Errno.last.error("move", name) }
         damages.withLock { $0.append("\(name): \(reason); moved to \(last(of: free))") }
     }
 
@@ -169,7 +170,7 @@ package final class StateDirectory: Sendable {
     /// Removes what interrupted writes have left. For the start, once the lock is held.
     @discardableResult
     package func sweep() throws(FileError) -> Int {
-        do throws(Failure) {
+        do throws(Errno) {
             return try sweep(path, depth: 0)
         } catch {
             throw error.error("sweep", path)
@@ -185,12 +186,12 @@ package final class StateDirectory: Sendable {
     }
 
     /// What root makes belongs to the directory's owner.
-    func giveAway(_ file: Descriptor) throws(Failure) {
+    func giveAway(_ file: Descriptor) throws(Errno) {
         guard let owner else { return }
         guard fchown(file.number, owner.user, owner.group) == 0 else { throw .last }
     }
 
-    func makeParents(of name: String, isSynced: Bool = true) throws(Failure) {
+    func makeParents(of name: String, isSynced: Bool = true) throws(Errno) {
         var made = path
         for part in name.split(separator: "/").dropLast() {
             let above = made
@@ -204,7 +205,7 @@ package final class StateDirectory: Sendable {
         }
     }
 
-    private func sweep(_ directory: String, depth: Int) throws(Failure) -> Int {
+    private func sweep(_ directory: String, depth: Int) throws(Errno) -> Int {
         var removed = 0
         for name in try names(in: directory) {
             let path = "\(directory)/\(name)"
@@ -220,7 +221,7 @@ package final class StateDirectory: Sendable {
     }
 }
 
-func removeTree(_ path: String) throws(Failure) {
+func removeTree(_ path: String) throws(Errno) {
     guard try status(of: path).isDirectory else {
         guard unlink(path) == 0 else { throw .last }
         return
@@ -229,8 +230,8 @@ func removeTree(_ path: String) throws(Failure) {
     guard rmdir(path) == 0 else { throw .last }
 }
 
-private func syncDirectory(_ path: String) throws(Failure) {
-    try Descriptor(path, O_RDONLY | O_DIRECTORY).sync()
+private func syncDirectory(_ path: String) throws(Errno) {
+    try Descriptor(path, flags: O_RDONLY | O_DIRECTORY).sync()
 }
 
 func parent(of path: String) -> String {
@@ -249,4 +250,23 @@ func asideName(for path: String) -> String {
 
 func isAside(_ name: String) -> Bool {
     name.hasSuffix(".bad") || (name.dropLast().hasSuffix(".bad.") && name.last?.isNumber == true)
+}
+
+/// A write to a flat file that a turn has decided on.
+package enum FileChange: Sendable {
+    case write([UInt8], to: String, mode: UInt32)
+    case remove(String)
+    /// A directory with everything in it.
+    case removeAll(String)
+}
+
+extension StateDirectory {
+    /// Written, synced and in place when this returns.
+    package func perform(_ change: FileChange) throws(FileError) {
+        switch change {
+        case .write(let bytes, let name, let mode): try write(bytes, to: name, mode: mode)
+        case .remove(let name): try remove(name)
+        case .removeAll(let name): try removeAll(name)
+        }
+    }
 }

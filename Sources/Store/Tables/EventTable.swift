@@ -1,9 +1,32 @@
-package import Records
+import DIMP
+import Records
 
-extension MessageStore {
+/// What happened and is worth telling: table `happenings`.
+struct EventTable {
+    /// How many events of each kind there were since the file was opened; each of several like ones counts.
+    private(set) var counts: [EventRecord.Kind: Int64] = [:]
+    /// The rows that were written since the news were taken.
+    private(set) var written: [EventRecord] = []
+
+    private let database: Database
+    /// Events with a greater `n` are of this run.
+    private let firstOfRun: Int64
+
+    init(_ database: Database) throws(LedgerError) {
+        self.database = database
+        firstOfRun =
+            try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'happenings'") { $0.integer(0) } ?? 0
+    }
+
+    /// The rows that were written since the last call.
+    mutating func takeWritten() -> [EventRecord] {
+        defer { written = [] }
+        return written
+    }
+
     /// Rows by `n`, from `start` on; without it the newest `limit`. `since` is seconds since 1970.
-    package func happenings(
-        start: Int64? = nil, limit: Int, since: Double? = nil, kind: EventRecord.Kind? = nil, did: String? = nil
+    func rows(
+        start: Int64?, limit: Int, since: Double?, kind: EventRecord.Kind?, did: ID?
     ) throws(LedgerError) -> [EventRecord] {
         let from = start == nil ? "n > ?4 ORDER BY n DESC" : "n >= ?4 ORDER BY n"
         let found = try database.rows(
@@ -16,20 +39,16 @@ extension MessageStore {
         return start == nil ? found.reversed() : found
     }
 
-    /// How many there were of each kind since the file was opened; of like ones each.
-    package var happeningCounts: [EventRecord.Kind: Int64] { counts.happenings }
-
     /// The newest warning or error.
-    package func lastProblem() throws(LedgerError) -> EventRecord? {
+    func lastProblem() throws(LedgerError) -> EventRecord? {
         try database.first("\(select)WHERE level IN ('warning', 'error') ORDER BY n DESC LIMIT 1", [], EventRecord.init)
     }
 
-    /// A like one of the last minute takes it in, and stays where it is with its `n` and its time. Without a clock,
-    /// likeness ends with the run: else every start would look like the first.
-    func add(_ row: EventRecord) throws(LedgerError) {
-        counts.happenings[row.kind, default: 0] += row.count
-        if row.kind == .gap, let did = row.did { tallies[did, default: Tally()].gaps += row.count }
-        if var like = try like(row) {
+    /// A like event of the last `limits.likeness` seconds takes it in, and stays where it is with its `n` and its time.
+    /// Without a clock, likeness ends with the run: else every start would look like the first.
+    mutating func add(_ row: EventRecord, limits: StoreLimits) throws(LedgerError) {
+        counts[row.kind, default: 0] += row.count
+        if var like = try like(row, within: limits.likeness) {
             like.count += row.count
             like.text = row.text
             try database.run(
@@ -38,24 +57,25 @@ extension MessageStore {
             written.removeAll { $0.n == like.n }
             written.append(like)
         } else {
-            try insert(row)
+            try insert(row, kept: limits.events)
         }
     }
 
-    private func like(_ row: EventRecord) throws(LedgerError) -> EventRecord? {
+    private func like(_ row: EventRecord, within seconds: Double) throws(LedgerError) -> EventRecord? {
         try database.first(
             """
             \(select)WHERE kind = ? AND time > ? AND time <= ? AND level = ? AND did IS ? AND broker IS ?
                 AND id IS ? AND reason IS ? AND (time > 0 OR n > ?) ORDER BY n DESC LIMIT 1
             """,
             [
-                .text(row.kind.rawValue), .real(row.time - limits.likeness), .real(row.time),
+                .text(row.kind.rawValue), .real(row.time - seconds), .real(row.time),
                 .text(row.level.rawValue), SQLValue(row.did), SQLValue(row.broker), SQLValue(row.id),
-                SQLValue(row.reason), .integer(firstHappening),
+                SQLValue(row.reason), .integer(firstOfRun),
             ], EventRecord.init)
     }
 
-    private func insert(_ row: EventRecord) throws(LedgerError) {
+    /// Of all rows, the newest `kept` stay.
+    private mutating func insert(_ row: EventRecord, kept: Int) throws(LedgerError) {
         try database.run(
             """
             INSERT INTO happenings (time, kind, level, did, broker, id, reason, count, text)
@@ -68,17 +88,17 @@ extension MessageStore {
         var stored = row
         stored.n = database.lastRow
         written.append(stored)
-        try database.run("DELETE FROM happenings WHERE n <= ?", [.integer(stored.n - Int64(limits.happenings))])
+        try database.run("DELETE FROM happenings WHERE n <= ?", [.integer(stored.n - Int64(kept))])
     }
 }
 
 private let select = "SELECT n, time, kind, level, did, broker, id, reason, count, text FROM happenings "
 
 extension EventRecord {
-    fileprivate init(_ row: Statement) {
+    fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         self.init(
             n: row.integer(0), time: row.real(1), kind: Kind(rawValue: row.text(2)) ?? .start,
-            level: Level(rawValue: row.text(3)) ?? .info, did: row.optionalText(4), broker: row.optionalText(5),
+            level: Level(rawValue: row.text(3)) ?? .info, did: row.readableID(4), broker: row.optionalText(5),
             id: row.optionalText(6), reason: row.optionalText(7), count: row.integer(8), text: row.text(9))
     }
 }

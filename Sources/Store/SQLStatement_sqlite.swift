@@ -1,15 +1,19 @@
 import CSQLite
+import DIMP
 import Glibc
+import Records
 
 /// A prepared statement. Bind, step, reset: `Database` does all three, in this order.
-final class Statement {
+final class SQLStatement {
     private let handle: OpaquePointer
+    private let parsed: ParsedIDs
     /// What the system said during the last step. SQLite does not keep it when a commit fails.
     private(set) var cause: Int32 = 0
 
     /// Takes over `handle`, which is finalized with the statement.
-    init(owning handle: OpaquePointer) {
+    init(owning handle: OpaquePointer, _ parsed: ParsedIDs) {
         self.handle = handle
+        self.parsed = parsed
     }
 
     deinit {
@@ -60,7 +64,7 @@ final class Statement {
 }
 
 /// The columns of the row that a statement stands on; of no use outside the closure that it is given to.
-extension Statement {
+extension SQLStatement {
     func isNull(_ column: Int32) -> Bool {
         sqlite3_column_type(handle, column) == SQLITE_NULL
     }
@@ -91,6 +95,37 @@ extension Statement {
         guard let start = sqlite3_column_blob(handle, column) else { return [] }
         let count = Int(sqlite3_column_bytes(handle, column))
         return [UInt8](UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    /// Throws for a text that is no ID: the row is damaged.
+    func id(_ column: Int32) throws(LedgerError) -> ID {
+        guard let id = parsed.id(bytes(column)) else { throw damage(column, "ID") }
+        return id
+    }
+
+    func address(_ column: Int32) throws(LedgerError) -> Address {
+        guard let address = parsed.address(bytes(column)) else { throw damage(column, "address") }
+        return address
+    }
+
+    func optionalID(_ column: Int32) throws(LedgerError) -> ID? {
+        isNull(column) ? nil : try id(column)
+    }
+
+    /// `nil` for a text that is no ID, too.
+    func readableID(_ column: Int32) -> ID? {
+        isNull(column) ? nil : parsed.id(bytes(column))
+    }
+
+    private func bytes(_ column: Int32) -> [UInt8] {
+        guard let start = sqlite3_column_text(handle, column) else { return [] }
+        let count = Int(sqlite3_column_bytes(handle, column))
+        return [UInt8](UnsafeBufferPointer(start: start, count: count))
+    }
+
+    private func damage(_ column: Int32, _ kind: String) -> LedgerError {
+        let name = sqlite3_column_name(handle, column).map { String(cString: $0) } ?? "?"
+        return LedgerError("cannot read \(parsed.file): the \(name) of a row is no \(kind)")
     }
 
     func optionalInteger(_ column: Int32) -> Int64? {

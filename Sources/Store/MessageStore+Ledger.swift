@@ -1,0 +1,80 @@
+package import DIMP
+package import Records
+
+/// What the agent asks: `Ledger` says what each answer means, the tables find it.
+extension MessageStore {
+    package func outgoing(id: String) throws(LedgerError) -> Outgoing? { try tables.outbox.row(id: id) }
+
+    package func outgoing(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing? {
+        try tables.outbox.row(sender: sender, receiver: receiver, ref: ref)
+    }
+
+    package func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing? { try tables.outbox.row(digest: digest) }
+
+    package func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing] { try tables.outbox.rows(sn: sn) }
+
+    package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
+        try tables.outbox.due(at: lived, limit: limit)
+    }
+
+    package func waitingOutgoing(receiver: ID, after order: Int64, limit: Int) throws(LedgerError) -> [Outgoing] {
+        try tables.outbox.waiting(receiver: receiver, after: order, limit: limit)
+    }
+
+    package func awaitedReceivers(limit: Int) throws(LedgerError) -> [ID] {
+        try tables.outbox.awaitedReceivers(limit: limit)
+    }
+
+    package func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
+        try tables.outbox.expired(at: lived, limit: limit)
+    }
+
+    package func livingOutgoing(sender: ID, limit: Int) throws(LedgerError) -> [Outgoing] {
+        try tables.outbox.living(sender: sender, limit: limit)
+    }
+
+    package func nextExpiry() throws(LedgerError) -> Double? { try tables.outbox.nextExpiry() }
+
+    package func nextDue() throws(LedgerError) -> Double? { try tables.outbox.nextDue() }
+
+    package func outboxSize() throws(LedgerError) -> (count: Int64, bytes: Int64) { tables.outbox.size }
+
+    /// Searches a full inbox for rows to drop, but not again before a consumer has read.
+    package func inboxHasRoom() throws(LedgerError) -> Bool {
+        if tables.inbox.hasRoom(within: limits) { return true }
+        guard !tables.inbox.isStuck else { return false }
+        return try writing { () throws(LedgerError) in try tables.inbox.makeRoom(within: limits) }
+    }
+
+    package func laggard() throws(LedgerError) -> String? { try tables.inbox.laggard() }
+
+    package func accepted(owner: Address, sender: Address, digest: [UInt8]) throws(LedgerError) -> AcceptedRecord? {
+        try tables.accepted.row(owner: owner, sender: sender, digest: digest)
+    }
+
+    package func accepted(
+        owner: Address, sender: Address, contentDigest: [UInt8]
+    ) throws(LedgerError) -> AcceptedRecord? {
+        try tables.accepted.row(owner: owner, sender: sender, contentDigest: contentDigest)
+    }
+
+    package func owedReceipts(limit: Int) throws(LedgerError) -> [AcceptedRecord] {
+        try tables.accepted.owed(limit: limit)
+    }
+
+    package func parked(
+        sender: Address, isVerified: Bool, after: Int64, limit: Int
+    ) throws(LedgerError) -> [Parked] {
+        try tables.parking.rows(sender: sender, isVerified: isVerified, after: after, limit: limit)
+    }
+
+    package func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [ID] {
+        try tables.parking.senders(isVerified: isVerified, limit: limit)
+    }
+
+    package func value(_ key: LedgerKey) throws(LedgerError) -> String? { try tables.values.value(key) }
+
+    package func values(_ family: LedgerKey.Family) throws(LedgerError) -> [(key: LedgerKey, value: String)] {
+        try tables.values.values(family)
+    }
+}

@@ -1,0 +1,80 @@
+import DIMP
+import Records
+
+/// The digests of what was accepted, and the receipts that answer it: table `seen`.
+struct AcceptedTable {
+    private let database: Database
+
+    init(_ database: Database) {
+        self.database = database
+    }
+
+    func row(owner: Address, sender: Address, digest: [UInt8]) throws(LedgerError) -> AcceptedRecord? {
+        let sql = "\(select)WHERE owner = ? AND sender = ? AND digest = ?"
+        return try database.first(sql, [.address(owner), .address(sender), .blob(digest)], AcceptedRecord.init)
+    }
+
+    /// The first with this content.
+    func row(owner: Address, sender: Address, contentDigest: [UInt8]) throws(LedgerError) -> AcceptedRecord? {
+        let sql = "\(select)WHERE owner = ? AND sender = ? AND content_digest = ? ORDER BY number LIMIT 1"
+        return try database.first(sql, [.address(owner), .address(sender), .blob(contentDigest)], AcceptedRecord.init)
+    }
+
+    /// The rows that still owe a receipt, the oldest first.
+    func owed(limit: Int) throws(LedgerError) -> [AcceptedRecord] {
+        try database.rows("\(select)WHERE owed = 1 ORDER BY number LIMIT ?", [.count(limit)], AcceptedRecord.init)
+    }
+
+    /// Inserts or replaces by owner, sender and digest. Of rows without a time, the newest `timeless` of a sender stay.
+    func put(_ row: AcceptedRecord, timeless: Int) throws(LedgerError) {
+        try database.run(
+            """
+            INSERT INTO seen (owner, sender, digest, content_digest, time, receipt, receipt_to, receipt_from, owed, answered)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (owner, sender, digest) DO UPDATE SET content_digest = excluded.content_digest,
+                time = excluded.time, receipt = excluded.receipt, receipt_to = excluded.receipt_to,
+                receipt_from = excluded.receipt_from, owed = excluded.owed, answered = excluded.answered
+            """,
+            [
+                .address(row.owner), .address(row.sender), .blob(row.digest), SQLValue(row.contentDigest),
+                SQLValue(row.time), SQLValue(row.receipt), .id(row.receiptTo), .id(row.receiptFrom),
+                .flag(row.isOwed), .real(row.answered),
+            ])
+        if row.time == nil { try boundTimeless(owner: row.owner, sender: row.sender, kept: timeless) }
+    }
+
+    /// Removes the rows of this sender that have no time.
+    func forget(owner: Address, sender: Address) throws(LedgerError) {
+        try database.run(
+            "DELETE FROM seen WHERE owner = ? AND sender = ? AND time IS NULL", [.address(owner), .address(sender)])
+    }
+
+    /// Removes a portion of the rows with a time before this; says whether there may be more.
+    func prune(before time: Double) throws(LedgerError) -> Bool {
+        let old = "SELECT number FROM seen WHERE time < ? ORDER BY time LIMIT ?"
+        return try database.runPortion("DELETE FROM seen WHERE number IN (\(old))", time: time)
+    }
+
+    /// Of the rows without a time, the oldest go.
+    private func boundTimeless(owner: Address, sender: Address, kept: Int) throws(LedgerError) {
+        try database.run(
+            """
+            DELETE FROM seen WHERE number IN (SELECT number FROM seen
+                WHERE owner = ? AND sender = ? AND time IS NULL ORDER BY number DESC LIMIT -1 OFFSET ?)
+            """, [.address(owner), .address(sender), .count(kept)])
+    }
+}
+
+private let select = """
+    SELECT owner, sender, digest, content_digest, time, receipt, receipt_to, receipt_from, owed, answered FROM seen 
+    """
+
+extension AcceptedRecord {
+    fileprivate init(_ row: SQLStatement) throws(LedgerError) {
+        self.init(
+            owner: try row.address(0), sender: try row.address(1), digest: row.blob(2),
+            contentDigest: row.optionalBlob(3), time: row.optionalReal(4), receipt: row.optionalText(5),
+            receiptTo: try row.id(6),
+            receiptFrom: try row.id(7), isOwed: row.flag(8), answered: row.real(9))
+    }
+}

@@ -1,0 +1,200 @@
+import DIMP
+import Records
+
+/// What was accepted for the own identities: table `inbox`. A row leaves when every consumer has read it and room or age
+/// asks for that.
+struct InboxTable {
+    /// Running sums, so that an arrival does not have to count.
+    private(set) var size: (count: Int64, bytes: Int64)
+    /// The rows that were written since the news were taken.
+    private(set) var arrived: [Int64] = []
+    /// The inbox was found full of unread rows, and no consumer has read since.
+    private(set) var isStuck = false {
+        didSet { if !isStuck { slowest = nil } }
+    }
+
+    private let database: Database
+    /// The consumer that is furthest behind, while the inbox is stuck: every message that is refused asks for it.
+    private var slowest: String??
+
+    init(_ database: Database) throws(LedgerError) {
+        self.database = database
+        size =
+            try database.first("SELECT count(*), coalesce(sum(size), 0) FROM inbox") {
+                ($0.integer(0), $0.integer(1))
+            } ?? (0, 0)
+    }
+
+    /// The rows that were written since the last call, by `seq`.
+    mutating func takeArrived() -> [Int64] {
+        defer { arrived = [] }
+        return arrived
+    }
+
+    func hasRoom(within limits: StoreLimits) -> Bool {
+        size.count < limits.inboxRows && size.bytes < limits.inboxBytes
+    }
+
+    /// Drops what every consumer has read; says whether there is room now. When there is none, the inbox is stuck.
+    mutating func makeRoom(within limits: StoreLimits) throws(LedgerError) -> Bool {
+        try dropRead(within: limits)
+        isStuck = !hasRoom(within: limits)
+        return !isStuck
+    }
+
+    /// A consumer may have read, so a full inbox is worth another search.
+    mutating func unstick() {
+        isStuck = false
+    }
+
+    /// The consumer that is furthest behind; `nil` when no row waits for one.
+    mutating func laggard() throws(LedgerError) -> String? {
+        if let slowest { return slowest }
+        let sql = """
+            SELECT name FROM consumers c WHERE EXISTS (SELECT 1 FROM inbox WHERE \(InboxFilter.isPending))
+            ORDER BY cursor, name LIMIT 1
+            """
+        let found = try database.first(sql) { $0.text(0) }
+        if isStuck { slowest = .some(found) }
+        return found
+    }
+
+    /// Rows by `seq`, from `start` on; without it the newest `limit`. Ends with the row whose content makes them
+    /// `bytes` or more.
+    func rows(start: Int64?, limit: Int, filter: InboxFilter, bytes: Int) throws(LedgerError) -> [Incoming] {
+        let from = start == nil ? "seq > ? ORDER BY seq DESC" : "seq >= ? ORDER BY seq"
+        let sql = "\(select)WHERE \(filter.condition)\(from) LIMIT ?"
+        var left = bytes
+        let values = filter.given + [.integer(start ?? 0), .count(limit)]
+        let found = try database.rows(sql, values, Incoming.init) { row in
+            left -= row.content.utf8.count
+            return left > 0
+        }
+        return start == nil ? found.reversed() : found
+    }
+
+    /// Rows with a greater `seq` than `after`, up to `last`.
+    func rows(after: Int64, upTo last: Int64, limit: Int, filter: InboxFilter) throws(LedgerError) -> [Incoming] {
+        let sql = "\(select)WHERE \(filter.condition)seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        let values = filter.given + [.integer(after), .integer(last), .count(limit)]
+        return try database.rows(sql, values, Incoming.init)
+    }
+
+    func row(seq: Int64) throws(LedgerError) -> Incoming? {
+        try database.first("\(select)WHERE seq = ?", [.integer(seq)], Incoming.init)
+    }
+
+    /// The newest with this message id: the senders choose ids, and one may stand twice.
+    func row(id: String) throws(LedgerError) -> Incoming? {
+        try database.first("\(select)WHERE id = ? ORDER BY seq DESC LIMIT 1", [.text(id)], Incoming.init)
+    }
+
+    /// The highest `seq` ever given, of rows that are gone too; 0 before the first.
+    func newestSequence() throws(LedgerError) -> Int64 {
+        try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'") { $0.integer(0) } ?? 0
+    }
+
+    /// How many rows with a greater `seq` than `after` the filter takes. Counts them.
+    func count(after: Int64, filter: InboxFilter) throws(LedgerError) -> Int64 {
+        let sql = "SELECT count(*) FROM inbox WHERE \(filter.condition)seq > ?"
+        return try database.first(sql, filter.given + [.integer(after)]) { $0.integer(0) } ?? 0
+    }
+
+    /// How many rows there are with a greater `seq` than `after`, up to `last`.
+    func count(after: Int64, upTo last: Int64) throws(LedgerError) -> Int64 {
+        let sql = "SELECT count(*) FROM inbox WHERE seq > ? AND seq <= ?"
+        return try database.first(sql, [.integer(after), .integer(last)]) { $0.integer(0) } ?? 0
+    }
+
+    /// The last row of a bounded run that begins after `after`; 0 when there is none.
+    func endOfRun(after: Int64) throws(LedgerError) -> Int64 {
+        let sql = "SELECT max(seq) FROM (SELECT seq FROM inbox WHERE seq > ? ORDER BY seq LIMIT 2000)"
+        return try database.first(sql, [.integer(after)]) { $0.integer(0) } ?? 0
+    }
+
+    /// The first row with a greater `seq` than `after`, up to `last`, that the filter takes.
+    func first(after: Int64, upTo last: Int64, filter: InboxFilter) throws(LedgerError) -> Int64? {
+        let sql = "SELECT seq FROM inbox WHERE \(filter.condition)seq > ? AND seq <= ? ORDER BY seq LIMIT 1"
+        return try database.first(sql, filter.given + [.integer(after), .integer(last)]) { $0.integer(0) }
+    }
+
+    mutating func add(_ row: Incoming) throws(LedgerError) {
+        let bytes = Int64(row.content.utf8.count)
+        try database.run(
+            """
+            INSERT INTO inbox (id, sn, sender, receiver, grp, time, received, type, sealed, encrypted, trust, size, content)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
+                .text(row.id), .integer(row.sn), .id(row.sender), .id(row.receiver), SQLValue(row.group),
+                .real(row.time), .real(row.received), .integer(row.type), .flag(row.sealed), .flag(row.encrypted),
+                .text(row.trust.rawValue), .integer(bytes), .text(row.content),
+            ])
+        arrived.append(database.lastRow)
+        size.count += 1
+        size.bytes += bytes
+    }
+
+    /// Removes a portion of the rows that arrived before this and that every consumer has read; says whether there may
+    /// be more.
+    mutating func prune(before wall: Double) throws(LedgerError) -> Bool {
+        let old = """
+            SELECT seq FROM inbox WHERE received > 0 AND received < ? AND \(InboxFilter.isPassed)
+            AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending)) ORDER BY received LIMIT ?
+            """
+        let portion = Database.portion
+        return try drop("seq IN (\(old))", values: [.real(wall), .integer(portion)]) == portion
+    }
+
+    /// The oldest that every consumer has read, until a hundredth is free: so a full inbox is not searched at each
+    /// arrival. Where there is no consumer, nothing has been read.
+    private mutating func dropRead(within limits: StoreLimits) throws(LedgerError) {
+        let isRead = """
+            EXISTS (SELECT 1 FROM consumers) AND \(InboxFilter.isPassed)
+            AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
+            """
+        while !hasRoom(within: limits) {
+            let read = try database.rows("SELECT seq, size FROM inbox WHERE \(isRead) ORDER BY seq LIMIT 1000") {
+                (seq: $0.integer(0), size: $0.integer(1))
+            }
+            guard let last = lastToDrop(of: read, within: limits) else { return }
+            try drop("seq <= ? AND \(isRead)", values: [.integer(last)])
+        }
+    }
+
+    private func lastToDrop(of rows: [(seq: Int64, size: Int64)], within limits: StoreLimits) -> Int64? {
+        var left = size
+        for row in rows {
+            left.count -= 1
+            left.bytes -= row.size
+            let isEnough =
+                left.count < limits.inboxRows - limits.inboxRows / 100
+                && left.bytes < limits.inboxBytes - limits.inboxBytes / 100
+            if isEnough { return row.seq }
+        }
+        return rows.last?.seq
+    }
+
+    @discardableResult
+    private mutating func drop(_ condition: String, values: [SQLValue]) throws(LedgerError) -> Int64 {
+        let sizes = try database.rows("DELETE FROM inbox WHERE \(condition) RETURNING size", values) { $0.integer(0) }
+        size.count -= Int64(sizes.count)
+        size.bytes -= sizes.reduce(0, +)
+        return Int64(sizes.count)
+    }
+}
+
+private let select = """
+    SELECT seq, id, sn, sender, receiver, grp, time, received, content, type, sealed, encrypted, trust FROM inbox 
+    """
+
+extension Incoming {
+    fileprivate init(_ row: SQLStatement) throws(LedgerError) {
+        self.init(
+            seq: row.integer(0), id: row.text(1), sn: row.integer(2), sender: try row.id(3),
+            receiver: try row.id(4),
+            group: try row.optionalID(5), time: row.real(6), received: row.real(7), content: row.text(8),
+            type: row.integer(9), sealed: row.flag(10), encrypted: row.flag(11),
+            trust: Contact.Trust(rawValue: row.text(12)) ?? .stranger)
+    }
+}

@@ -1,0 +1,37 @@
+import Records
+
+/// The tables of one file. Each keeps its own running totals, and writes only within the transaction that its owner, the
+/// `MessageStore`, has opened. They are values: the owner keeps those from before a turn, and puts them back when the
+/// turn is undone.
+struct Tables {
+    var outbox: OutboxTable
+    var inbox: InboxTable
+    var consumers: ConsumerTable
+    var accepted: AcceptedTable
+    var parking: ParkingTable
+    var events: EventTable
+    var values: ValueTable
+    var peers: PeerTable
+
+    init(_ database: Database) throws(LedgerError) {
+        outbox = try OutboxTable(database)
+        inbox = try InboxTable(database)
+        consumers = ConsumerTable(database)
+        accepted = AcceptedTable(database)
+        parking = ParkingTable(database)
+        events = try EventTable(database)
+        values = ValueTable(database)
+        peers = PeerTable(database)
+    }
+}
+
+extension Database {
+    /// How many rows of a table are pruned at a time: an hour's worth at once would hold up the whole daemon.
+    static let portion: Int64 = 250
+
+    /// Runs a statement with two parameters, a time and how many rows it may change; says whether it changed so many.
+    func runPortion(_ sql: String, time: Double) throws(LedgerError) -> Bool {
+        try run(sql, [.real(time), .integer(Self.portion)])
+        return changes == Self.portion
+    }
+}

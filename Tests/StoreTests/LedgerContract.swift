@@ -1,0 +1,354 @@
+import DIMP
+import Records
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// What `Ledger` promises, kept by each of its implementations.
+@Suite struct LedgerContract {
+    enum Kind: CaseIterable {
+        case memory, store
+    }
+
+    private let scratch: Scratch
+
+    init() throws {
+        scratch = try Scratch()
+    }
+
+    private func ledger(_ kind: Kind, _ changes: [Change] = []) throws -> any Ledger {
+        let ledger: any Ledger =
+            switch kind {
+            case .memory: MemoryLedger()
+            case .store: try scratch.open()
+            }
+        for change in changes { try ledger.apply(change) }
+        return ledger
+    }
+
+    // MARK: - Outbox
+
+    @Test("a new row gets a greater order than all before, a replaced one keeps its own", arguments: Kind.allCases)
+    func order(kind: Kind) throws {
+        let ledger = try ledger(kind, [.outgoing(outgoing("a")), .outgoing(outgoing("b"))])
+        let first = try #require(try ledger.outgoing(id: "a"))
+        #expect(first.order > 0)
+        try ledger.apply(.outgoing(outgoing("a", state: .published)))
+        let second = try #require(try ledger.outgoing(id: "b"))
+        #expect(second.order > first.order)
+        #expect(try ledger.outgoing(id: "a")?.order == first.order)
+        #expect(try ledger.outgoing(id: "a")?.state == .published)
+        #expect(try ledger.outgoing(id: "c") == nil)
+    }
+
+    @Test("a row is read as it was written, whatever its body and its recipient", arguments: Kind.allCases)
+    func whole(kind: Kind) throws {
+        let ledger = try ledger(kind)
+        var row = outgoing("a", ref: "r", due: 4.5, data: [1, 2])
+        (row.reason, row.published, row.delivered, row.attempts) = ("nobody-subscribed", 1.5, 2.5, 1 << 40)
+        row.recipient = .member(.sample("hulk@A"), of: .sample("crew@G"))
+        for body in [row.body, row.spent.body, .none, .content("{}")] {
+            row.body = body
+            try ledger.apply(.outgoing(row))
+            row.order = try #require(try ledger.outgoing(id: "a")).order
+            #expect(try ledger.outgoing(id: "a") == row)
+        }
+    }
+
+    @Test("a row is found by sender, receiver and ref together", arguments: Kind.allCases)
+    func refs(kind: Kind) throws {
+        let ledger = try ledger(
+            kind, [.outgoing(outgoing("a", ref: "r")), .outgoing(outgoing("b", receiver: "other@C", ref: "r"))])
+        let (moki, hulk) = (ID.sample("moki@B"), ID.sample("hulk@A"))
+        #expect(try ledger.outgoing(sender: moki, receiver: hulk, ref: "r")?.id == "a")
+        #expect(try ledger.outgoing(sender: moki, receiver: .sample("other@C"), ref: "r")?.id == "b")
+        #expect(try ledger.outgoing(sender: moki, receiver: hulk, ref: "R") == nil)
+        #expect(try ledger.outgoing(sender: hulk, receiver: moki, ref: "r") == nil)
+    }
+
+    @Test("a row is found by its digest, also when only its trace is left", arguments: Kind.allCases)
+    func digests(kind: Kind) throws {
+        let sealed = outgoing("a", data: [1])
+        let ledger = try ledger(kind, [.outgoing(sealed), .outgoing(outgoing("b", data: [2]))])
+        #expect(try ledger.outgoing(digest: [9, 1])?.id == "a")
+        var ended = sealed.spent
+        ended.state = .expired
+        try ledger.apply(.outgoing(ended))
+        #expect(try ledger.outgoing(digest: [9, 1])?.state == .expired)
+        #expect(try ledger.outgoing(digest: [9, 1])?.trace == sealed.trace)
+        #expect(try ledger.outgoing(digest: [9, 3]) == nil)
+    }
+
+    @Test("sealed rows of a serial number come newest first, at most 8", arguments: Kind.allCases)
+    func serials(kind: Kind) throws {
+        let rows = (1...10).map { outgoing("\($0)", sn: 7, data: [UInt8($0)]) }
+        let others = [outgoing("unsealed", sn: 7), outgoing("other", sn: 8, data: [99])]
+        let ledger = try ledger(kind, (rows + others).map { .outgoing($0) })
+        #expect(try ledger.outgoing(sn: 7).map(\.id) == (3...10).reversed().map { "\($0)" })
+        #expect(try ledger.outgoing(sn: 9).isEmpty)
+    }
+
+    @Test("what has been due for longest comes, in order, to the limit, while it lives", arguments: Kind.allCases)
+    func due(kind: Kind) throws {
+        let ledger = try ledger(
+            kind,
+            [
+                outgoing("late", due: 50), outgoing("a", due: 9), outgoing("b", due: 1), outgoing("never"),
+                outgoing("ended", state: .failed, due: 1), outgoing("c", state: .waiting, due: 10),
+                outgoing("d", due: 9),
+            ].map { .outgoing($0) })
+        #expect(try ledger.dueOutgoing(at: 10, limit: 9).map(\.id) == ["a", "b", "c", "d"])
+        #expect(try ledger.dueOutgoing(at: 10, limit: 2).map(\.id) == ["a", "b"])
+        #expect(try ledger.dueOutgoing(at: 9, limit: 9).map(\.id) == ["a", "b", "d"])
+        #expect(try ledger.dueOutgoing(at: 0.5, limit: 9).isEmpty)
+        #expect(try ledger.nextDue() == 1)
+        try ledger.apply(.outgoing(outgoing("b", state: .cancelled, due: 1)))
+        #expect(try ledger.nextDue() == 9)
+    }
+
+    @Test("what expired first comes, in order, to the limit, while it lives", arguments: Kind.allCases)
+    func expired(kind: Kind) throws {
+        func row(_ id: String, _ expires: Double, _ state: DeliveryState = .queued) -> Change {
+            var row = outgoing(id, state: state)
+            row.expires = expires
+            return .outgoing(row)
+        }
+        let ledger = try ledger(kind, [row("a", 30), row("b", 10), row("c", 20), row("ended", 5, .delivered)])
+        #expect(try ledger.expiredOutgoing(at: 9, limit: 9).isEmpty)
+        #expect(try ledger.expiredOutgoing(at: 30, limit: 9).map(\.id) == ["a", "b", "c"])
+        #expect(try ledger.expiredOutgoing(at: 30, limit: 2).map(\.id) == ["b", "c"])
+        #expect(try ledger.nextExpiry() == 10)
+        try ledger.apply(row("b", 10, .expired))
+        #expect(try ledger.nextExpiry() == 20)
+    }
+
+    @Test("in an empty outbox nothing is due and nothing expires", arguments: Kind.allCases)
+    func empty(kind: Kind) throws {
+        let ledger = try ledger(kind)
+        #expect(try ledger.nextDue() == nil)
+        #expect(try ledger.nextExpiry() == nil)
+        #expect(try ledger.outboxSize() == (0, 0))
+        #expect(try ledger.awaitedReceivers(limit: 9).isEmpty)
+    }
+
+    @Test("waiting rows are found by receiver, in order, after one of them, to the limit", arguments: Kind.allCases)
+    func waiting(kind: Kind) throws {
+        let ledger = try ledger(
+            kind,
+            [
+                outgoing("a", receiver: "x@X", state: .waiting), outgoing("b", receiver: "y@Y", state: .waiting),
+                outgoing("c", receiver: "x@X", state: .waiting), outgoing("sealed", receiver: "x@X"),
+                outgoing("z", receiver: "z@Z"),
+            ].map { .outgoing($0) })
+        let receiver = ID.sample("x@X")
+        let rows = try ledger.waitingOutgoing(receiver: receiver, after: 0, limit: 9)
+        #expect(rows.map(\.id) == ["a", "c"])
+        #expect(try ledger.waitingOutgoing(receiver: receiver, after: 0, limit: 1).map(\.id) == ["a"])
+        #expect(try ledger.waitingOutgoing(receiver: receiver, after: rows[0].order, limit: 9).map(\.id) == ["c"])
+        #expect(try ledger.waitingOutgoing(receiver: receiver, after: rows[1].order, limit: 9).isEmpty)
+        #expect(try Set(ledger.awaitedReceivers(limit: 9)) == [receiver, .sample("y@Y")])
+        #expect(try ledger.awaitedReceivers(limit: 9).count == 2)
+        #expect(try ledger.awaitedReceivers(limit: 1).count == 1)
+    }
+
+    @Test("living rows of a sender come in order, to the limit", arguments: Kind.allCases)
+    func living(kind: Kind) throws {
+        func row(_ id: String, sender: String, _ state: DeliveryState = .queued) -> Change {
+            var row = outgoing(id, state: state)
+            row.sender = .sample(sender)
+            return .outgoing(row)
+        }
+        let ledger = try ledger(
+            kind,
+            [
+                row("a", sender: "moki@B"), row("b", sender: "dave@D"), row("c", sender: "moki@B", .waiting),
+                row("d", sender: "moki@B", .delivered), row("stock", sender: "moki@B", .published),
+            ])
+        #expect(try ledger.livingOutgoing(sender: .sample("moki@B"), limit: 9).map(\.id) == ["a", "c"])
+        #expect(try ledger.livingOutgoing(sender: .sample("moki@B"), limit: 1).count == 1)
+        #expect(try ledger.livingOutgoing(sender: .sample("nobody@N"), limit: 9).isEmpty)
+    }
+
+    @Test("no question is answered with all of many long messages", arguments: Kind.allCases)
+    func portions(kind: Kind) throws {
+        let content = String(repeating: "x", count: 1 << 20)
+        let ledger = try ledger(
+            kind, (1...9).map { .outgoing(outgoing("\($0)", content: content, state: .waiting, due: 1)) })
+        let (moki, hulk) = (ID.sample("moki@B"), ID.sample("hulk@A"))
+        let answers = try [
+            ledger.dueOutgoing(at: 1, limit: 9), ledger.expiredOutgoing(at: 9_000, limit: 9),
+            ledger.waitingOutgoing(receiver: hulk, after: 0, limit: 9), ledger.livingOutgoing(sender: moki, limit: 9),
+        ]
+        for rows in answers { #expect(rows.map(\.id) == ["1", "2", "3", "4"]) }
+    }
+
+    @Test("the size counts living rows, their contents and ciphertexts", arguments: Kind.allCases)
+    func size(kind: Kind) throws {
+        let ledger = try ledger(kind, [.outgoing(outgoing("a", content: "12345"))])
+        #expect(try ledger.outboxSize() == (1, 5))
+        try ledger.apply(.outgoing(outgoing("a", content: "12345", data: [1, 2])))
+        try ledger.apply(.outgoing(outgoing("b", content: "é")))
+        #expect(try ledger.outboxSize() == (2, 9))
+        var rested = outgoing("a", state: .published, data: [1, 2]).spent
+        rested.due = nil
+        try ledger.apply(.outgoing(rested))
+        #expect(try ledger.outboxSize() == (1, 2))
+        try ledger.apply(.outgoing(outgoing("b", content: "é", state: .cancelled)))
+        #expect(try ledger.outboxSize() == (0, 0))
+    }
+
+    // MARK: - Accepted
+
+    @Test("what was accepted is found for its owner and its sender alone, by both digests", arguments: Kind.allCases)
+    func accepted(kind: Kind) throws {
+        let row = StoreTests.accepted([1], contentDigest: [2])
+        let ledger = try ledger(kind, [.accepted(row), .accepted(StoreTests.accepted([3], contentDigest: [2]))])
+        #expect(try ledger.accepted(owner: row.owner, sender: row.sender, digest: [1]) == row)
+        #expect(try ledger.accepted(owner: row.owner, sender: row.sender, contentDigest: [2]) == row)
+        #expect(try ledger.accepted(owner: row.sender, sender: row.sender, digest: [1]) == nil)
+        #expect(try ledger.accepted(owner: row.owner, sender: row.owner, digest: [1]) == nil)
+        #expect(try ledger.accepted(owner: row.owner, sender: row.sender, digest: [2]) == nil)
+        #expect(try ledger.accepted(owner: row.owner, sender: row.sender, contentDigest: [1]) == nil)
+    }
+
+    @Test("owed receipts come oldest first, to the limit, until they are owed no more", arguments: Kind.allCases)
+    func owed(kind: Kind) throws {
+        let rows = (1...4).map { StoreTests.accepted([$0], isOwed: $0 != 2) }
+        let ledger = try ledger(kind, rows.map { .accepted($0) })
+        #expect(try ledger.owedReceipts(limit: 9).map(\.digest) == [[1], [3], [4]])
+        #expect(try ledger.owedReceipts(limit: 2).map(\.digest) == [[1], [3]])
+        try ledger.apply(.accepted(StoreTests.accepted([1], isOwed: false)))
+        #expect(try ledger.owedReceipts(limit: 9).map(\.digest) == [[3], [4]])
+    }
+
+    @Test("a contact that goes takes its digests without a time along, and no others", arguments: Kind.allCases)
+    func forgotten(kind: Kind) throws {
+        let timeless = StoreTests.accepted([1], time: nil)
+        let ledger = try ledger(
+            kind,
+            [
+                .accepted(timeless), .accepted(StoreTests.accepted([2], time: 1_000)),
+                .accepted(StoreTests.accepted([3], sender: "X", time: nil)),
+                .accepted(StoreTests.accepted([4], owner: "X", time: nil)),
+                .forgetAccepted(owner: timeless.owner, sender: timeless.sender),
+            ])
+        let (owner, sender, other) = (timeless.owner, timeless.sender, Address.sample("X"))
+        #expect(try ledger.accepted(owner: owner, sender: sender, digest: [1]) == nil)
+        #expect(try ledger.accepted(owner: owner, sender: sender, digest: [2]) != nil)
+        #expect(try ledger.accepted(owner: owner, sender: other, digest: [3]) != nil)
+        #expect(try ledger.accepted(owner: other, sender: sender, digest: [4]) != nil)
+    }
+
+    @Test("an empty inbox has room, and nothing waits for a consumer", arguments: Kind.allCases)
+    func room(kind: Kind) throws {
+        let ledger = try ledger(kind)
+        #expect(try ledger.inboxHasRoom())
+        #expect(try ledger.laggard() == nil)
+    }
+
+    // MARK: - Parking
+
+    @Test("parked messages are found by address and kind, oldest first, after one of them", arguments: Kind.allCases)
+    func parked(kind: Kind) throws {
+        let ledger = try ledger(
+            kind,
+            [
+                StoreTests.parked(1), StoreTests.parked(2, sender: "other@A/phone"),
+                StoreTests.parked(3, isVerified: true), StoreTests.parked(4, sender: "x@X"),
+            ].map { .park($0) })
+        let address = Address.sample("A")
+        let rows = try ledger.parked(sender: address, isVerified: false, after: 0, limit: 9)
+        #expect(rows.map(\.digest) == [1, 2].map { StoreTests.parked($0).digest })
+        #expect(rows.map(\.sender.terminal) == [nil, "phone"])
+        #expect(rows[0].wire == [0, 1, 2])
+        #expect(try ledger.parked(sender: address, isVerified: false, after: 0, limit: 1) == [rows[0]])
+        #expect(try ledger.parked(sender: address, isVerified: false, after: rows[0].number, limit: 9) == [rows[1]])
+        #expect(try ledger.parked(sender: address, isVerified: true, after: 0, limit: 9).count == 1)
+        #expect(
+            try ledger.parkedSenders(isVerified: false, limit: 9).map(\.text)
+                == [ID.sample("hulk@A"), .sample("other@A/phone"), .sample("x@X")].map(\.text))
+        #expect(try ledger.parkedSenders(isVerified: false, limit: 1) == [.sample("hulk@A")])
+        #expect(try ledger.parkedSenders(isVerified: true, limit: 9) == [.sample("hulk@A")])
+    }
+
+    @Test("a repeat is parked once, but once for each receiver and each kind", arguments: Kind.allCases)
+    func parkedTwice(kind: Kind) throws {
+        let ledger = try ledger(
+            kind,
+            [
+                StoreTests.parked(1), StoreTests.parked(1), StoreTests.parked(1, receiver: "second@C"),
+                StoreTests.parked(1, isVerified: true),
+            ].map { .park($0) })
+        #expect(try ledger.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 9).count == 2)
+        #expect(try ledger.parked(sender: .sample("A"), isVerified: true, after: 0, limit: 9).count == 1)
+    }
+
+    @Test("a message leaves by its number, or with all of its sender, of both kinds", arguments: Kind.allCases)
+    func unparked(kind: Kind) throws {
+        let ledger = try ledger(
+            kind,
+            [
+                StoreTests.parked(1), StoreTests.parked(2), StoreTests.parked(3, isVerified: true),
+                StoreTests.parked(4, sender: "x@X"),
+            ].map { .park($0) })
+        let address = Address.sample("A")
+        let first = try #require(try ledger.parked(sender: address, isVerified: false, after: 0, limit: 1).first)
+        try ledger.apply(.unpark(number: first.number))
+        #expect(
+            try ledger.parked(sender: address, isVerified: false, after: 0, limit: 9).map(\.digest)
+                == [StoreTests.parked(2).digest])
+        try ledger.apply(.unparkAll(sender: address))
+        for isVerified in [true, false] {
+            #expect(try ledger.parked(sender: address, isVerified: isVerified, after: 0, limit: 9).isEmpty)
+        }
+        #expect(try ledger.parkedSenders(isVerified: false, limit: 9) == [.sample("x@X")])
+    }
+
+    @Test("a sender that has too many parked loses its oldest", arguments: Kind.allCases)
+    func parkingLimit(kind: Kind) throws {
+        let ledger = try ledger(kind, (1...70).map { .park(StoreTests.parked($0)) })
+        let rows = try ledger.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 99)
+        #expect(rows.map(\.digest) == (7...70).map { StoreTests.parked($0).digest })
+    }
+
+    // MARK: - Values
+
+    @Test("a value is replaced and removed", arguments: Kind.allCases)
+    func values(kind: Kind) throws {
+        let ledger = try ledger(kind, [.value(.lived, "1"), .value(.lived, "2\0\u{1F600}"), .value(.wall, "3")])
+        #expect(try ledger.value(.lived) == "2\0\u{1F600}")
+        try ledger.apply(.value(.lived, nil))
+        #expect(try ledger.value(.lived) == nil)
+        #expect(try ledger.value(.wall) == "3")
+    }
+
+    @Test("a family is read in the order of its texts, and forgotten alone", arguments: Kind.allCases)
+    func families(kind: Kind) throws {
+        let (moki, hulk) = (Address.sample("moki"), Address.sample("hulk"))
+        let clearings: [LedgerKey] = ["b", "B", "é", "a", "a b"].map { .clearing(moki, broker: $0) }
+        let others: [LedgerKey] = [.clearing(hulk, broker: "a"), .stream(moki), .removed(moki), .lived]
+        let ledger = try ledger(kind, (others + clearings).map { .value($0, $0.text) })
+        let found = try ledger.values(.clearingsOf(moki))
+        #expect(found.map(\.key) == ["B", "a", "a b", "b", "é"].map { .clearing(moki, broker: $0) })
+        #expect(found.allSatisfy { $0.key.text == $0.value })
+        #expect(try ledger.values(.clearings).count == 6)
+        #expect(try ledger.values(.windows).isEmpty)
+        try ledger.apply(.forgetValues(.clearingsOf(moki)))
+        #expect(try ledger.values(.clearings).map(\.key) == [others[0]])
+        for key in others { #expect(try ledger.value(key) == key.text) }
+    }
+
+    // MARK: - Age
+
+    @Test("pruning leaves what lives or is young", arguments: Kind.allCases)
+    func pruned(kind: Kind) throws {
+        let ledger = try ledger(
+            kind,
+            [.outgoing(outgoing("a", due: 1)), .accepted(StoreTests.accepted([1])), .park(StoreTests.parked(1))])
+        _ = try ledger.prune(wall: 1_001, lived: 1)
+        #expect(try ledger.outgoing(id: "a") != nil)
+        #expect(try ledger.owedReceipts(limit: 9).count == 1)
+        #expect(try ledger.parkedSenders(isVerified: false, limit: 9).count == 1)
+    }
+}
