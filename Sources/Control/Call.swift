@@ -10,7 +10,7 @@ package struct Call: Sendable {
     package let params: JSONObject
     private let ticket: Ticket
 
-    init(_ request: Request, from connection: ConnectionID, _ peer: Peer, ticket: Ticket) {
+    init(_ request: RPCRequest, from connection: ConnectionID, _ peer: Peer, ticket: Ticket) {
         self.connection = connection
         self.peer = peer
         self.method = request.method

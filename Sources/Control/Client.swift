@@ -1,5 +1,6 @@
 package import Format
 import Glibc
+import System
 
 /// The other end, for programs that may wait: the tool and the tests. Belongs to one thread.
 ///
@@ -13,14 +14,14 @@ package final class Client {
     private var notices: [Notice] = []
     private var lastCall: Int64 = 0
 
-    /// Connects. While nobody listens it tries again for `patience` seconds, because a daemon may be restarting.
+    /// Connects. While no daemon listens it tries again for `patience` seconds, because a daemon may be restarting.
     package init(path: String, patience: Double = 2) throws(ControlError) {
-        let end = Clock.now + patience
+        let end = KernelClock.monotonic.now + patience
         while true {
             do {
                 socket = try Socket.connect(to: path)
                 return
-            } catch .noDaemon where Clock.now < end {
+            } catch .noDaemon where KernelClock.monotonic.now < end {
                 usleep(50_000)
             }
         }
@@ -30,7 +31,7 @@ package final class Client {
     /// seconds (`nil`: for ever) or the connection ends.
     package func call(_ method: String, _ params: JSONObject = [:], timeout: Double? = nil) throws -> JSON {
         let id = try ask(method, params)
-        let end = timeout.map { Clock.now + $0 }
+        let end = timeout.map { KernelClock.monotonic.now + $0 }
         while true {
             guard let message = try receive(until: end) else { throw ControlError.timedOut }
             guard !keep(message) else { continue }
@@ -44,7 +45,7 @@ package final class Client {
     /// The next notification; `nil` when none comes within `timeout` seconds (`nil`: for ever).
     package func next(timeout: Double? = nil) throws -> Notice? {
         if !notices.isEmpty { return notices.removeFirst() }
-        let end = timeout.map { Clock.now + $0 }
+        let end = timeout.map { KernelClock.monotonic.now + $0 }
         while notices.isEmpty {
             guard let message = try receive(until: end) else { return nil }
             if !keep(message), message["id"]?.isNull == true, let error = message["error"].flatMap(RPCError.init) {
@@ -82,7 +83,7 @@ package final class Client {
         while !bytes.isEmpty {
             switch Socket.write(socket, bytes) {
             case .written(let count): bytes = bytes.dropFirst(count)
-            // A daemon that turns us away says why before it hangs up: the answer is read all the same.
+            // A daemon that turns a client away says why before it hangs up: the answer is read all the same.
             case .full, .broken: return
             }
         }
@@ -92,7 +93,7 @@ package final class Client {
     private func receive(until end: Double?) throws(ControlError) -> JSON? {
         while true {
             if let line = input.next() { return try parsed(line) }
-            let left = end.map { max(0, $0 - Clock.now) }
+            let left = end.map { max(0, $0 - KernelClock.monotonic.now) }
             guard Socket.wait(socket, seconds: left) else { return nil }
             switch Socket.read(socket, upTo: 64 << 10) {
             case .nothing: continue

@@ -1,8 +1,8 @@
-import Dispatch
 import Format
+import System
 
 /// One client: its half-read line, its unanswered calls, its unwritten bytes. None of them grows without bound, and
-/// nobody waits for it.
+/// the server never waits for it.
 @MainActor final class Connection {
     let id: ConnectionID
     let peer: Peer
@@ -12,7 +12,7 @@ import Format
     private let socket: Descriptor
     private let limits: ControlLimits
     private weak var server: Server?
-    private let watch: Watch
+    private let watch: PolledDescriptor
     private var input = LineBuffer()
     private var output: [ArraySlice<UInt8>] = []
     private var unanswered = 0
@@ -50,7 +50,7 @@ import Format
         if ready.isWritable { write() }
         guard isOpen else { return }
         if ready.isReadable { return read() }
-        // Nobody is left to hear the answers; what is still unread was never accepted.
+        // The client is not there to hear the answers; what is still unread was never accepted.
         if ready.isGone { close() }
     }
 
@@ -102,7 +102,7 @@ import Format
         }
     }
 
-    private func take(_ requests: [Result<Request, Line.Refusal>], _ bytes: Int, isBatch: Bool) {
+    private func take(_ requests: [Result<RPCRequest, Line.InvalidRequest>], _ bytes: Int, isBatch: Bool) {
         unanswered += requests.count
         unansweredBytes += bytes
         server?.burden(bytes)
@@ -181,10 +181,10 @@ import Format
         server?.onRoom?(id)
     }
 
-    /// Not at once: whoever answers is in the middle of something, and must not be handed the next call.
+    /// Not at once: the method that answers is in the middle of something, and must not be handed the next call.
     func pumpSoon() {
         guard !isPumping, isDone || isStalled else { return }
-        DispatchQueue.main.async { [weak self] in MainActor.assumeIsolated { self?.pump() } }
+        MainQueue.async { [weak self] in self?.pump() }
     }
 
     private func closeIfOver() {

@@ -1,8 +1,8 @@
-import Glibc
+import System
 
 /// What goes wrong with the socket itself, at either end.
 package enum ControlError: Error, Sendable, Equatable {
-    /// Nobody listens at this path.
+    /// No daemon listens at this path.
     case noDaemon(path: String)
     /// The socket is there, but not for this user.
     case notPermitted(path: String)
@@ -13,7 +13,7 @@ package enum ControlError: Error, Sendable, Equatable {
     /// The other side hung up.
     case closed
     case timedOut
-    /// The other side does not speak our language.
+    /// The other side does not speak this protocol.
     case unintelligible(String)
     /// A system call failed: what was tried, on what, and `errno`.
     case system(operation: String, path: String, errno: Int32)
@@ -42,11 +42,7 @@ extension ControlError: CustomStringConvertible {
         case .timedOut: "the daemon did not answer in time"
         case .unintelligible(let words): "the daemon's answer is not understood: \(words)"
         case .system(let operation, let path, let errno):
-            "cannot \(operation) \(path): \(words(for: errno))"
+            "cannot \(operation) \(path): \(Errno(errno))"
         }
     }
-}
-
-private func words(for errno: Int32) -> String {
-    strerror(errno).map { String(cString: $0).lowercased() } ?? "error \(errno)"
 }

@@ -1,6 +1,4 @@
-import Glibc
-
-/// Who is at the other end of a connection, by the kernel's word: as it was when the client connected.
+/// The process at the other end of a connection, as the kernel saw it when the client connected.
 package struct Peer: Sendable, Equatable {
     package let uid: UInt32
     package let gid: UInt32
@@ -14,4 +12,17 @@ package struct Peer: Sendable, Equatable {
         self.pid = pid
         self.groups = groups
     }
+}
+
+/// Names one connection for as long as the server lives; never used again.
+package struct ConnectionID: Hashable, Sendable {
+    package let number: UInt64
+
+    package init(_ number: UInt64) {
+        self.number = number
+    }
+}
+
+extension ConnectionID: CustomStringConvertible {
+    package var description: String { "#\(number)" }
 }

@@ -1,6 +1,7 @@
 import CLinux
 import Dispatch
 import Glibc
+import System
 
 /// Many descriptors behind one Dispatch source on the main queue.
 ///
@@ -8,39 +9,39 @@ import Glibc
 /// and hung up in the same moment, so the last words of a client that writes and closes at once would be lost.
 @MainActor final class Poller {
     private let epoll: Descriptor
-    private let alarm: Alarm
-    private var watches: [UInt64: Watch] = [:]
+    private let source: EpollSource
+    private var watches: [UInt64: PolledDescriptor] = [:]
     private var lastToken: UInt64 = 0
 
     /// `path` is only for the words of the error.
     init(for path: String) throws(ControlError) {
         let number = culver_epoll_create()
         guard number >= 0 else { throw .system(operation: "watch", path: path, errno: errno) }
-        epoll = Descriptor(number)
-        alarm = Alarm(epoll)
-        alarm.ring = { @MainActor [weak self] in self?.take() }
+        epoll = Descriptor(owning: number)
+        source = EpollSource(epoll)
+        source.ring = { @MainActor [weak self] in self?.take() }
     }
 
-    func watch(_ descriptor: Descriptor) -> Watch {
+    func watch(_ descriptor: Descriptor) -> PolledDescriptor {
         lastToken += 1
-        let watch = Watch(descriptor, token: lastToken, poller: self)
+        let watch = PolledDescriptor(descriptor, token: lastToken, poller: self)
         watches[lastToken] = watch
         return watch
     }
 
-    func update(_ watch: Watch) {
+    func update(_ watch: PolledDescriptor) {
         guard watches[watch.token] != nil else { return }
         let number = watch.descriptor.number
         _ = culver_epoll_set(epoll.number, number, watch.isReading ? 1 : 0, watch.isWriting ? 1 : 0, watch.token)
     }
 
-    func forget(_ watch: Watch) {
+    func forget(_ watch: PolledDescriptor) {
         guard watches.removeValue(forKey: watch.token) != nil else { return }
         _ = culver_epoll_remove(epoll.number, watch.descriptor.number)
     }
 
     func end() {
-        alarm.end()
+        source.end()
         watches = [:]
     }
 
@@ -58,7 +59,7 @@ import Glibc
 }
 
 /// Rings on the main queue when something is ready, until `end()` or its owner's end.
-private final class Alarm {
+private final class EpollSource {
     var ring: (@MainActor () -> Void)?
     private let source: any DispatchSourceRead
 

@@ -16,7 +16,7 @@ package struct RPCError: Error, Sendable, Equatable {
         self.hint = hint
     }
 
-    /// One of our own: its code is -(32000 + exit code).
+    /// An error of culver: its code is -(32000 + exit code).
     package init(exit: ExitCode, reason: String, message: String, hint: String? = nil) {
         self.init(code: -(32000 + Int(exit.rawValue)), message: message, reason: reason, hint: hint)
     }
@@ -41,7 +41,7 @@ package struct RPCError: Error, Sendable, Equatable {
         RPCError(code: -32603, message: message, reason: "internal-error")
     }
 
-    /// The exit code inside `code`; `nil` for JSON-RPC's own errors and for numbers that are none of ours.
+    /// The exit code inside `code`; `nil` for JSON-RPC's own errors and for numbers that culver does not use.
     package var exit: ExitCode? {
         ExitCode.allCases.first { code == -(32000 + Int($0.rawValue)) }
     }
@@ -68,4 +68,22 @@ extension RPCError {
 
 extension RPCError: CustomStringConvertible {
     package var description: String { message }
+}
+
+/// How a command of the tool ends (culver(1)). The socket's own errors carry the same numbers.
+package enum ExitCode: Int32, Sendable, CaseIterable {
+    case usage = 64
+    case badData = 65
+    /// No such file or message.
+    case noInput = 66
+    /// An unknown name, contact or identity.
+    case unknownName = 67
+    case noDaemon = 69
+    case exists = 73
+    case io = 74
+    /// Timed out, outbox or disk full, locked.
+    case notNow = 75
+    case undelivered = 76
+    case notPermitted = 77
+    case configuration = 78
 }

@@ -1,6 +1,6 @@
-import Dispatch
 package import Format
 import Glibc
+import System
 
 /// The daemon's end of the socket (culver-protocol(7)): JSON-RPC 2.0, one object or batch per line. Knows no method;
 /// hands each call to `onCall` and carries the answers back.
@@ -13,13 +13,13 @@ import Glibc
     let limits: ControlLimits
     let onCall: @MainActor (Call) -> Void
     private let onClose: @MainActor (ConnectionID) -> Void
-    /// Where clients find us.
+    /// Where clients find the server.
     package let path: String
     private let socket: Descriptor
-    /// The socket file that is ours to take away; `nil` when somebody else made it.
+    /// The socket file, which this server takes away; `nil` when systemd made it.
     private let file: FileIdentity?
     let poller: Poller
-    private var arrivals: Watch?
+    private var arrivals: PolledDescriptor?
     private var connections: [ConnectionID: Connection] = [:]
     private var lastConnection: UInt64 = 0
     private var isClosed = false
@@ -29,8 +29,8 @@ import Glibc
 
     /// Listens from now on. Replaces the socket file of a dead daemon; refuses when a live one listens.
     ///
-    /// `group`: who `mode`'s group bits are about; the process's own when `nil`.
-    /// `onClose`: a connection is gone, whoever ended it; not called by `close()`.
+    /// `group`: the group that `mode`'s group bits are about; the process's own when `nil`.
+    /// `onClose`: a connection is gone, ended by either side; not called by `close()`.
     package init(
         path: String, mode: UInt32, group: UInt32? = nil, limits: ControlLimits = ControlLimits(),
         onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
@@ -45,8 +45,8 @@ import Glibc
         begin()
     }
 
-    /// Goes on with a socket that is listened on already, made by who started us (systemd). Its file is not ours: mode,
-    /// owner and end are not our business. The number is closed at our end.
+    /// Goes on with a socket that is listened on already, made by systemd. Mode, owner and end of its file are left to
+    /// systemd. The number is closed with the server.
     package init(
         inherited number: Int32, limits: ControlLimits = ControlLimits(),
         onCall: @escaping @MainActor (Call) -> Void, onClose: @escaping @MainActor (ConnectionID) -> Void
@@ -90,7 +90,8 @@ import Glibc
         connections[connection]?.close()
     }
 
-    /// Lets nobody in any more, and takes the socket file away, unless it is someone else's by now. Who is in stays.
+    /// Lets no client in any more, and takes the socket file away, unless another server made it anew. The clients that
+    /// are connected stay.
     package func stopListening() {
         guard let arrivals else { return }
         arrivals.end()
@@ -115,7 +116,7 @@ import Glibc
 
     // MARK: memory
 
-    /// Too much waits for answers: nobody is read from until it is less.
+    /// Too much waits for answers: no client is read from until it is less.
     var isBurdened: Bool { unansweredBytes >= limits.allUnansweredBytes }
 
     func burden(_ bytes: Int) {
@@ -133,7 +134,7 @@ import Glibc
 
     // MARK: arrivals
 
-    /// A handful at a time, so that a flood of clients leaves time for those who are in.
+    /// A handful at a time, so that a flood of clients leaves time for those that are connected.
     private func welcome() {
         for _ in 0..<32 {
             switch Socket.accept(socket) {
@@ -158,17 +159,15 @@ import Glibc
     }
 
     /// No descriptor is free: the client is let in with the spare one, told, and out again. Where not even that helps
-    /// we look away instead of turning round and round, until a client leaves or some time has passed. Both, because
-    /// Dispatch needs a descriptor of its own for its first timer.
+    /// the server looks away instead of turning round and round, until a client leaves or some time has passed: both,
+    /// because Dispatch needs a descriptor of its own for its first timer.
     private func turnAway() {
         spare = nil
         if case .client(let client) = Socket.accept(socket) {
             refuse(client)
         } else {
             arrivals?.isReading = false
-            DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(100)) { [weak self] in
-                MainActor.assumeIsolated { self?.arrivals?.isReading = true }
-            }
+            MainQueue.after(0.1) { [weak self] in self?.arrivals?.isReading = true }
         }
         spare = Socket.spare()
     }

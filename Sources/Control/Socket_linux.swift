@@ -1,9 +1,10 @@
 import CLinux
 import Glibc
+import System
 
 /// The system calls of a Unix stream socket, each told to the rest of the module as a Swift value.
 enum Socket {
-    enum Input {
+    enum ReadResult {
         case bytes(ArraySlice<UInt8>)
         /// Nothing now.
         case nothing
@@ -11,13 +12,13 @@ enum Socket {
         case end
     }
 
-    enum Output {
+    enum WriteResult {
         case written(Int)
         case full
         case broken
     }
 
-    enum Arrival {
+    enum AcceptResult {
         case client(Descriptor)
         case nobody
         /// No descriptor or memory left: `errno`.
@@ -47,7 +48,7 @@ enum Socket {
         return socket
     }
 
-    /// A listening socket that we were started with, and its path.
+    /// A listening socket that this process was started with, and its path.
     static func inherit(_ number: Int32) throws(ControlError) -> (socket: Descriptor, path: String) {
         let name = "descriptor \(number)"
         var address = sockaddr_un()
@@ -61,11 +62,11 @@ enum Socket {
         else {
             throw .badPath(path: name, why: "it is no listening Unix stream socket")
         }
-        guard fcntl(number, F_SETFD, FD_CLOEXEC) == 0, fcntl(number, F_SETFL, O_NONBLOCK) == 0 else {
+        guard Descriptor.closeOnExec(number), fcntl(number, F_SETFL, O_NONBLOCK) == 0 else {
             throw failed("listen on", name)
         }
         let path = withUnsafeBytes(of: &address.sun_path) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        return (Descriptor(number), path)
+        return (Descriptor(owning: number), path)
     }
 
     private static func option(_ name: Int32, of number: Int32) -> Int32? {
@@ -87,10 +88,10 @@ enum Socket {
         return socket
     }
 
-    static func accept(_ listener: Descriptor) -> Arrival {
+    static func accept(_ listener: Descriptor) -> AcceptResult {
         while true {
             let number = culver_accept(listener.number)
-            if number >= 0 { return .client(Descriptor(number)) }
+            if number >= 0 { return .client(Descriptor(owning: number)) }
             switch errno {
             case EINTR, ECONNABORTED: continue
             case EAGAIN: return .nobody
@@ -101,13 +102,12 @@ enum Socket {
 
     /// A descriptor that does nothing but keep a number free for a bad day.
     static func spare() -> Descriptor? {
-        let number = open("/dev/null", O_RDONLY | O_CLOEXEC)
-        return number < 0 ? nil : Descriptor(number)
+        try? Descriptor(following: "/dev/null", flags: O_RDONLY)
     }
 
     // MARK: bytes
 
-    static func read(_ socket: Descriptor, upTo count: Int) -> Input {
+    static func read(_ socket: Descriptor, upTo count: Int) -> ReadResult {
         var failure: Int32 = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { room, filled in
             let got = recv(socket.number, room.baseAddress, count, 0)
@@ -119,7 +119,7 @@ enum Socket {
     }
 
     /// Never raises SIGPIPE. Waits only where the socket itself blocks.
-    static func write(_ socket: Descriptor, _ bytes: ArraySlice<UInt8>) -> Output {
+    static func write(_ socket: Descriptor, _ bytes: ArraySlice<UInt8>) -> WriteResult {
         while true {
             let count = bytes.withUnsafeBytes { send(socket.number, $0.baseAddress, $0.count, noSignal) }
             if count >= 0 { return .written(count) }
@@ -147,7 +147,7 @@ enum Socket {
         return Peer(uid: found.uid, gid: found.gid, pid: found.pid, groups: groups(of: socket))
     }
 
-    /// Device and inode of the socket file, to know one's own again; `nil` when there is none.
+    /// Device and inode of the socket file, by which the server knows its own again; `nil` when there is none.
     static func identity(of path: String) -> FileIdentity? {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
@@ -199,7 +199,7 @@ enum Socket {
         guard !path.isEmpty, !path.utf8.contains(0) else { throw .badPath(path: path, why: "it names no file") }
         let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw failed("make a socket for", path) }
-        return Descriptor(number)
+        return Descriptor(owning: number)
     }
 
     private static func withAddress(_ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
@@ -215,4 +215,10 @@ enum Socket {
     private static func failed(_ operation: String, _ path: String) -> ControlError {
         .system(operation: operation, path: path, errno: errno)
     }
+}
+
+/// Which file it is, whatever its name.
+struct FileIdentity: Equatable, Sendable {
+    let device: UInt64
+    let inode: UInt64
 }

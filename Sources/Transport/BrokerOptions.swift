@@ -1,6 +1,6 @@
 /// How to reach one broker and how to behave there.
 package struct BrokerOptions: Sendable {
-    /// What people call it: `default`, `lan`.
+    /// The section of the configuration: `default`, `lan`.
     package var name: String
     package var address: BrokerAddress
     package var clientID: String
@@ -9,13 +9,13 @@ package struct BrokerOptions: Sendable {
     package var password: [UInt8]?
     /// Certificates that may vouch for the broker (PEM). Absent: those of the system in `/etc/ssl/certs`.
     package var caFile: String?
-    /// Our own certificate and its key (PEM, not encrypted): both or neither.
+    /// The link's own certificate and its key (PEM, not encrypted): both or neither.
     package var certFile: String?
     package var keyFile: String?
     /// Seconds, 5 to 65535.
     package var keepAlive: Int
     package var will: Will?
-    /// Seconds that the broker keeps our session after the link has ended (MQTT 5).
+    /// Seconds that the broker keeps the session after the link has ended (MQTT 5).
     package var sessionExpiry: UInt32
     /// Bytes. Announced in MQTT 5; a longer message that arrives all the same is dropped and counted.
     package var maximumPacket: UInt32

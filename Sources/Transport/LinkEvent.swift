@@ -2,11 +2,11 @@
 package enum LinkEvent: Sendable, Equatable {
     /// An attempt begins.
     case connecting
-    /// The broker accepted us. Subscriptions and retained topics are now to be renewed; nothing is in flight.
+    /// The broker accepted the link. Subscriptions and retained topics are now to be renewed; nothing is in flight.
     case connected(version: MQTTVersion, sessionPresent: Bool)
     /// An attempt did not end in a connection; the next begins in `retryIn` seconds.
     case failed(reason: String, retryIn: Double)
-    /// The broker says that another client took our client id; `.disconnected` follows.
+    /// The broker says that another client took the client id of this link; `.disconnected` follows.
     case takenOver
     /// A connection ended; whatever was unacknowledged stays so. The next attempt begins in `retryIn` seconds.
     case disconnected(reason: String, retryIn: Double)
@@ -19,4 +19,28 @@ package enum LinkEvent: Sendable, Equatable {
     case roomAgain
     /// The end of `stop`: nothing comes after it.
     case stopped
+}
+
+/// What the broker made of a publication.
+package enum PublishOutcome: Sendable, Equatable {
+    /// Taken. In MQTT 3.1.1 it proves nothing, not even permission.
+    case accepted
+    /// Taken, and no client is subscribed (MQTT 5, PUBACK 0x10). A broker need not say so.
+    case nobody
+    /// Not taken (PUBACK 0x80 and up).
+    case refused(code: UInt8, reason: String)
+}
+
+/// A topic that may not be subscribed to, and why.
+package struct SubscriptionRefusal: Sendable, Equatable {
+    package let topic: String
+    /// The broker's reason code, 0x80 and up. A topic that is no valid filter, never asked for, has 0x8F.
+    package let code: UInt8
+    package let reason: String
+
+    package init(topic: String, code: UInt8, reason: String) {
+        self.topic = topic
+        self.code = code
+        self.reason = reason
+    }
 }

@@ -13,5 +13,20 @@ package struct MQTTPublication: Sendable, Equatable {
     }
 }
 
-/// What the broker publishes for us when the link breaks (one per connection).
+/// The message that the broker publishes when the link breaks: one for each connection.
 package typealias Will = MQTTPublication
+
+/// The two versions of MQTT that a link speaks.
+package enum MQTTVersion: Sendable, Equatable, CustomStringConvertible {
+    case v311
+    case v5
+
+    package var description: String { "MQTT \(number)" }
+
+    package var number: String {
+        switch self {
+        case .v311: "3.1.1"
+        case .v5: "5"
+        }
+    }
+}

@@ -1,5 +1,6 @@
 import Format
 import Glibc
+import System
 
 @testable import Control
 

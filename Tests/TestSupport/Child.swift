@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// A program that a test started. It is ended by its process id, at the latest when the value is released.
 package final class Child: @unchecked Sendable {
@@ -26,7 +27,7 @@ package final class Child: @unchecked Sendable {
         defer { words.forEach { free($0) } }
         var pid: pid_t = 0
         let code = posix_spawn(&pid, program, &actions, &attributes, &words, environ)
-        guard code == 0 else { throw TestFailure("cannot start \(program): \(String(cString: strerror(code)))") }
+        guard code == 0 else { throw TestFailure("cannot start \(program): \(Errno(code))") }
         self.pid = pid
     }
 

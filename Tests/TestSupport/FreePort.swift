@@ -1,9 +1,10 @@
 import Glibc
+import System
 
 /// A TCP port on 127.0.0.1 that nobody listens on: the kernel chose it a moment ago.
 package func freePort() throws -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { throw TestFailure("no socket: \(String(cString: strerror(errno)))") }
+    guard descriptor >= 0 else { throw TestFailure("no socket: \(Errno.last)") }
     defer { close(descriptor) }
     return try bindToLoopback(descriptor, port: 0)
 }
@@ -20,7 +21,7 @@ package func bindToLoopback(_ descriptor: Int32, port: UInt16) throws -> UInt16 
             bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1
         }
     }
-    guard code == 0 else { throw TestFailure("cannot bind: \(String(cString: strerror(errno)))") }
+    guard code == 0 else { throw TestFailure("cannot bind: \(Errno.last)") }
     return UInt16(bigEndian: address.sin_port)
 }
 

@@ -1,4 +1,5 @@
 import Glibc
+import System
 import TestSupport
 import Testing
 
@@ -52,8 +53,8 @@ extension Links {
             try await alice.subscribed(to: "x")
             #expect(try await alice.publish("x", "old but good") == .accepted)
             // Remembered: the next connection begins with 3.1.1.
-            alice.link.abandon()
-            alice.link.dial()
+            alice.mosquitto.abandon()
+            alice.mosquitto.dial()
             try await alice.until("connected again") { $0.connections.count == 2 }
             #expect(levels.values == [5, 4, 4])
             try await alice.stop()
@@ -75,8 +76,8 @@ extension Links {
             try await alice.until("time has passed") { witness in
                 guard witness.connections.last?.version != .v5 else { return true }
                 if witness.link.isConnected {
-                    witness.link.abandon()
-                    witness.link.dial()
+                    witness.mosquitto.abandon()
+                    witness.mosquitto.dial()
                 }
                 return false
             }
@@ -113,7 +114,7 @@ extension Links {
             let alice = Witness(try BrokerOptions("mqtt://127.0.0.1:\(port)", "a"))
             try await alice.until("three failures") { $0.failures.count >= 3 }
             #expect(alice.failures[0] == "cannot reach mqtt://127.0.0.1:\(port): connection refused")
-            #expect(alice.link.dialect.version(at: elapsed()) == .v5)
+            #expect(alice.mosquitto.negotiation.version(at: KernelClock.boottime.now) == .v5)
             try await alice.stop()
             let path = Witness(try BrokerOptions("unix:///nowhere/at/all", "a"))
             try await path.until("a failure") { !$0.failures.isEmpty }

@@ -1,3 +1,4 @@
+import System
 import TestSupport
 import Testing
 
@@ -25,7 +26,7 @@ extension Links {
             let alice = Witness(options, timing: timing)
             try await alice.until("two failures") { $0.failures.count >= 2 }
             #expect(alice.connections.isEmpty)
-            #expect(alice.link.dialect.version(at: elapsed()) == .v5)
+            #expect(alice.mosquitto.negotiation.version(at: KernelClock.boottime.now) == .v5)
             try await alice.stop()
             return alice.failures[0]
         }

@@ -7,14 +7,25 @@ final class Witness {
     private(set) var events: [LinkEvent] = []
     /// Called with every event, after it was noted.
     var reaction: (@MainActor (LinkEvent) -> Void)?
-    private(set) var link: Link!
+    private(set) var link: (any Link)!
 
-    init(_ options: BrokerOptions, timing: LinkTiming = .quick) {
-        link = Link(options, timing: timing) { [weak self] event in
+    /// Of any link, made by `make` and started.
+    init(of make: (@escaping @MainActor (LinkEvent) -> Void) throws -> any Link) rethrows {
+        link = try make { [weak self] event in
             self?.events.append(event)
             self?.reaction?(event)
         }
         link.start()
+    }
+
+    convenience init(_ options: BrokerOptions, timing: LinkTiming = .quick) {
+        self.init { MosquittoLink(options, timing: timing, on: $0) }
+    }
+
+    /// For a look inside.
+    var mosquitto: MosquittoLink {
+        guard let link = link as? MosquittoLink else { preconditionFailure("the link is another") }
+        return link
     }
 
     var messages: [(topic: String, text: String, retained: Bool)] {

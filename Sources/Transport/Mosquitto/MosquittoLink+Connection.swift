@@ -1,20 +1,22 @@
+import System
+
 // One connection, from the dialled socket to its end. Whatever libmosquitto calls back about is dealt with after it has
 // returned (`settle`), so the owner may do anything from inside an event.
 
-extension Link {
-    func read(from connection: Connection) {
+extension MosquittoLink {
+    func read(from connection: MosquittoConnection) {
         guard connection === current else { return }
         if case .lingering = connection.end {
-            if connection.wire.discard() { end(connection, because: "stopped") }
+            if connection.watcher.discard() { end(connection, because: "stopped") }
             return
         }
         guard reads || connection.since == nil else { return }
         let fault = connection.handle.read()
-        connection.wire.acknowledge()
+        connection.watcher.acknowledge()
         settle(connection, fault)
     }
 
-    func write(to connection: Connection) {
+    func write(to connection: MosquittoConnection) {
         guard connection === current else { return }
         settle(connection, connection.handle.write())
     }
@@ -22,36 +24,36 @@ extension Link {
     /// After every call into libmosquitto.
     ///
     /// - Parameter fault: why the connection is over, if that is what the call said.
-    func settle(_ connection: Connection, _ fault: String?) {
-        for happening in connection.handle.diary.take() {
-            deliver(happening, from: connection, wasFault: fault != nil)
+    func settle(_ connection: MosquittoConnection, _ fault: String?) {
+        for event in connection.handle.callbacks.take() {
+            deliver(event, from: connection, wasFault: fault != nil)
             guard connection === current else { return }
         }
         if let fault { return end(connection, because: fault) }
-        if case .lingering = connection.end { return connection.wire.isWriting = false }
+        if case .lingering = connection.end { return connection.watcher.isWriting = false }
         guard connection.handle.socket >= 0 else {
             return end(connection, because: connection.farewell ?? "the broker ended the connection")
         }
         if connection.since == nil {
             if !connection.isSecured { connection.isSecured = connection.handle.isSecured }
             // libmosquitto takes the end of the line in the TLS handshake for "not yet".
-            if connection.wire.isAtEnd { return end(connection, because: "the broker ended the connection") }
+            if connection.watcher.isAtEnd { return end(connection, because: "the broker ended the connection") }
         }
-        connection.wire.isWriting = connection.handle.wantsToWrite
+        connection.watcher.isWriting = connection.handle.wantsToWrite
     }
 
-    /// The end of a connection, whoever ended it.
-    func end(_ connection: Connection, because reason: String) {
+    /// The end of a connection, from either side.
+    func end(_ connection: MosquittoConnection, because reason: String) {
         guard connection === current else { return }
         let (handle, since) = (connection.handle, connection.since)
         hangUp(connection)
         guard isWanted else { return tellStopped() }
-        if let since { return retry(after: elapsed() - since, reason) }
+        if let since { return retry(after: KernelClock.boottime.now - since, reason) }
         guard connection.isSecured else {
             return retry(after: nil, handle.fault?.isMereEnd ?? true ? "\(reason) in the TLS handshake" : reason)
         }
         guard handle.fault?.isMereEnd ?? true else { return retry(after: nil, reason) }
-        dialect.unanswered(handle.version)
+        negotiation.unanswered(handle.version)
         let doubt = options.address.isEncrypted ? Handle.certificateDoubt : ""
         retry(after: nil, "\(reason) before it answered \(handle.version)\(doubt)")
     }
@@ -60,7 +62,7 @@ extension Link {
     func abandon() {
         switch phase {
         case .open(let connection): hangUp(connection)
-        case .waiting(let alarm): alarm.cancel()
+        case .waiting(let timer): timer.cancel()
         case .idle, .held, .dialling: break
         }
         phase = .idle
@@ -68,28 +70,28 @@ extension Link {
     }
 
     /// The next step of a clean end: DISCONNECT, once the last words are acknowledged.
-    func proceed(with connection: Connection) {
+    func proceed(with connection: MosquittoConnection) {
         guard connection === current, case .lastWords(let waiting) = connection.end else { return }
-        guard waiting.isEmpty else { return connection.wire.isWriting = connection.handle.wantsToWrite }
+        guard waiting.isEmpty else { return connection.watcher.isWriting = connection.handle.wantsToWrite }
         connection.end = .disconnecting
         settle(connection, connection.handle.disconnect())
     }
 
-    private func hangUp(_ connection: Connection) {
-        connection.alarm?.cancel()
-        connection.wire.cut()
-        droppedBefore += connection.handle.diary.dropped
+    private func hangUp(_ connection: MosquittoConnection) {
+        connection.timer?.cancel()
+        connection.watcher.cut()
+        droppedBefore += connection.handle.callbacks.dropped
         phase = .idle
     }
 
     private func tellStopped() {
-        guard isEnding else { return }
-        isEnding = false
+        guard wish == .end else { return }
+        wish = .rest
         tell(.stopped)
     }
 
-    private func deliver(_ happening: CallbackEvent, from connection: Connection, wasFault: Bool) {
-        switch happening {
+    private func deliver(_ event: CallbackEvent, from connection: MosquittoConnection, wasFault: Bool) {
+        switch event {
         case .answered(let code, let greeting): answered(code, greeting, connection)
         case .message(let topic, let payload, let retained):
             tell(.message(topic: topic, payload: payload, retained: retained))
@@ -99,34 +101,35 @@ extension Link {
         }
     }
 
-    private func answered(_ code: UInt8, _ greeting: Greeting, _ connection: Connection) {
+    private func answered(_ code: UInt8, _ greeting: Greeting, _ connection: MosquittoConnection) {
         let version = connection.handle.version
         guard connection.since == nil else { return end(connection, because: "the broker answered CONNECT twice") }
         guard code == 0 else { return refused(code, connection) }
-        let now = elapsed()
-        dialect.answered(version, at: now)
+        let now = KernelClock.boottime.now
+        negotiation.answered(version, at: now)
         startsClean = false
         connection.since = now
         connection.greeting = greeting
-        connection.wire.isReading = reads
+        connection.window = PublicationWindow(receiveMaximum: greeting.receiveMaximum)
+        connection.watcher.isReading = reads
         let keepAlive = greeting.keepAlive.map(Int.init) ?? options.keepAlive
-        connection.alarm?.cancel()
-        connection.alarm = Alarm(every: Double(min(max(keepAlive / 4, 1), 15))) {
+        connection.timer?.cancel()
+        connection.timer = MainQueueTimer(every: Double(min(max(keepAlive / 4, 1), 15))) {
             self.settle(connection, connection.handle.keepAlive())
         }
         tell(.connected(version: version, sessionPresent: greeting.sessionPresent))
     }
 
     /// A CONNACK that says no. libmosquitto shows a 3.1.1 broker's "unacceptable protocol version" as 0x84, too.
-    private func refused(_ code: UInt8, _ connection: Connection) {
+    private func refused(_ code: UInt8, _ connection: MosquittoConnection) {
         let version = connection.handle.version
         let isAboutVersion = code == (version == .v5 ? 0x84 : 1)
         if isAboutVersion {
-            dialect.refused(version, at: elapsed())
+            negotiation.refused(version, at: KernelClock.boottime.now)
         } else if version == .v5, code < 0x80 {
-            dialect.unanswered(version)
+            negotiation.unanswered(version)
         } else {
-            dialect.answered(version, at: elapsed())
+            negotiation.answered(version, at: KernelClock.boottime.now)
         }
         let reason = version == .v5 && code >= 0x80 ? words(reason: code) : words(connack: code)
         hangUp(connection)
@@ -134,12 +137,12 @@ extension Link {
         retry(after: nil, isAboutVersion ? "the broker does not speak \(version)" : "the broker refuses us: \(reason)")
     }
 
-    private func acknowledged(_ token: Int32, _ code: UInt8, _ connection: Connection) {
+    private func acknowledged(_ token: Int32, _ code: UInt8, _ connection: MosquittoConnection) {
         if case .lastWords(var waiting) = connection.end, waiting.remove(token) != nil {
             connection.end = .lastWords(waiting)
             return later { $0.proceed(with: connection) }
         }
-        guard connection.unacknowledged.remove(token) != nil else { return }
+        guard connection.window.acknowledge(token) else { return }
         let outcome: PublishOutcome =
             switch code {
             case 0x10: .nobody
@@ -147,12 +150,11 @@ extension Link {
             default: .accepted
             }
         tell(.acknowledged(token: token, outcome))
-        guard connection === current, connection.isFull, room > 0 else { return }
-        connection.isFull = false
+        guard connection === current, room > 0, connection.window.hasRoomAgain() else { return }
         tell(.roomAgain)
     }
 
-    private func subscribed(_ token: Int32, _ codes: [UInt8], _ connection: Connection) {
+    private func subscribed(_ token: Int32, _ codes: [UInt8], _ connection: MosquittoConnection) {
         guard let topics = connection.asked.removeValue(forKey: token) else { return }
         var granted: [String] = []
         var refused: [SubscriptionRefusal] = []
@@ -167,11 +169,11 @@ extension Link {
         tell(.subscribed(granted: granted, refused: refused))
     }
 
-    /// The connection ended without a fault: by our DISCONNECT, or by one of the broker's with a reason code.
-    private func over(_ code: Int32, _ connection: Connection) {
+    /// The connection ended without a fault: by the link's DISCONNECT, or by one of the broker's with a reason code.
+    private func over(_ code: Int32, _ connection: MosquittoConnection) {
         if case .disconnecting = connection.end {
             connection.end = .lingering
-            return connection.wire.finishWriting()
+            return connection.watcher.finishWriting()
         }
         connection.farewell = "the broker ended the connection: \(words(reason: UInt8(clamping: code)))"
         if code == 0x8e { tell(.takenOver) }

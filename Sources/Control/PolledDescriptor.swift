@@ -1,5 +1,7 @@
+import System
+
 /// One descriptor under the eyes of a `Poller`, watched for what it says until `end()`.
-@MainActor final class Watch {
+@MainActor final class PolledDescriptor {
     var act: (@MainActor (Ready) -> Void)?
     var isReading = false { didSet { if isReading != oldValue { poller?.update(self) } } }
     var isWriting = false { didSet { if isWriting != oldValue { poller?.update(self) } } }
@@ -19,4 +21,12 @@
         poller?.forget(self)
         poller = nil
     }
+}
+
+/// What a watched descriptor is ready for.
+struct Ready {
+    var isReadable: Bool
+    var isWritable: Bool
+    /// Both directions are shut, or the descriptor is in error; told whatever it is watched for.
+    var isGone: Bool
 }

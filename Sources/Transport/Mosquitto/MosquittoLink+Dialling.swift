@@ -1,7 +1,6 @@
-import Dispatch
-import Glibc
+import System
 
-extension Link {
+extension MosquittoLink {
     func dial() {
         guard isWanted else { return }
         switch phase {
@@ -14,10 +13,11 @@ extension Link {
         tell(.connecting)
         guard isWanted, life == self.life else { return }
         do {
-            let handle = try Handle(options, version: dialect.version(at: elapsed()), startsClean: startsClean)
+            let handle = try Handle(
+                options, version: negotiation.version(at: KernelClock.boottime.now), startsClean: startsClean)
             pool.async {
                 let fault = handle.dial()
-                DispatchQueue.main.async { MainActor.assumeIsolated { self.dialled(handle, fault, in: life) } }
+                MainQueue.async { self.dialled(handle, fault, in: life) }
             }
         } catch {
             retry(after: nil, "\(error)")
@@ -28,23 +28,26 @@ extension Link {
         guard isWanted, life == self.life, case .dialling = phase else { return }
         if let fault { return retry(after: nil, fault) }
         let isNetwork = if case .network = options.address.place { true } else { false }
-        guard
-            let wire = SocketWatcher(
+        let watcher: SocketWatcher
+        do throws(Errno) {
+            watcher = try SocketWatcher(
                 watching: handle.socket, isNetwork: isNetwork,
                 readable: { if let connection = self.current { self.read(from: connection) } },
                 writable: { if let connection = self.current { self.write(to: connection) } })
-        else { return retry(after: nil, "cannot watch the socket: \(words(errno: errno))") }
-        let connection = Connection(handle, wire)
+        } catch {
+            return retry(after: nil, "cannot watch the socket: \(error)")
+        }
+        let connection = MosquittoConnection(handle, watcher)
         phase = .open(connection)
         let limit = timing.answerWithin
-        connection.alarm = Alarm(after: limit) { self.end(connection, because: "no answer within \(limit) s") }
+        connection.timer = MainQueueTimer(after: limit) { self.end(connection, because: "no answer within \(limit) s") }
         settle(connection, nil)
     }
 
     /// - Parameter lasted: seconds that the connection lasted that ended; `nil` if there was none.
     func retry(after lasted: Double?, _ reason: String) {
         let wait = backoff.wait(after: lasted)
-        phase = .waiting(Alarm(after: wait) { self.dial() })
+        phase = .waiting(MainQueueTimer(after: wait) { self.dial() })
         tell(lasted == nil ? .failed(reason: reason, retryIn: wait) : .disconnected(reason: reason, retryIn: wait))
     }
 }

@@ -5,7 +5,7 @@ import Format
 /// It outlives the handle that writes into it and is used by one thread at a time: by the pool while the handle dials,
 /// by the main queue before and after.
 final class CallbackQueue {
-    private var happenings: [CallbackEvent] = []
+    private var events: [CallbackEvent] = []
     /// What OpenSSL complained about, the first, hence the cause, first.
     private(set) var faults: [String] = []
     /// What libmosquitto itself complained about.
@@ -17,10 +17,10 @@ final class CallbackQueue {
     let maximumPacket: Int
 
     init(maximumPacket: UInt32) {
-        self.maximumPacket = Int(maximumPacket)
+        self.maximumPacket = Int(clamping: maximumPacket)
     }
 
-    func note(_ happening: CallbackEvent) { happenings.append(happening) }
+    func note(_ event: CallbackEvent) { events.append(event) }
 
     func drop() { dropped += 1 }
 
@@ -34,7 +34,26 @@ final class CallbackQueue {
     }
 
     func take() -> [CallbackEvent] {
-        defer { happenings.removeAll(keepingCapacity: true) }
-        return happenings
+        defer { events.removeAll(keepingCapacity: true) }
+        return events
     }
+}
+
+/// What libmosquitto told in a callback, kept until it has returned from the call in which it happened.
+enum CallbackEvent {
+    /// CONNACK. `code` is the broker's; libmosquitto shows every refusal of the version as 0x84.
+    case answered(code: UInt8, Greeting)
+    case message(topic: String, payload: [UInt8], retained: Bool)
+    case acknowledged(token: Int32, code: UInt8)
+    case subscribed(token: Int32, codes: [UInt8])
+    /// The connection is over: a reason code of MQTT 5 if the broker sent DISCONNECT, or libmosquitto's own.
+    case over(code: Int32)
+}
+
+/// What a CONNACK says besides yes or no.
+struct Greeting {
+    var sessionPresent = false
+    var keepAlive: UInt16?
+    var receiveMaximum: UInt16?
+    var keepsRetained = true
 }

@@ -11,13 +11,13 @@ struct TLSFault {
     /// The broker just went away: no alert, no complaint. Over an established TLS that says nothing about TLS.
     let isMereEnd: Bool
 
-    init?(_ diary: CallbackQueue, host: BrokerAddress, ssl: UnsafeMutableRawPointer?) {
-        if diary.isWrongName, case .network(let name, _) = host.place {
+    init?(_ callbacks: CallbackQueue, host: BrokerAddress, ssl: UnsafeMutableRawPointer?) {
+        if callbacks.isWrongName, case .network(let name, _) = host.place {
             words = "the broker's certificate is not for \(name)"
             isMereEnd = false
             return
         }
-        guard let fault = diary.faults.first ?? diary.complaint else { return nil }
+        guard let fault = callbacks.faults.first ?? callbacks.complaint else { return nil }
         isMereEnd = fault.utf8.has("unexpected eof")
         let cause = fault.utf8.has("certificate verify failed") ? Self.distrust(ssl) : nil
         words =

@@ -1,5 +1,6 @@
 import CMosquitto
 import Glibc
+import System
 
 /// Once per process. libmosquitto writes to its sockets without `MSG_NOSIGNAL`.
 private let library: Int32 = {
@@ -14,21 +15,21 @@ private let library: Int32 = {
 /// before and after.
 final class Handle: @unchecked Sendable {
     let version: MQTTVersion
-    let diary: CallbackQueue
+    let callbacks: CallbackQueue
     private let mosquitto: OpaquePointer
     private let options: BrokerOptions
 
     /// - Throws: `.refused` when an option is impossible or a file cannot be read.
     init(_ options: BrokerOptions, version: MQTTVersion, startsClean: Bool) throws(TransportError) {
         guard library == MOSQ_ERR_SUCCESS.rawValue else { throw .refused("libmosquitto does not start") }
-        diary = CallbackQueue(maximumPacket: options.maximumPacket)
+        callbacks = CallbackQueue(maximumPacket: options.maximumPacket)
         guard let mosquitto = mosquitto_new(options.clientID, startsClean, nil) else {
-            throw .refused("\(options.clientID) is no client id: \(words(errno: errno))")
+            throw .refused("\(options.clientID) is no client id: \(Errno.last)")
         }
         self.mosquitto = mosquitto
         self.version = version
         self.options = options
-        diary.follow(mosquitto)
+        callbacks.follow(mosquitto)
         try configure()
     }
 
@@ -65,7 +66,7 @@ final class Handle: @unchecked Sendable {
         }
         let cause = errno
         guard code != MOSQ_ERR_SUCCESS.rawValue else {
-            _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+            Descriptor.closeOnExec(socket)
             return nil
         }
         let isAfterHandshake = options.address.isEncrypted && cause == EPROTO && fault == nil
@@ -160,7 +161,7 @@ final class Handle: @unchecked Sendable {
     /// Why TLS failed, if it did.
     var fault: TLSFault? {
         guard options.address.isEncrypted else { return nil }
-        return TLSFault(diary, host: options.address, ssl: mosquitto_ssl_get(mosquitto))
+        return TLSFault(callbacks, host: options.address, ssl: mosquitto_ssl_get(mosquitto))
     }
 
     private func attempt(_ call: () -> Int32) -> String? {
@@ -175,7 +176,7 @@ final class Handle: @unchecked Sendable {
         return switch mosq_err_t(code) {
         // What libmosquitto makes of OpenSSL's having nothing to say.
         case MOSQ_ERR_ERRNO where cause == EPROTO && options.address.isEncrypted: "the broker ended the connection"
-        case MOSQ_ERR_ERRNO where cause != 0: words(errno: cause)
+        case MOSQ_ERR_ERRNO where cause != 0: Errno(cause).words
         // The line ended in the middle of a packet.
         case MOSQ_ERR_ERRNO: "the broker ended the connection"
         case MOSQ_ERR_EAI: words(resolver: cause)
@@ -232,13 +233,13 @@ extension Handle {
         try check(code, "the will for \(will.topic)")
     }
 
-    /// The host's name is verified unless one asks otherwise, and nobody does. `tlsv1.2` means "or newer".
+    /// The host's name is verified: it is libmosquitto's default, and no option changes it. `tlsv1.2` means "or newer".
     private func setTLS() throws(TransportError) {
         guard (options.certFile == nil) == (options.keyFile == nil) else {
             throw .refused("a client certificate needs its key file, and the other way round")
         }
         for path in [options.caFile, options.certFile, options.keyFile].compactMap({ $0 }) {
-            guard access(path, R_OK) == 0 else { throw .refused("cannot read \(path): \(words(errno: errno))") }
+            guard access(path, R_OK) == 0 else { throw .refused("cannot read \(path): \(Errno.last)") }
         }
         // A directory is searched by hash; the bundle in one file would cost two megabytes.
         let directory = options.caFile == nil ? "/etc/ssl/certs" : nil

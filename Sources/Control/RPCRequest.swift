@@ -1,7 +1,7 @@
 import Format
 
 /// One request of a line, as JSON-RPC 2.0 section 4 has it.
-struct Request {
+struct RPCRequest {
     var method: String
     var params: JSONObject
     /// What the reply repeats; `nil` for a notification, which gets none.
@@ -10,13 +10,13 @@ struct Request {
 
 /// What a line holds.
 enum Line {
-    case single(Result<Request, Refusal>)
-    case batch([Result<Request, Refusal>])
+    case single(Result<RPCRequest, InvalidRequest>)
+    case batch([Result<RPCRequest, InvalidRequest>])
     /// White space.
     case blank
 
     /// A request that is answered without asking anybody. No `id`: not even an error is wanted.
-    struct Refusal: Error {
+    struct InvalidRequest: Error {
         var error: RPCError
         var id: JSON?
     }
@@ -31,7 +31,7 @@ extension Line {
         do {
             switch try JSON(parsing: bytes, limits: limits.json) {
             case .array(let entries): self = Line.batch(of: entries, limits)
-            case let value: self = .single(Request.read(value))
+            case let value: self = .single(RPCRequest.read(value))
             }
         } catch {
             self = .refused(.parseError(error.description))
@@ -44,38 +44,39 @@ extension Line {
             let words = "a batch has at most \(limits.unanswered) calls"
             return refused(.invalidRequest(words, reason: "batch-too-large"))
         }
-        return .batch(entries.map(Request.read))
+        return .batch(entries.map(RPCRequest.read))
     }
 
     private static func refused(_ error: RPCError) -> Line {
-        .single(.failure(Refusal(error: error, id: .null)))
+        .single(.failure(InvalidRequest(error: error, id: .null)))
     }
 }
 
-extension Request {
-    static func read(_ value: JSON) -> Result<Request, Line.Refusal> {
+extension RPCRequest {
+    static func read(_ value: JSON) -> Result<RPCRequest, Line.InvalidRequest> {
         guard let object = value.object else {
-            return .failure(Line.Refusal(error: .invalidRequest("a request is an object"), id: .null))
+            return .failure(Line.InvalidRequest(error: .invalidRequest("a request is an object"), id: .null))
         }
         let id = object["id"]
         switch id {
         case nil, .null, .string, .integer, .number: break
-        default: return .failure(Line.Refusal(error: .invalidRequest("id is a string or a number"), id: .null))
+        default: return .failure(Line.InvalidRequest(error: .invalidRequest("id is a string or a number"), id: .null))
         }
         guard object["jsonrpc"]?.string == "2.0" else {
-            return .failure(Line.Refusal(error: .invalidRequest("jsonrpc is not \"2.0\""), id: id ?? .null))
+            return .failure(Line.InvalidRequest(error: .invalidRequest("jsonrpc is not \"2.0\""), id: id ?? .null))
         }
         guard let method = object["method"]?.string else {
-            return .failure(Line.Refusal(error: .invalidRequest("method is missing or no string"), id: id ?? .null))
+            return .failure(
+                Line.InvalidRequest(error: .invalidRequest("method is missing or no string"), id: id ?? .null))
         }
         switch object["params"] {
-        case nil: return .success(Request(method: method, params: JSONObject(), id: id))
-        case .object(let params): return .success(Request(method: method, params: params, id: id))
+        case nil: return .success(RPCRequest(method: method, params: JSONObject(), id: id))
+        case .object(let params): return .success(RPCRequest(method: method, params: params, id: id))
         case .array:
             let error = RPCError.invalidParams("parameters are given by name", reason: "params-by-name")
-            return .failure(Line.Refusal(error: error, id: id))
+            return .failure(Line.InvalidRequest(error: error, id: id))
         default:
-            return .failure(Line.Refusal(error: .invalidRequest("params is no object"), id: id ?? .null))
+            return .failure(Line.InvalidRequest(error: .invalidRequest("params is no object"), id: id ?? .null))
         }
     }
 }

@@ -19,8 +19,6 @@ func words(connack code: UInt8) -> String {
     }
 }
 
-func words(errno code: Int32) -> String { plain(strerror(code)) }
-
 func words(resolver code: Int32) -> String { plain(gai_strerror(code)) }
 
 private func plain(_ text: UnsafePointer<CChar>?) -> String {

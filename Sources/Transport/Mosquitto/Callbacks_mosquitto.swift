@@ -1,9 +1,9 @@
 import CMosquitto
 import Glibc
 
-// What libmosquitto calls. Plain functions that know no actor: they only write into the diary, whatever thread it is.
+// What libmosquitto calls. Plain functions that know no actor: they only write into the queue, from whatever thread.
 
-/// libmosquitto decides by `errno` whether to go on reading, and would otherwise find what our own calls left there.
+/// libmosquitto decides by `errno` whether to go on reading, and would otherwise find what calls of this module left.
 private func write(_ object: UnsafeMutableRawPointer?, _ entry: (CallbackQueue) -> Void) {
     guard let object else { return }
     entry(Unmanaged<CallbackQueue>.fromOpaque(object).takeUnretainedValue())
@@ -26,16 +26,16 @@ private func greeting(_ flags: Int32, _ properties: OpaquePointer?) -> Greeting 
     return greeting
 }
 
-private func record(_ message: mosquitto_message, in diary: CallbackQueue) {
-    guard let name = message.topic, let topic = String(validatingCString: name) else { return diary.drop() }
+private func record(_ message: mosquitto_message, in callbacks: CallbackQueue) {
+    guard let name = message.topic, let topic = String(validatingCString: name) else { return callbacks.drop() }
     let count = Int(message.payloadlen)
-    guard count <= diary.maximumPacket else { return diary.drop() }
+    guard count <= callbacks.maximumPacket else { return callbacks.drop() }
     let payload = [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count))
-    diary.note(.message(topic: topic, payload: payload, retained: message.retain))
+    callbacks.note(.message(topic: topic, payload: payload, retained: message.retain))
 }
 
 extension CallbackQueue {
-    /// Has libmosquitto write here from now on. The diary must outlive the handle.
+    /// Has libmosquitto write here from now on. The queue must outlive the handle.
     func follow(_ mosquitto: OpaquePointer) {
         mosquitto_user_data_set(mosquitto, Unmanaged.passUnretained(self).toOpaque())
         mosquitto_connect_v5_callback_set(mosquitto) { _, object, code, flags, properties in
@@ -48,22 +48,22 @@ extension CallbackQueue {
             write(object) { $0.note(.acknowledged(token: token, code: UInt8(clamping: code))) }
         }
         mosquitto_message_v5_callback_set(mosquitto) { _, object, message, _ in
-            write(object) { diary in
+            write(object) { callbacks in
                 guard let message else { return }
-                record(message.pointee, in: diary)
+                record(message.pointee, in: callbacks)
             }
         }
         mosquitto_subscribe_v5_callback_set(mosquitto) { _, object, token, count, codes, _ in
             write(object) {
-                // We never ask for more than 64 at once, whatever the broker answers.
+                // The link never asks for more than 64 at once, whatever the broker answers.
                 let codes = UnsafeBufferPointer(start: codes, count: codes == nil ? 0 : min(64, max(0, Int(count))))
                 $0.note(.subscribed(token: token, codes: codes.map { UInt8(clamping: $0) }))
             }
         }
         mosquitto_log_callback_set(mosquitto) { _, object, _, line in
-            write(object) { diary in
+            write(object) { callbacks in
                 guard let line else { return }
-                diary.note(log: String(cString: line))
+                callbacks.note(log: String(cString: line))
             }
         }
     }

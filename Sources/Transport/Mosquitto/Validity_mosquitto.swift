@@ -6,7 +6,7 @@ import Glibc
 package struct Validity: Sendable, Equatable {
     /// The broker's; `nil` when it cannot be told.
     package var broker: Int?
-    /// Our own; `nil` when we have none.
+    /// The link's own; `nil` when it has none.
     package var own: Int?
 
     init(_ ssl: UnsafeMutableRawPointer) {
@@ -14,7 +14,7 @@ package struct Validity: Sendable, Equatable {
         own = Self.call("SSL_get_certificate", ssl).flatMap(Self.days)
     }
 
-    /// OpenSSL 3 has another name for it; what it returns is ours.
+    /// OpenSSL 3 has another name for it; the caller frees what it returns.
     private static func peer(_ ssl: UnsafeMutableRawPointer) -> Int? {
         let found = call("SSL_get1_peer_certificate", ssl) ?? call("SSL_get_peer_certificate", ssl)
         guard let found else { return nil }

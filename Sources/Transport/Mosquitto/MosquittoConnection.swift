@@ -1,20 +1,19 @@
-/// What belongs to one connection and goes with it.
+import System
+
+/// The state of one connection: it begins with the socket and goes with it.
 @MainActor
-final class Connection {
+final class MosquittoConnection {
     let handle: Handle
-    let wire: SocketWatcher
-    var alarm: Alarm?
-    /// The moment of the CONNACK that let us in; `nil` before.
+    let watcher: SocketWatcher
+    var timer: MainQueueTimer?
+    /// The moment of the CONNACK that accepted the link; `nil` before.
     var since: Double?
     var greeting = Greeting()
     /// TLS stands: what fails from here on is not its fault.
     var isSecured = false
-    /// Tokens of publications without an answer.
-    var unacknowledged: Set<Int32> = []
+    var window = PublicationWindow()
     /// The topics asked for, by the token of the answer.
     var asked: [Int32: [String]] = [:]
-    /// Somebody met a full house and waits for `.roomAgain`.
-    var isFull = false
     var end = End.open
     /// The reason that the broker gave in its DISCONNECT.
     var farewell: String?
@@ -29,11 +28,8 @@ final class Connection {
         case lingering
     }
 
-    init(_ handle: Handle, _ wire: SocketWatcher) {
+    init(_ handle: Handle, _ watcher: SocketWatcher) {
         self.handle = handle
-        self.wire = wire
+        self.watcher = watcher
     }
-
-    /// How many publications may be unacknowledged at once.
-    var capacity: Int { min(20, Int(greeting.receiveMaximum ?? 20)) }
 }

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import System
 
 /// Watches a connection's socket from the main queue.
 ///
@@ -7,7 +8,7 @@ import Glibc
 /// told before a descriptor goes.
 @MainActor
 final class SocketWatcher {
-    private let descriptor: Int32
+    private let descriptor: Descriptor
     private let isNetwork: Bool
     private let reading: any DispatchSourceRead
     private let writing: any DispatchSourceWrite
@@ -30,31 +31,26 @@ final class SocketWatcher {
     }
 
     /// - Parameter isNetwork: TCP, not a socket in the file system.
-    init?(
+    init(
         watching socket: Int32, isNetwork: Bool, readable: @escaping @MainActor () -> Void,
         writable: @escaping @MainActor () -> Void
-    ) {
-        descriptor = fcntl(socket, F_DUPFD_CLOEXEC, 0)
-        guard descriptor >= 0 else { return nil }
+    ) throws(Errno) {
+        descriptor = try Descriptor(duplicating: socket)
         self.isNetwork = isNetwork
-        reading = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: .main)
-        writing = DispatchSource.makeWriteSource(fileDescriptor: descriptor, queue: .main)
+        reading = DispatchSource.makeReadSource(fileDescriptor: descriptor.number, queue: .main)
+        writing = DispatchSource.makeWriteSource(fileDescriptor: descriptor.number, queue: .main)
         reading.setEventHandler { MainActor.assumeIsolated { readable() } }
         writing.setEventHandler { MainActor.assumeIsolated { writable() } }
         reading.resume()
     }
 
-    /// The end: nothing is announced any more, and the duplicate is closed once Dispatch has let go of it.
+    /// The end: nothing is announced any more. The duplicate is closed with this watcher, and not before Dispatch has
+    /// let go of it.
     func cut() {
         guard !isCut else { return }
         isCut = true
-        let descriptor = descriptor
-        let gone = DispatchGroup()
-        gone.enter()
-        gone.enter()
-        reading.setCancelHandler { gone.leave() }
-        writing.setCancelHandler { gone.leave() }
-        gone.notify(queue: .main) { close(descriptor) }
+        reading.setCancelHandler { [descriptor] in withExtendedLifetime(descriptor) {} }
+        writing.setCancelHandler { [descriptor] in withExtendedLifetime(descriptor) {} }
         reading.cancel()
         writing.cancel()
         // A suspended source would never get round to its cancel handler.
@@ -65,7 +61,7 @@ final class SocketWatcher {
     /// The other side has ended the connection, and nothing of it is left to read.
     var isAtEnd: Bool {
         var byte: UInt8 = 0
-        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        let count = recv(descriptor.number, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 
@@ -74,17 +70,17 @@ final class SocketWatcher {
     func acknowledge() {
         guard isNetwork else { return }
         var one: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &one, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(descriptor.number, Int32(IPPROTO_TCP), TCP_QUICKACK, &one, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// We have said everything; what still arrives is thrown away, so that closing does not reset the connection
-    /// under our last words.
-    func finishWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+    /// The link has said everything. What still arrives is thrown away, so that closing does not reset the connection
+    /// while its last words are on their way.
+    func finishWriting() { shutdown(descriptor.number, Int32(SHUT_WR)) }
 
     /// - Returns: whether the other side has ended, too.
     func discard() -> Bool {
         var scratch = [UInt8](repeating: 0, count: 16_384)
-        let count = recv(descriptor, &scratch, scratch.count, Int32(MSG_DONTWAIT))
+        let count = recv(descriptor.number, &scratch, scratch.count, Int32(MSG_DONTWAIT))
         return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 }

@@ -1,0 +1,204 @@
+package import DIMP
+package import Records
+
+/// A ledger that is forgotten with the test. `state` is a value, so that a turn can be rolled back.
+package final class MemoryLedger: Ledger {
+    package struct State {
+        package var outgoing: [Outgoing] = []
+        package var incoming: [Incoming] = []
+        package var accepted: [AcceptedRecord] = []
+        package var parked: [Parked] = []
+        package var events: [EventRecord] = []
+        package var values: [LedgerKey: String] = [:]
+        package var last: Int64 = 0
+        /// Wall and lived time of every pruning.
+        package var prunes: [[Double]] = []
+    }
+
+    package var state = State()
+    package var inboxLimit = Int.max
+    /// The consumer that is behind.
+    package var slowest: String?
+    package var parkedPerSender = 64
+    /// Pruning says that there is more, so many times.
+    package var morePrunes = 0
+    /// The disk takes nothing more.
+    package var isFull = false
+    /// The disk fails once in so many writes.
+    package var failures: (dice: Dice, times: Int)?
+
+    package init() {}
+
+    package func apply(_ change: Change) throws(LedgerError) {
+        if let failures, failures.dice.once(in: failures.times) {
+            throw LedgerError("cannot write: input/output error")
+        }
+        if isFull { throw LedgerError("cannot write: no space left on device", isFull: true) }
+        state.last += 1
+        switch change {
+        case .outgoing(let row): put(row)
+        case .incoming(var row):
+            row.seq = state.last
+            state.incoming.append(row)
+        case .accepted(let row):
+            if let index = state.accepted.firstIndex(where: {
+                $0.owner == row.owner && $0.sender == row.sender && $0.digest == row.digest
+            }) {
+                state.accepted[index] = row
+            } else {
+                state.accepted.append(row)
+            }
+        case .forgetAccepted(let owner, let sender):
+            state.accepted.removeAll { $0.owner == owner && $0.sender == sender && $0.time == nil }
+        case .park(let row): park(row)
+        case .unpark(let number): state.parked.removeAll { $0.number == number }
+        case .unparkAll(let sender): state.parked.removeAll { $0.sender.address == sender }
+        case .event(let row): state.events.append(row)
+        case .value(let key, let value): state.values[key] = value
+        case .forgetValues(let family):
+            state.values = state.values.filter { !$0.key.text.hasPrefix(family.prefix) }
+        }
+    }
+
+    private func put(_ row: Outgoing) {
+        var row = row
+        if let index = state.outgoing.firstIndex(where: { $0.id == row.id }) {
+            row.order = state.outgoing[index].order
+            state.outgoing[index] = row
+        } else {
+            row.order = state.last
+            state.outgoing.append(row)
+        }
+    }
+
+    private func park(_ row: Parked) {
+        var row = row
+        let isVerified = row.isVerified
+        let sender = row.sender.address
+        let isSame = { (other: Parked) in other.isVerified == isVerified && other.sender.address == sender }
+        if state.parked.contains(where: { isSame($0) && $0.digest == row.digest && $0.receiver == row.receiver }) {
+            return
+        }
+        row.number = state.last
+        state.parked.append(row)
+        if state.parked.count(where: isSame) > parkedPerSender, let oldest = state.parked.firstIndex(where: isSame) {
+            state.parked.remove(at: oldest)
+        }
+    }
+
+    package func prune(wall: Double, lived: Double) -> Bool {
+        state.prunes.append([wall, lived])
+        return state.prunes.count < morePrunes
+    }
+}
+
+extension MemoryLedger: OutboxLedger {
+    package func outgoing(id: String) -> Outgoing? { state.outgoing.first { $0.id == id } }
+
+    package func outgoing(sender: ID, receiver: ID, ref: String) -> Outgoing? {
+        state.outgoing.first { $0.sender == sender && $0.receiver == receiver && $0.ref == ref }
+    }
+
+    package func outgoing(digest: [UInt8]) -> Outgoing? { state.outgoing.first { $0.trace?.digest == digest } }
+
+    package func outgoing(sn: Int64) -> [Outgoing] {
+        Array(state.outgoing.reversed().filter { $0.sn == sn && $0.trace != nil }.prefix(8))
+    }
+
+    package func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
+        let due = living.filter { row in row.due.map { $0 <= lived } ?? false }
+        let longest = due.sorted { ($0.due ?? 0, $0.order) < ($1.due ?? 0, $1.order) }.prefix(limit)
+        return portion(longest.sorted { $0.order < $1.order })
+    }
+
+    package func expiredOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
+        let expired = living.filter { $0.expires <= lived }
+        let first = expired.sorted { ($0.expires, $0.order) < ($1.expires, $1.order) }.prefix(limit)
+        return portion(first.sorted { $0.order < $1.order })
+    }
+
+    package func waitingOutgoing(receiver: ID, after order: Int64, limit: Int) -> [Outgoing] {
+        portion(
+            state.outgoing.filter { $0.state == .waiting && $0.receiver == receiver && $0.order > order }.prefix(limit))
+    }
+
+    package func awaitedReceivers(limit: Int) -> [ID] {
+        let receivers = Set(state.outgoing.filter { $0.state == .waiting }.map(\.receiver))
+        return Array(receivers.sorted { $0.text < $1.text }.prefix(limit))
+    }
+
+    package func livingOutgoing(sender: ID, limit: Int) -> [Outgoing] {
+        portion(living.filter { $0.sender == sender }.prefix(limit))
+    }
+
+    package func nextDue() -> Double? { living.compactMap(\.due).min() }
+
+    package func nextExpiry() -> Double? { living.map(\.expires).min() }
+
+    package func outboxSize() -> (count: Int64, bytes: Int64) {
+        (Int64(living.count), living.reduce(0) { $0 + size(of: $1) })
+    }
+
+    private func size(of row: Outgoing) -> Int64 {
+        let data = if case .sealed(_, let sealed) = row.body { sealed.data.count } else { 0 }
+        return Int64((row.content?.utf8.count ?? 0) + data)
+    }
+
+    /// Up to the row with which they have 4 MiB.
+    private func portion(_ rows: some Sequence<Outgoing>) -> [Outgoing] {
+        var found: [Outgoing] = []
+        var left: Int64 = 4 << 20
+        for row in rows where left > 0 {
+            found.append(row)
+            left -= size(of: row)
+        }
+        return found
+    }
+
+    private var living: [Outgoing] { state.outgoing.filter(\.isLiving) }
+}
+
+extension MemoryLedger: InboxLedger {
+    package func inboxHasRoom() -> Bool { state.incoming.count < inboxLimit }
+
+    package func laggard() -> String? { slowest }
+
+    package func accepted(owner: Address, sender: Address, digest: [UInt8]) -> AcceptedRecord? {
+        state.accepted.first { $0.owner == owner && $0.sender == sender && $0.digest == digest }
+    }
+
+    package func accepted(owner: Address, sender: Address, contentDigest: [UInt8]) -> AcceptedRecord? {
+        state.accepted.first { $0.owner == owner && $0.sender == sender && $0.contentDigest == contentDigest }
+    }
+
+    package func owedReceipts(limit: Int) -> [AcceptedRecord] {
+        Array(state.accepted.filter(\.isOwed).prefix(limit))
+    }
+}
+
+extension MemoryLedger: ParkingLedger {
+    package func parked(sender: Address, isVerified: Bool, after: Int64, limit: Int) -> [Parked] {
+        Array(
+            state.parked.filter {
+                $0.isVerified == isVerified && $0.sender.address == sender && $0.number > after
+            }.prefix(limit))
+    }
+
+    package func parkedSenders(isVerified: Bool, limit: Int) -> [ID] {
+        var senders: [ID] = []
+        for row in state.parked
+        where row.isVerified == isVerified && !senders.contains(where: { $0.text == row.sender.text }) {
+            senders.append(row.sender)
+        }
+        return Array(senders.prefix(limit))
+    }
+}
+
+extension MemoryLedger: ValueLedger {
+    package func value(_ key: LedgerKey) -> String? { state.values[key] }
+
+    package func values(_ family: LedgerKey.Family) -> [(key: LedgerKey, value: String)] {
+        state.values.filter { $0.key.text.hasPrefix(family.prefix) }
+            .sorted { $0.key.text.utf8.lexicographicallyPrecedes($1.key.text.utf8) }.map { ($0.key, $0.value) }
+    }
+}

@@ -1,0 +1,41 @@
+import Testing
+
+@testable import Transport
+
+@Suite("Which version of MQTT to offer")
+struct VersionNegotiationTests {
+    var negotiation = VersionNegotiation(offerAgainAfter: 100)
+
+    @Test("MQTT 5 comes first, and stays while it is answered")
+    mutating func first() {
+        #expect(negotiation.version(at: 0) == .v5)
+        negotiation.answered(.v5, at: 1)
+        #expect(negotiation.version(at: 2) == .v5)
+    }
+
+    @Test("a broker that says no is offered 3.1.1 for a while, then MQTT 5 again")
+    mutating func refusal() {
+        negotiation.refused(.v5, at: 10)
+        #expect(negotiation.version(at: 11) == .v311)
+        negotiation.answered(.v311, at: 12)
+        negotiation.unanswered(.v311)
+        #expect(negotiation.version(at: 109) == .v311)
+        #expect(negotiation.version(at: 110) == .v5)
+    }
+
+    @Test("one link that ends without an answer is no proof")
+    mutating func doubt() {
+        negotiation.unanswered(.v5)
+        #expect(negotiation.version(at: 0) == .v311)
+        negotiation.unanswered(.v311)
+        #expect(negotiation.version(at: 0) == .v5)
+    }
+
+    @Test("3.1.1 answered after MQTT 5 was not: that is remembered")
+    mutating func confirmed() {
+        negotiation.unanswered(.v5)
+        negotiation.answered(.v311, at: 5)
+        #expect(negotiation.version(at: 104) == .v311)
+        #expect(negotiation.version(at: 105) == .v5)
+    }
+}
