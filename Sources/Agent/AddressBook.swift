@@ -1,6 +1,7 @@
+import Crypto
 package import DIMP
 
-/// Entities, contacts and reused keys, for reading and writing. Like the ledger it shows at once what was learnt, and
+/// Entities, contacts and reused keys, for reading and writing. Like the ledger it shows at once what was applied, and
 /// writes it to disk before the turn's effects go out.
 package protocol AddressBook: Barrack, KeyCache {
     /// Our own, the default one first.
@@ -21,4 +22,58 @@ package enum AddressBookChange: Sendable {
     /// One more message went out, or came in, under a reused key.
     case usedSendingKey(from: ID, to: ID)
     case usedReceivedKey(from: ID, to: ID, wrapping: [UInt8])
+}
+
+extension AddressBook {
+    func isOurs(_ address: Address) -> Bool { identity(address) != nil }
+
+    /// An identity of this board, or a contact that passes `ask` and `closed`.
+    func isTrusted(_ sender: ID) -> Bool {
+        isOurs(sender.address) || contact(sender.address)?.isTrusted == true
+    }
+
+    func trust(in sender: ID) -> Contact.Trust {
+        isOurs(sender.address) ? .verified : contact(sender.address)?.trust ?? .stranger
+    }
+
+    func isCulver(_ id: ID) -> Bool {
+        contact(id.address)?.isCulver == true || visa(of: id)?.isOfCulver == true
+    }
+
+    /// A receiver that would show a repeat as another message, because it does not de-duplicate.
+    func takesOnce(_ receiver: ID) -> Bool { receiver.isBroadcast || !isCulver(receiver) }
+
+    func knownMeta(of sender: ID) -> Meta? {
+        if let own = identity(sender.address), own.id == sender { return own.meta }
+        return meta(of: sender)
+    }
+
+    /// The message as it goes to this receiver: with our meta and visa until the receiver has shown that it knows them.
+    func wire(_ message: ReliableMessage, of sender: Identity, to receiver: ID) -> [UInt8] {
+        var message = message
+        // The identity may have another visa by now than when the pool began.
+        let sender = identity(sender.id.address) ?? sender
+        if contact(receiver.address)?.knowsUs != true {
+            message.meta = .object(sender.meta.json)
+            message.visa = .object(sender.visa.json)
+        }
+        return message.json.bytes
+    }
+
+    /// The key for the next message in this direction (extensions.md 2): the one in use while its life lasts and the
+    /// receiver's key is the same, else a fresh one. `nil` when no fresh one can be made.
+    func keyInUse(for packing: Packing, wrappedFor publicKey: RSAPublicKey, lived: Double) -> ReusedKey? {
+        let sender = packing.identity.id
+        let fingerprint = Digest.sha256(publicKey.der)
+        if let known = sendingKey(from: sender, to: packing.receiver), known.wrappedFor == fingerprint,
+            known.uses < ProtocolLimits.reusedKeyUses, lived < known.born + ProtocolLimits.reusedKeyLife
+        {
+            apply(.usedSendingKey(from: sender, to: packing.receiver))
+            return known
+        }
+        guard let fresh = try? SymmetricKey.generate(), let wrapped = try? packing.wrap(fresh).first else { return nil }
+        let reused = ReusedKey(key: fresh, wrapped: wrapped.bytes, wrappedFor: fingerprint, born: lived, uses: 1)
+        apply(.sendingKey(reused, from: sender, to: packing.receiver))
+        return reused
+    }
 }

@@ -2,7 +2,7 @@ package import DIMP
 package import Records
 
 /// What is to be done, after the turn is on disk and in this order.
-package enum Effect: Sendable {
+package indirect enum Effect: Sendable {
     /// Tell the local program.
     case answer(UInt64, Answer)
     /// An outgoing row reached another state: tell who waits for it.
@@ -17,8 +17,6 @@ package enum Effect: Sendable {
     case keep([Address], broker: String)
     /// Leave `in` and the directory topics of an address that is ours no more.
     case abandon(Address, broker: String)
-    /// State our presence under this address again; `answering`: the start of another board that is to know of us.
-    case state(Address, broker: String, answering: String?)
     /// Leave every broker, for good and without a word on the topics: they are another board's.
     case standBack
     /// Count it; one line at debug.

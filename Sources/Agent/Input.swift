@@ -2,25 +2,26 @@ package import Crypto
 package import DIMP
 
 /// What happened.
-package enum Input: Sendable {
+package indirect enum Input: Sendable {
     /// A local program wants a message sent.
     case submitted(Submission)
     /// A local program no longer wants a message delivered.
     case cancelled(id: String, token: UInt64)
     /// The pool has sealed, verified or unwrapped.
     case sealed(Sealing, Result<Packing.Packed, CryptoError>)
-    case verified(Verifying, isGood: Bool)
-    case unwrapped(Unwrapping, Result<Unwrapped, Rejection>)
+    case verified(Verifying, Result<VerifiedMessage, Rejection>)
+    case unwrapped(Unwrapping, Result<MessageKey, Rejection>)
+    /// The pool has signed an answer to a start of another board; `nil` when it could not.
+    case signed(StatementSigning, [UInt8]?)
     /// Bytes on a topic `in` of ours.
     case arrived([UInt8], at: Address, isRetained: Bool)
     /// Bytes on a retained topic of somebody, perhaps ours.
     case found(Topic, [UInt8], broker: String)
+    /// A broker is connected, and takes so many unacknowledged publications.
     case linked(broker: String, room: Int)
     case unlinked(broker: String)
-    /// The broker's word about a parcel.
+    /// The broker's word about a publication.
     case acknowledged(UInt64, Outcome)
-    /// There is room again for so many parcels.
-    case room(broker: String, Int)
     /// The owner's word about a stranger or a contact.
     case befriended(ID)
     case refusedStranger(ID)
@@ -31,6 +32,8 @@ package enum Input: Sendable {
     case identityGone(ID)
     /// Before the first broker: this run of the daemon, when it and the one before it began (seconds since 1970).
     case started(boot: String, at: Double, last: Double)
+    /// What is stated on every connection from now on; `nil` without an identity.
+    case presence(Presence?)
     /// The books were found to be a copy, or restored.
     case restored
     /// Nothing, but time has passed.
@@ -53,5 +56,21 @@ extension Input {
         case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
         default: 0
         }
+    }
+}
+
+/// Now, on two clocks. The agent has none of its own: every input says when it happened.
+package struct Moment: Sendable, Equatable {
+    /// Seconds since 1970: the board's clock, or our best guess while that is unset.
+    package var wall: Double
+    /// False before the clock was set: then nothing is too old and nothing is pruned (extensions.md 6).
+    package var isClockSet: Bool
+    /// Seconds that this installation has lived, over all restarts. Never goes back; expiry and back-off count it.
+    package var lived: Double
+
+    package init(wall: Double, isClockSet: Bool = true, lived: Double) {
+        self.wall = wall
+        self.isClockSet = isClockSet
+        self.lived = lived
     }
 }

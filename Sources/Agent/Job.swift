@@ -8,16 +8,17 @@ package struct Job: Sendable {
     package var lane: String
     package var work: Work
 
-    package enum Work: Sendable {
+    package indirect enum Work: Sendable {
         case seal(Sealing)
         case verify(Verifying)
         case unwrap(Unwrapping)
+        case state(StatementSigning)
     }
 
     /// Bytes of a message on its way in that are held for it.
     package var weight: Int {
         switch work {
-        case .seal: 0
+        case .seal, .state: 0
         case .verify(let verifying): verifying.arrival.wire.count
         case .unwrap(let unwrapping): unwrapping.arrival.wire.count
         }
@@ -31,16 +32,15 @@ package struct Job: Sendable {
         case .verify(let verifying):
             .verified(
                 verifying,
-                isGood: (try? verifying.message.verified(by: verifying.meta, digest: verifying.arrival.digest)) != nil)
+                Result { () throws(Rejection) in try verifying.arrival.message.verified(by: verifying.meta) })
         case .unwrap(let unwrapping):
             .unwrapped(
                 unwrapping,
                 Result { () throws(Rejection) in
-                    let secure = unwrapping.arrival.message.secure
-                    let (key, wrapped, secret) = try secure.unwrapped(
-                        for: unwrapping.owner.id, with: unwrapping.owner.decryptionKeys)
-                    return Unwrapped(key: key, wrapped: wrapped, isByNewest: secret == 0)
+                    try unwrapping.message.unwrapped(with: unwrapping.owner.decryptionKeys)
                 })
+        case .state(let signing):
+            .signed(signing, try? signing.statement.signed(by: signing.identity, with: signing.others))
         }
     }
 }
@@ -52,7 +52,7 @@ package struct Sealing: Sendable {
     package var purpose: Purpose
 
     package enum Purpose: Sendable {
-        /// The row, and who waits for its number.
+        /// The row, and the callers that wait for its number.
         case message(Outgoing, tokens: [UInt64])
         /// One, or several for one peer under one signature.
         case receipts([AcceptedRecord])
@@ -67,36 +67,11 @@ package struct Sealing: Sendable {
 package struct Verifying: Sendable {
     package var arrival: Arrival
     package var meta: Meta
-    var message: ReliableMessage { arrival.message }
 }
 
 /// A verified message whose key is to be unwrapped.
 package struct Unwrapping: Sendable {
     package var arrival: Arrival
+    package var message: VerifiedMessage
     package var owner: Identity
-}
-
-package struct Unwrapped: Sendable {
-    package var key: SymmetricKey
-    package var wrapped: [UInt8]
-    /// It was wrapped for the key of our present visa.
-    package var isByNewest: Bool
-}
-
-/// A message on its way in.
-package struct Arrival: Sendable {
-    package var message: ReliableMessage
-    /// As it came, for parking.
-    package var wire: [UInt8]
-    package var digest: [UInt8]
-    package var owner: Address
-    /// How many forwards it came in.
-    package var depth: Int
-    /// Where it is parked, if it was: there it stays until it is taken or refused.
-    package var parked: Topic?
-
-    package struct Topic: Sendable {
-        package var number: Int64
-        package var isVerified: Bool
-    }
 }

@@ -1,332 +1,437 @@
+import Crypto
 import DIMP
 import Format
 package import Records
 
-/// The agent that sends and receives: the seed's Messanger. Decides, and does nothing: it reads and writes the
-/// ledger and the address book of an open turn, and says in effects what is to follow once that turn is on disk.
+/// The agent that sends and receives: the seed's Messanger. Decides, and does nothing: it reads and writes the ledger and
+/// the address book of an open turn, and says in effects what is to follow once that turn is on disk.
 ///
-/// A message out (`+Outgoing`, `+Sealed`, `+Repeating`, `+Ends`):
-///  1. `.submitted`: known before? room? a contact now.
-///  2. no key of the peer: saved as `waiting`, answered, looked up (`+Directory`).
-///  3. sealed by the pool, `.sealed`: saved as `queued`, answered, published.
-///  4. `.acknowledged`: `published`. Repeated by `.ticked` until the receipt (`+Receipts`): `delivered`.
+/// It owns the machines, each of which keeps one worry to itself, and says in which order they are asked. What a machine
+/// cannot do alone it returns, and the messenger passes it on. `roads.md` walks through a message out and a message in.
 ///
-/// A message in (`+Incoming`): parsed, for us, trust, meta, seen, `.verified`, key, decrypted, seal, time; then
-/// (`+Accepting`) by its content: inbox and receipt, or a command that is carried out (`+Commands`).
+///     Outgoing/    Outbox    Sending, Delivery    what is accepted, sealed, sent, and how far it came
+///     Incoming/    Admission Parking Acceptance Gaps    the checks; who waits for them; what follows; what is missing
+///     Receipts/    ReceiptSender ReceiptMatcher    the word that closes a message, given and taken
+///     Directory/   Lookups OwnCards Answering Removal    others' cards and our own
+///     Publishing/  Publishing    the one flow control towards brokers
+///     Clones/      Clones    another board with our keys
 package struct Messenger {
-    let book: any AddressBook
-    let ledger: any Ledger
-    let random: @Sendable () -> UInt64
-    package var policy: Policy
-    package internal(set) var counts = Counts()
-
-    var effects: [Effect] = []
-    /// Connected brokers and how many parcels each takes now.
-    var rooms: [String: Int] = [:]
-    var parcels: [UInt64: PendingPublication] = [:]
-    var nextParcel: UInt64 = 1
-    /// Courtesies that found no room on their broker; dropped beyond a bound, because peers repeat.
-    var backlog: [PendingPublication] = []
-    var lookups: [Address: Lookup] = [:]
-    /// What we ask, and what we answer.
-    var queries: Budget
-    var answers: Budget
-    /// Messages between arrival and the end of their checks, with the time of their arrival, and those whose key
-    /// failed lately.
-    var busy: [InFlightKey: Double] = [:]
-    var failed: [[UInt8]] = []
-    /// Whose parked messages are to take the way in, and the numbers of those that do now, with the time of beginning.
-    var unparkings: [Unparking] = []
-    var underway: [Int64: Double] = [:]
-    /// Receipts that wait for the one before, by sender and receiver: they go together.
-    var receipting: [String: ReceiptBatch] = [:]
-    /// When a repeat was receipted that could not be noted in the ledger, by digest.
-    var unwritten: [[UInt8]: Double] = [:]
-    /// The last number given to each sender and receiver, by the ledger's key.
-    var numbers: [String: Int64] = [:]
-    var pooled = Pooled()
-    /// Receivers whose key has come while messages waited for it, with the last that was taken up; and the length of
-    /// those that the pool seals now.
-    var releases: [Address: Release] = [:]
-    var released: [String: Int] = [:]
-    /// Refs between submission and saving, with who else asked.
-    var sealing: [String: Waiting] = [:]
-    var publicBudget: Budget
-    var strangerBudget: Budget
-    var peerBudgets: [Address: Budget] = [:]
-    var repairs: [RetainedTopic: Repair] = [:]
-    var refusals: [Rejection: Refusals] = [:]
-
-    /// This run of the daemon, newer ones of other boards with our keys, and the older one for which we stand back.
-    var start: Start?
-    var newcomers: [Newcomer] = []
-    package internal(set) var twin: Twin?
-
-    /// Streams of numbers with holes in them, by the ledger's key.
-    var holes: [String: Missing] = [:]
-    /// When the ledger was last pruned, in seconds lived.
-    var tidied: Double?
+    private var context: Context
+    private var outbox = Outbox()
+    private var publishing = Publishing()
+    private var receipts = ReceiptSender()
+    private var admission: Admission
+    private var parking = Parking()
+    private var acceptance: Acceptance
+    private var gaps = Gaps()
+    private var lookups: Lookups
+    private var cards = OwnCards()
+    private var clones = Clones()
+    /// When the ledger is pruned next, in seconds lived.
+    private var nextPruning: Double?
 
     package init(
         book: any AddressBook, ledger: any Ledger, policy: Policy, random: @escaping @Sendable () -> UInt64
     ) {
-        self.book = book
-        self.ledger = ledger
-        self.policy = policy
-        self.random = random
-        queries = Budget(perSecond: Double(policy.queriesPerMinute) / 60, burst: Double(policy.queriesPerMinute))
-        answers = queries
-        publicBudget = Budget(perSecond: policy.publicOperations)
-        strangerBudget = Budget(perSecond: policy.strangersPrivateOperations)
+        context = Context(policy: policy, ledger: ledger, book: book, random: random)
+        admission = Admission(policy)
+        acceptance = Acceptance(policy)
+        lookups = Lookups(policy)
     }
 
-    /// Something on its way to a broker, and what to do when it was taken or lost.
-    struct PendingPublication {
-        var place: Topic
-        var payload: [UInt8]
-        var purpose: Purpose
-        var expiry: UInt32?
-        var broker: String?
-
-        enum Purpose {
-            case message(id: String)
-            case receipts([AcceptedRecord])
-            case courtesy
-            /// A retained topic of an identity that is gone.
-            case clearing(Address)
-        }
+    package var policy: Policy {
+        get { context.policy }
+        set { context.policy = newValue }
     }
 
-    struct Waiting {
-        var request: [UInt8]
-        var tokens: [UInt64]
-    }
+    package var counts: Counts { context.counts }
+    /// The older start of another board with our keys, for which this one stands back.
+    package var olderBoard: OlderBoard? { clones.olderBoard }
 
-    struct ReceiptBatch {
-        var seen: [AcceptedRecord] = []
-        /// When the pool began with the receipts before.
-        var begun: Double
-        /// When these are signed; `nil` while the pool is at work.
-        var due: Double?
-    }
+    /// Publications that wait for room on this broker.
+    package func backlog(of broker: String) -> Int { publishing.backlog(of: broker) }
 
-    /// One message of one sender to one of us: a group message for two of us is two.
-    struct InFlightKey: Hashable {
-        var owner: Address
-        var sender: Address
-        var digest: [UInt8]
-    }
+    // MARK: - The door
 
-    struct Release {
-        var id: ID
-        var last: Int64 = 0
-    }
-
-    struct Lookup {
-        var id: ID
-        /// Somebody here waits for it; strangers' metas get half of the room.
-        var isOurs: Bool
-        var since: Double
-        /// When to ask the peer, or to end it.
-        var next: Double
-        /// A stranger's meta was found: more is not wanted.
-        var isDone = false
-        /// A visa that came before its meta.
-        var visa: [UInt8]?
-    }
-
-    /// A retained topic on one broker.
-    struct RetainedTopic: Hashable {
-        var place: Topic
-        var broker: String
-    }
-
-    /// When our card was put back, when it may be put back again, and whether it is wrong now.
-    struct Repair {
-        var last: Double
-        var pause: Double
-        var isDue: Bool
-    }
-
-    struct Refusals {
-        var count: Int64
-        var said: Double
-        var sender: String?
-    }
-
-    /// Everything that follows from one input. When it throws, the turn must be rolled back and the messenger put
-    /// back to what it was.
+    /// Everything that follows from one input. When it throws, the turn must be rolled back and the messenger put back
+    /// to what it was.
     package mutating func handle(_ input: Input, at now: Moment) throws(LedgerError) -> [Effect] {
-        effects = []
+        context.now = now
+        _ = context.takeEffects()
         switch input {
-        case .submitted(let submission): try submit(submission, now)
-        case .cancelled(let id, let token): try cancel(id, token, now)
-        case .sealed(let sealing, .success(let packed)): try finish(sealing, packed, now)
-        case .sealed(let sealing, .failure(let error)): try fail(sealing, "\(error)", now)
-        case .verified(let verifying, let isGood): try proceed(verifying, isGood, now)
-        case .unwrapped(let unwrapping, let result): try proceed(unwrapping, result, now)
-        case .arrived(let wire, let address, let isRetained): try arrive(wire, address, isRetained, now)
-        case .found(let place, let bytes, let broker): try find(place, bytes, broker, now)
-        case .linked(let broker, let room): try link(broker, room, now)
-        case .unlinked(let broker): try unlink(broker, now)
-        case .acknowledged(let number, let outcome): try acknowledge(number, outcome, now)
-        case .room(let broker, let room):
-            // A late word about a broker that is gone does not bring it back.
-            if rooms[broker] != nil { rooms[broker] = room }
-            try pump(now)
-        case .befriended(let id): try befriend(id, now)
+        case .submitted(let submission):
+            try outbox.submit(
+                submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, in: &context)
+        case .cancelled(let id, let token): try outbox.cancel(id, token: token, in: &context)
+        case .sealed(let sealing, let result): try sealed(sealing, as: result)
+        case .verified(let verifying, let result):
+            try follow(admission.verified(verifying, as: result, in: context), of: verifying.arrival)
+        case .unwrapped(let unwrapping, let result):
+            try follow(admission.unwrapped(unwrapping, as: result, in: &context), of: unwrapping.arrival)
+        case .signed(let signing, let payload):
+            if let payload { clones.signed(signing, as: payload, publishing: &publishing, in: &context) }
+        case .arrived(let wire, let address, let isRetained):
+            try arrived(wire, at: address, isRetained: isRetained)
+        case .found(let topic, let bytes, let broker): try found(bytes, on: topic, of: broker)
+        case .linked(let broker, let room): try connected(broker, room: room)
+        case .unlinked(let broker): try disconnected(broker)
+        case .acknowledged(let number, let outcome): try acknowledged(number, as: outcome)
+        case .befriended(let id): try befriended(id)
         case .refusedStranger(let id):
-            counts.requestsRefused += 1
-            try dropParked(of: id)
-        case .forgot(let id): try forget(id, now)
-        case .identityGone(let id): try failMessages(of: id, now)
-        case .identitiesChanged:
-            failed = []
-            forgetForeignShelves()
-            for broker in rooms.keys.sorted() { keepDirectory(broker, now) }
-        case .started(let boot, let at, let last): start = Start(boot: boot, at: at, last: last)
-        case .restored: try numberAnew(now)
-        case .ticked: try tick(now)
+            context.counts.requestsRefused += 1
+            try parking.drop(of: id, in: context)
+        case .forgot(let id): try forgot(id)
+        case .identityGone(let id): try outbox.failAll(of: id, in: &context)
+        case .identitiesChanged: identitiesChanged()
+        case .started(let boot, let at, let last): clones.begin(boot: boot, at: at, last: last)
+        case .presence(let presence): clones.set(presence)
+        case .restored: try numberAnew()
+        case .ticked: try tick()
         }
-        try unparkMore(now)
-        sendGathered(now)
-        let all = effects
-        effects = []
-        return all
+        try takeParked()
+        receipts.sendGathered(in: &context)
+        return context.takeEffects()
     }
 
     /// What follows when the turn of this input could not be written down and nothing of it happened. Nothing is
     /// written: local programs are told, nothing waits for what will not come, and receipts that are owed still go.
     package mutating func giveUp(_ input: Input, because error: LedgerError, at now: Moment) -> [Effect] {
-        effects = []
-        defer { effects = [] }
+        context.now = now
+        _ = context.takeEffects()
         let refusal = Refusal(
             error.isFull ? .notNow : .inputOutput, error.isFull ? "disk-full" : "not-written", error.description)
         switch input {
-        case .submitted(let submission): return [.answer(submission.token, .refused(refusal))]
-        case .cancelled(_, let token): return [.answer(token, .refused(refusal))]
+        case .submitted(let submission): context.answer(submission.token, with: .refused(refusal))
+        case .cancelled(_, let token): context.answer(token, with: .refused(refusal))
         case .sealed(let sealing, _):
-            if case .receipts(let seen) = sealing.purpose { seen.first.map { receipting[lane(of: $0)] = nil } }
-            guard case .message(let row, let tokens) = sealing.purpose else { return [] }
-            pooled.remove(row.id)
-            released[row.id] = nil
-            // The numbers that were given and not saved are given again.
-            if pooled.isEmpty { numbers = [:] }
-            return (tokens + takeWaiting(row)).map { .answer($0, .refused(refusal)) }
-        case .verified(let verifying, _): finish(verifying.arrival)
-        case .unwrapped(let unwrapping, _): finish(unwrapping.arrival)
-        case .arrived(let wire, let address, let isRetained): receiptUnwritten(wire, address, isRetained, now)
-        case .ticked: sendGathered(now)
+            switch sealing.purpose {
+            case .message(let row, let tokens):
+                for token in outbox.giveUp(row, tokens: tokens) { context.answer(token, with: .refused(refusal)) }
+            case .receipts(let records): receipts.giveUp(records)
+            case .courtesy, .query: break
+            }
+        case .verified(let verifying, _): admission.end(verifying.arrival)
+        case .unwrapped(let unwrapping, _): admission.end(unwrapping.arrival)
+        case .arrived(let wire, let address, let isRetained):
+            receiptUnwritten(wire, at: address, isRetained: isRetained)
+        case .ticked: receipts.sendGathered(in: &context)
         default: break
         }
-        return effects
+        return context.takeEffects()
     }
 
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
     package func nextTick(after now: Moment) throws(LedgerError) -> Double {
-        var next = min(now.lived, tidied ?? now.lived) + 3600
-        // Without a broker nothing is sent, but what expires says so. A row is due before it expires.
-        let due = try freeBroker() == nil ? ledger.nextExpiry() : ledger.nextDue()
-        next = min(next, due ?? next)
-        if !rooms.isEmpty {
-            for lookup in lookups.values { next = min(next, lookup.next) }
-            for repair in repairs.values where repair.isDue { next = min(next, repair.last + repair.pause) }
-        }
-        if !releases.isEmpty, released.isEmpty { next = now.lived }
-        if let unparking = nextUnparking(now) { next = min(next, unparking) }
-        for missing in holes.values { next = min(next, missing.due) }
-        for gathering in receipting.values { next = min(next, gathering.due ?? next) }
-        for refusal in refusals.values where refusal.count > 0 { next = min(next, refusal.said + 60) }
-        return max(next, now.lived + 0.01)
+        // Without room on a broker nothing is sent, but what expires says so. A row is due before it expires.
+        let outgoing = try publishing.freeBroker() == nil ? context.ledger.nextExpiry() : context.ledger.nextDue()
+        let pruning = min(nextPruning ?? now.lived + Tuning.tidyPause, now.lived + Tuning.tidyPause)
+        var next = [
+            pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
+            receipts.nextDue, context.refusals.nextDue,
+        ]
+        if publishing.isConnected { next += [lookups.nextDue, cards.nextDue] }
+        return max(next.lazy.compactMap { $0 }.min() ?? pruning, now.lived + 0.01)
     }
 
-    private mutating func tick(_ now: Moment) throws(LedgerError) {
-        try askPeers(now)
-        try repairCards(now)
-        try releaseMore(now)
-        try pump(now)
-        try flushRefusals(now)
-        try tellHoles(now)
-        try tidy(now)
+    // MARK: - Time passes
+
+    private mutating func tick() throws(LedgerError) {
+        if publishing.isConnected { try lookups.askPeers(in: &context) }
+        try repairCards()
+        try outbox.releaseMore(lookups: lookups, in: &context)
+        try sendDue()
+        try context.tellRefusals()
+        try gaps.tell(in: &context)
+        try prune()
     }
 
     /// What is over its age goes, once an hour, in portions.
-    private mutating func tidy(_ now: Moment) throws(LedgerError) {
-        guard tidied.map({ now.lived >= $0 + 3600 }) ?? true else { return }
-        try unparkAll(now)
-        let isMore = try ledger.prune(wall: now.isClockSet ? tidyTime(now) : 0, lived: now.lived)
-        tidied = isMore ? now.lived - 3600 + 0.2 : now.lived
+    private mutating func prune() throws(LedgerError) {
+        let now = context.now
+        guard now.lived >= nextPruning ?? now.lived else { return }
+        try parking.releaseAll(lookups: &lookups, in: &context)
+        let isMore = try context.ledger.prune(wall: now.isClockSet ? pruningTime() : 0, lived: now.lived)
+        nextPruning = now.lived + (isMore ? Tuning.tidyPortionPause : Tuning.tidyPause)
     }
 
-    /// Seconds since 1970 by which ages are measured. It runs at most twice as fast as we live: a clock that jumps years
-    /// ahead, and perhaps back again, makes nothing old at once.
-    private func tidyTime(_ now: Moment) throws(LedgerError) -> Double {
-        let last = try ledger.value(key: "tidied")?.split(separator: " ").compactMap { Double($0) } ?? []
+    /// Seconds since 1970 by which ages are measured. It runs at most twice as fast as the board lives: a clock that
+    /// jumps years ahead, and perhaps back again, makes nothing old at once.
+    private func pruningTime() throws(LedgerError) -> Double {
+        let now = context.now
+        let last = try context.ledger.value(.tidied)?.split(separator: " ").compactMap { Double($0) } ?? []
         let wall = last.count == 2 ? min(now.wall, last[0] + 2 * max(0, now.lived - last[1])) : now.wall
-        try ledger.apply(.value(key: "tidied", "\(wall) \(now.lived)"))
+        try context.ledger.apply(.value(.tidied, "\(wall) \(now.lived)"))
         return wall
     }
 
-    // MARK: - Small things that all parts share
-
-    /// 16 characters of `[0-9a-z]`.
-    mutating func newID() -> String { characters(of: random()) + characters(of: random()) }
-
-    /// The same, half of it the time, so that one message's place in the ledger is beside the last one's.
-    mutating func newMessageID(_ now: Moment) -> String {
-        characters(of: UInt64(max(0, now.wall) * 1000)) + characters(of: random())
+    private mutating func sendDue() throws(LedgerError) {
+        try Sending.sendDue(outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
     }
 
-    /// The last eight digits, to the base of 36.
-    private func characters(of number: UInt64) -> String {
-        var value = number
-        var digits: [UInt8] = []
-        for _ in 0..<8 {
-            let digit = UInt8(value % 36)
-            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-            value /= 36
+    // MARK: - Brokers come and go
+
+    private mutating func connected(_ broker: String, room: Int) throws(LedgerError) {
+        guard !clones.isStandingBack else { return }
+        // Nothing of an earlier connection is under way.
+        if publishing.isConnected(to: broker) { try disconnected(broker) }
+        if !publishing.isConnected {
+            receipts.forgetBatches()
+            lookups.beginAnew(in: context)
         }
-        return String(decoding: digits.reversed(), as: UTF8.self)
+        publishing.connect(broker, room: room)
+        keepTopics(on: broker, statesPresence: true)
+        try Removal.clearTopics(on: broker, publishing: &publishing, in: &context)
+        lookups.watchAll(in: &context)
+        try receipts.sendOwed(in: &context)
+        for receiver in try context.ledger.awaitedReceivers(limit: context.policy.directorySubscriptions) {
+            // Its key may have come before the last end of the daemon, or from somewhere else.
+            try outbox.keyArrived(of: receiver, lookups: lookups, in: &context)
+            lookups.lookUp(receiver, isWanted: true, in: &context)
+        }
+        try parking.releaseAll(lookups: &lookups, in: &context)
+        try sendDue()
     }
 
-    /// 1 to 2^31-1, as every era takes it.
-    mutating func newSN() -> Int64 { Int64(random() % 0x7FFF_FFFF) + 1 }
+    /// Our topics are asked for before our presence is stated: so a broker first shows what stood there.
+    private mutating func keepTopics(on broker: String, statesPresence: Bool) {
+        context.perform(.keep(context.book.identities.map(\.id.address), broker: broker))
+        if statesPresence { clones.statePresence(on: broker, publishing: &publishing, in: &context) }
+        cards.publish(on: broker, publishing: &publishing, in: &context)
+    }
 
-    mutating func note(
-        _ kind: EventRecord.Kind, _ level: EventRecord.Level, _ text: String, did: ID? = nil, broker: String? = nil,
-        id: String? = nil, reason: String? = nil, count: Int64 = 1, _ now: Moment
+    /// What was on its way there may be lost: messages are due again, owed receipts are made again.
+    private mutating func disconnected(_ broker: String) throws(LedgerError) {
+        cards.forget(broker: broker)
+        for purpose in publishing.disconnect(broker) {
+            switch purpose {
+            case .message(let id): try Sending.lost(id, in: context)
+            case .receipts(let records):
+                if publishing.isConnected { try receipts.sendLost(records, in: &context) }
+            case .courtesy, .clearing: break
+            }
+        }
+        try sendDue()
+    }
+
+    private mutating func acknowledged(_ number: UInt64, as outcome: Outcome) throws(LedgerError) {
+        guard let publication = publishing.acknowledge(number) else { return }
+        switch publication.purpose {
+        case .message(let id):
+            try Sending.acknowledged(id, as: outcome, brokers: publishing.brokers.count, in: &context)
+        case .receipts(let records): try ReceiptSender.acknowledged(records, as: outcome, in: context)
+        case .clearing(let address):
+            if let broker = publication.broker {
+                try Removal.cleared(address, on: broker, as: outcome, publishing: publishing, in: context)
+            }
+        case .courtesy: break
+        }
+        try sendDue()
+    }
+
+    // MARK: - The pool is done
+
+    private mutating func sealed(
+        _ sealing: Sealing, as result: Result<Packing.Packed, CryptoError>
     ) throws(LedgerError) {
-        try ledger.apply(
-            .event(
-                EventRecord(
-                    time: now.isClockSet ? now.wall : 0, kind: kind, level: level, did: did?.text, broker: broker,
-                    id: id, reason: reason, count: count, text: text)))
-    }
-
-    /// A peer's fault: counted, one debug line, and at most one event a minute for each reason.
-    mutating func reject(_ rejection: Rejection, from sender: ID?, _ now: Moment) throws(LedgerError) {
-        effects.append(.rejected(rejection, sender: sender?.text))
-        counts.rejected[rejection.stage, default: 0] += 1
-        if refusals[rejection] == nil, refusals.count < 64 {
-            refusals[rejection] = Refusals(count: 0, said: now.lived, sender: sender?.text)
-            try say(rejection, count: 1, sender: sender, now)
-        } else {
-            refusals[rejection]?.count += 1
+        switch (sealing.purpose, result) {
+        case (.message(let row, let tokens), .success(let packed)):
+            try outbox.sealed(
+                row, as: packed, from: sealing, tokens: tokens, lookups: lookups, publishing: &publishing,
+                in: &context)
+        case (.message(let row, let tokens), .failure(let error)):
+            try outbox.notSealed(row, because: "\(error)", tokens: tokens, lookups: lookups, in: &context)
+        case (.receipts(let records), .success(let packed)):
+            if publishing.isConnected { context.counts.receiptsSent += records.count }
+            publish(packed, of: sealing, on: sealing.packing.receiver, as: .receipts(records))
+            receipts.signed(records, in: context)
+        case (.receipts(let records), .failure): receipts.signed(records, in: context)
+        case (.query(let id), .success(let packed)): publish(packed, of: sealing, on: id, as: .courtesy)
+        case (.courtesy, .success(let packed)):
+            publish(packed, of: sealing, on: sealing.packing.receiver, as: .courtesy)
+        case (.query, .failure), (.courtesy, .failure): break
         }
     }
 
-    private mutating func flushRefusals(_ now: Moment) throws(LedgerError) {
-        for (rejection, seen) in refusals where now.lived >= seen.said + 60 {
-            if seen.count > 0 { try say(rejection, count: seen.count, sender: seen.sender.flatMap { ID($0) }, now) }
-            refusals[rejection] = nil
-        }
+    /// On this entity's inbox, on every broker.
+    private mutating func publish(
+        _ packed: Packing.Packed, of sealing: Sealing, on entity: ID, as purpose: PendingPublication.Purpose
+    ) {
+        let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: entity)
+        publishing.publish(
+            PendingPublication(topic: .inbox(entity.address), payload: wire, purpose: purpose), in: &context)
     }
 
-    private mutating func say(
-        _ rejection: Rejection, count: Int64, sender: ID?, _ now: Moment
+    // MARK: - A message comes in
+
+    private mutating func arrived(
+        _ wire: [UInt8], at address: Address, isRetained: Bool
     ) throws(LedgerError) {
-        try note(
-            .refused, .debug, "refused at \(rejection.stage.rawValue): \(rejection.reason)", did: sender,
-            reason: rejection.stage.rawValue, count: count, now)
+        // Not receipted, so it is repeated to the board that goes on.
+        guard !clones.isStandingBack else { return }
+        let arrival: Arrival
+        do throws(Rejection) {
+            arrival = try admission.read(wire, at: address, isRetained: isRetained, in: context)
+        } catch {
+            return try context.reject(error, from: nil)
+        }
+        try follow(admission.admit(arrival, in: &context), of: arrival)
+    }
+
+    /// Takes a message on from where a check left it.
+    private mutating func follow(_ step: Admission.Step, of arrival: Arrival) throws(LedgerError) {
+        switch step {
+        case .dropped, .waits: return
+        case .refused(let rejection):
+            try parking.leave(arrival, in: context)
+            try context.reject(rejection, from: arrival.sender)
+        case .repeated(let record):
+            try parking.leave(arrival, in: context)
+            try receipts.sendAgain(record, in: &context)
+        case .unknownSender:
+            try parking.park(arrival, isVerified: false, lookups: &lookups, in: &context)
+        case .stranger(let meta):
+            parking.release(arrival.sender, isVerified: false, attaching: meta)
+            try parking.park(arrival, isVerified: true, lookups: &lookups, in: &context)
+        case .verify(let verifying, let isAlone):
+            let job = Job(lane: "in \(arrival.sender.address.text)", work: .verify(verifying))
+            // A public operation is quick; only behind others of this sender it goes the way of the pool, for the order.
+            guard isAlone, case .verified(_, let result) = job.done() else { return context.perform(.work(job)) }
+            try follow(admission.verified(verifying, as: result, in: context), of: arrival)
+        case .verified(let message, let meets):
+            if meets {
+                let findings = try lookups.meet(
+                    arrival.sender, meta: message.meta, visa: arrival.message.message.visa, in: &context)
+                try follow(findings)
+            }
+            try follow(admission.findKey(of: message, for: arrival, in: &context), of: arrival)
+        case .unwrap(let unwrapping):
+            context.perform(.work(Job(lane: "in \(arrival.sender.address.text)", work: .unwrap(unwrapping))))
+        case .opened(let opened):
+            try parking.leave(arrival, in: context)
+            let consequence = try acceptance.accept(
+                opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+            switch consequence {
+            case .findings(let findings): try follow(findings)
+            case .forwarded(let messages, let outer): try admitForwarded(messages, of: outer)
+            }
+        }
+    }
+
+    private mutating func admitForwarded(_ messages: [JSON], of outer: Opened) throws(LedgerError) {
+        for json in messages {
+            let arrival: Arrival
+            do throws(Rejection) {
+                let incoming = try IncomingMessage(json)
+                arrival = Arrival(
+                    message: try incoming.addressed(to: context.book.identities.map(\.id)),
+                    wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, parked: nil)
+            } catch {
+                try context.reject(error, from: outer.sender)
+                continue
+            }
+            try follow(admission.admit(arrival, in: &context), of: arrival)
+        }
+    }
+
+    /// Parked messages take the way in, a few at a time, because each may be large and may need a private key.
+    private mutating func takeParked() throws(LedgerError) {
+        admission.forgetLost(in: context)
+        var looks = 0
+        while let arrival = try parking.next(admission: admission, looks: &looks, in: context) {
+            try follow(admission.admit(arrival, in: &context), of: arrival)
+        }
+    }
+
+    /// Nothing can be written now. What this board has already is receipted all the same when it is repeated.
+    private mutating func receiptUnwritten(_ wire: [UInt8], at address: Address, isRetained: Bool) {
+        guard let arrival = try? admission.read(wire, at: address, isRetained: isRetained, in: context),
+            admission.refusal(of: arrival.sender, in: context) == nil,
+            context.book.knownMeta(of: arrival.sender) != nil,
+            let record = try? admission.record(of: arrival, in: context)
+        else { return }
+        receipts.sendUnwritten(record, in: &context)
+    }
+
+    // MARK: - The directory
+
+    private mutating func found(_ bytes: [UInt8], on topic: Topic, of broker: String) throws(LedgerError) {
+        if case .inbox = topic { return }
+        if case .state(let address) = topic { return try foundState(bytes, of: address, on: broker) }
+        guard context.book.isOurs(topic.address) else {
+            return try follow(lookups.found(bytes, on: topic, in: &context))
+        }
+        try cards.inspect(bytes, on: topic, of: broker, publishing: &publishing, in: &context)
+        try repairCards()
+    }
+
+    private mutating func repairCards() throws(LedgerError) {
+        for place in try cards.repairDue(publishing: &publishing, in: &context) {
+            clones.stateAgain(at: place, publishing: &publishing, in: &context)
+        }
+    }
+
+    private mutating func foundState(_ bytes: [UInt8], of address: Address, on broker: String) throws(LedgerError) {
+        guard publishing.isConnected(to: broker) else { return }
+        let finding = try clones.inspect(
+            bytes, of: address, on: broker, operations: &admission.publicOperations, cards: &cards, in: &context)
+        switch finding {
+        case .nothing: break
+        case .booksAreCopy: try numberAnew()
+        case .standBack:
+            let brokers = publishing.brokers
+            publishing.closeAll()
+            for broker in brokers { try disconnected(broker) }
+            context.perform(.standBack)
+        }
+    }
+
+    private mutating func follow(_ findings: [Lookups.Finding]) throws(LedgerError) {
+        for finding in findings {
+            switch finding {
+            case .meta(of: let id, attaching: let meta): parking.release(id, isVerified: false, attaching: meta)
+            case .visa(of: let id): try outbox.keyArrived(of: id, lookups: lookups, in: &context)
+            }
+        }
+    }
+
+    // MARK: - The owner's word
+
+    private mutating func befriended(_ id: ID) throws(LedgerError) {
+        var contact = context.book.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
+        if contact.trust == .stranger { contact.trust = .contact }
+        contact.isBlocked = false
+        context.book.apply(.contact(contact))
+        parking.release(id, isVerified: true)
+        try outbox.keyArrived(of: id, lookups: lookups, in: &context)
+        if context.book.visa(of: id) == nil { lookups.lookUp(id, isWanted: true, in: &context) }
+    }
+
+    private mutating func forgot(_ id: ID) throws(LedgerError) {
+        context.book.apply(.forget(id.address))
+        for identity in context.book.identities {
+            try context.ledger.apply(.forgetAccepted(owner: identity.id.address, sender: id.address))
+        }
+        try parking.drop(of: id, in: context)
+        lookups.forget(id.address, in: &context)
+    }
+
+    private mutating func identitiesChanged() {
+        admission.forgetFailed()
+        cards.forgetForeign(in: context)
+        let book = context.book
+        publishing.dropCards { !book.isOurs($0) }
+        for broker in publishing.brokers { keepTopics(on: broker, statesPresence: false) }
+    }
+
+    /// The books are a copy of what they were on disk elsewhere or before: numbers that were used since are not known
+    /// here, so numbering begins anew, and what did not come to these books is no gap.
+    private mutating func numberAnew() throws(LedgerError) {
+        try context.ledger.apply(.forgetValues(.streams))
+        try context.ledger.apply(.forgetValues(.windows))
+        gaps.forget()
+        try context.note(
+            .start, level: .info,
+            text: "the state directory is a copy or came back from a backup: messages are numbered anew",
+            reason: "restored")
     }
 }

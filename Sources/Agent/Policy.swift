@@ -1,3 +1,4 @@
+import DIMP
 package import Format
 
 /// What the configuration says about sending and receiving (culver.conf(5)).
@@ -8,6 +9,8 @@ package struct Policy: Sendable, Equatable {
     package var longestPause = 600.0
     /// Seconds lived until an outgoing message expires.
     package var expiry = 7.0 * 86_400
+    /// The longest that a program may ask for.
+    static let longestExpiry = 14.0 * 86_400
     /// Bytes of one message on the wire.
     package var messageSize = 1 << 20
     /// How its JSON may be built.
@@ -25,9 +28,9 @@ package struct Policy: Sendable, Equatable {
     package var strangersPrivateOperations = 30.0
     package var peerPrivateOperations = 5.0
     package var publicOperations = 200.0
-    package var forwardDepth = 3
-    package var forwardedMessages = 16
-    package var arrayContents = 64
+    package var forwardDepth = ProtocolLimits.forwardDepth
+    package var forwardedMessages = ProtocolLimits.forwardedMessages
+    package var arrayContents = ProtocolLimits.arrayContents
     package var directorySize = 64 << 10
 
     package init() {}

@@ -27,7 +27,7 @@ struct BrokerTests {
         #expect(pair.b.texts == ["hello"])
     }
 
-    @Test("at most as many parcels are unacknowledged as there is room for")
+    @Test("at most as many publications are unacknowledged as there is room for")
     func room() throws {
         let pair = Pair.friends()
         pair.isAcknowledging = false
@@ -35,7 +35,9 @@ struct BrokerTests {
         for number in 0..<50 { pair.send("\(number)") }
         pair.settle()
         #expect(pair.published.count { $0.board == 0 } == 20)
-        pair.feed(0, .room(broker: "home", 5))
+        for sent in pair.published.filter({ $0.board == 0 }).prefix(5) {
+            pair.feed(0, .acknowledged(sent.parcel.number, .taken))
+        }
         pair.settle()
         #expect(pair.published.count { $0.board == 0 } == 25)
     }
@@ -140,7 +142,6 @@ struct BrokerTests {
     func late() throws {
         let pair = Pair.friends()
         pair.unlink(0)
-        pair.feed(0, .room(broker: "home", 20))
         pair.feed(0, .acknowledged(1, .taken))
         pair.feed(0, .found(.visa(moki.id.address), [], broker: "home"))
         let count = pair.published.count

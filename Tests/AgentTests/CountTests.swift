@@ -27,7 +27,7 @@ struct CountTests {
         let wishes = pair.a.answers.values.count { if case .accepted = $0 { true } else { false } }
         #expect(sent.accepted == wishes)
         #expect(sent.accepted == rows.count)
-        #expect(sent.sealed == rows.count { $0.sealed != nil })
+        #expect(sent.sealed == rows.count { $0.trace != nil })
         #expect(sent.delivered == rows.count { $0.state == .delivered })
         #expect(sent.receiptsVerified == sent.delivered)
         #expect(sent.published <= sent.sealed)

@@ -13,12 +13,11 @@ struct DeliveryTests {
         pair.settle()
         let row = try #require(pair.row(token))
         #expect(row.state == .delivered)
-        #expect(row.content.isEmpty)
-        #expect(row.sealed?.key == "")
+        #expect(row.body == row.trace.map(Outgoing.RowBody.trace))
         #expect(pair.b.texts == ["hello"])
         #expect(pair.b.inbox.first?.sealed == true)
         #expect(pair.b.inbox.first?.encrypted == true)
-        #expect(pair.b.inbox.first?.trust == "contact")
+        #expect(pair.b.inbox.first?.trust == .contact)
         #expect(pair.a.states[row.id] == [.queued, .published, .delivered])
     }
 
@@ -218,7 +217,7 @@ struct DeliveryTests {
         #expect(pair.row(token)?.state == .published)
         pair.advance(2)
         #expect(pair.row(token)?.state == .expired)
-        #expect(pair.row(token)?.sealed?.data == [])
+        #expect(pair.row(token)?.body == pair.row(token)?.trace.map(Outgoing.RowBody.trace))
         let message = try #require(pair.messages(from: 0, to: pair.b.id.address).first)
         pair.trouble.lost = 0
         pair.lay(message)
@@ -295,7 +294,7 @@ struct DeliveryTests {
         pair.settle()
         #expect(pair.row(token)?.state == .delivered)
         #expect(pair.a.texts == ["note"])
-        #expect(pair.a.inbox.first?.trust == "verified")
+        #expect(pair.a.inbox.first?.trust == .verified)
         #expect(pair.a.book.contact(pair.a.id.address) == nil)
     }
 

@@ -12,7 +12,7 @@ struct DirectoryTests {
     private var visaPlace: Topic { .visa(moki.id.address) }
 
     private func cards(_ pair: Pair, at place: Topic, on broker: String = "home") -> Int {
-        pair.published.count { $0.parcel.place == place && $0.parcel.broker == broker }
+        pair.published.count { $0.parcel.topic == place && $0.parcel.broker == broker }
     }
 
     @Test("on every connect our meta and visa are laid out")
@@ -33,7 +33,7 @@ struct DirectoryTests {
         let before = cards(pair, at: visaPlace)
         pair.put([], at: visaPlace)
         #expect(pair.shelf(visaPlace) == card)
-        #expect(pair.a.ledger.state.happenings.contains { $0.reason == "card-changed" })
+        #expect(pair.a.ledger.state.events.contains { $0.reason == "card-changed" })
         pair.put(Array("{}".utf8), at: visaPlace)
         #expect(pair.shelf(visaPlace) == Array("{}".utf8))
         #expect(cards(pair, at: visaPlace) == before + 1)
@@ -88,7 +88,7 @@ struct DirectoryTests {
         #expect(shown(pair) == People.time + 100)
         show(try hulk.visa(time: People.time + 50), to: pair)
         #expect(shown(pair) == People.time + 100)
-        #expect(pair.a.ledger.state.happenings.count { $0.reason == "visa-rolled-back" } == 1)
+        #expect(pair.a.ledger.state.events.count { $0.reason == "visa-rolled-back" } == 1)
         #expect(pair.a.messenger.counts.visasRolledBack == 1)
         show(try hulk.visa(time: People.time + 200, hasKey: false), to: pair)
         #expect(shown(pair) == People.time + 100)

@@ -37,7 +37,7 @@ struct ExpiryTests {
     @Test("and while a broker takes nothing more")
     func crowded() throws {
         let pair = Pair.friends()
-        pair.feed(0, .room(broker: "home", 0))
+        pair.feed(0, .linked(broker: "home", room: 0))
         let token = pair.send("no room", expiry: 60)
         pair.advance(60)
         #expect(pair.row(token)?.state == .expired)

@@ -6,15 +6,15 @@ import Testing
 
 @Suite("An identity that is gone leaves nothing behind")
 struct LeavingTests {
-    private func clear(_ pair: Pair, _ address: Address) -> [String] {
-        pair.a.ledger.values(prefix: Messenger.clearKey(address)).map(\.key)
+    private func clear(_ pair: Pair, _ address: Address) -> [LedgerKey] {
+        pair.a.ledger.values(.clearingsOf(address)).map(\.key)
     }
 
     /// moki goes from its board, which keeps dave.
     private func leave(_ pair: Pair) {
         let address = People.moki.id.address
         pair.a.book.state.identities = [People.dave]
-        pair.a.ledger.state.values[Messenger.clearKey(address, "home")] = "moki"
+        pair.a.ledger.state.values[.clearing(address, broker: "home")] = "moki"
         pair.feed(0, .identitiesChanged)
         pair.feed(0, .identityGone(People.moki.id))
         pair.settle()

@@ -37,8 +37,8 @@ struct RotationTests {
             #expect(visa(pair)?.data == pair.a.book.state.identities[0].visa.data, "\(number)")
         }
         #expect(pair.a.rejections.isEmpty && pair.b.rejections.isEmpty)
-        #expect(!pair.a.ledger.state.happenings.contains { $0.level == .warning && $0.kind == .visa })
-        #expect(!pair.b.ledger.state.happenings.contains { $0.kind == .visa })
+        #expect(!pair.a.ledger.state.events.contains { $0.level == .warning && $0.kind == .visa })
+        #expect(!pair.b.ledger.state.events.contains { $0.kind == .visa })
     }
 
     @Test("who knows nothing but the meta is read after any number of new keys")

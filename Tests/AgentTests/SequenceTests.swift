@@ -6,7 +6,7 @@ import Testing
 @Suite("Numbers tell what never came")
 struct SequenceTests {
     private func events(_ pair: Pair, _ kind: EventRecord.Kind) -> [EventRecord] {
-        pair.b.ledger.state.happenings.filter { $0.kind == kind }
+        pair.b.ledger.state.events.filter { $0.kind == kind }
     }
 
     @Test("a message that never comes is a gap with its number, once, after repeats had their time")
@@ -61,7 +61,7 @@ struct SequenceTests {
         pair.send("two of another board")
         pair.settle()
         #expect(pair.b.texts == ["one", "two", "two of another board"])
-        #expect(events(pair, .clone).map(\.did) == [People.moki.id.text])
+        #expect(events(pair, .clone).map(\.did) == [People.moki.id])
         #expect(pair.b.messenger.counts.sameNumbers == 1)
     }
 
@@ -139,7 +139,7 @@ struct SequenceTests {
         pair.link(0)
         pair.settle()
         #expect(pair.row(token)?.state == .delivered)
-        let sealed = try #require(pair.row(token)?.sealed)
+        let sealed = try #require(pair.row(token)?.trace)
 
         (pair.a.ledger.state, pair.a.book.state) = backup
         pair.restart(0)
@@ -147,7 +147,7 @@ struct SequenceTests {
         pair.link(0)
         pair.settle()
         #expect(pair.row(token)?.state == .delivered)
-        #expect(pair.row(token)?.sealed?.digest != sealed.digest)
+        #expect(pair.row(token)?.trace?.digest != sealed.digest)
         pair.send("after")
         pair.settle()
         #expect(pair.b.texts == ["waiting", "after"])

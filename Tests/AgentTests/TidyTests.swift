@@ -33,7 +33,7 @@ struct TidyTests {
         let board = Board([People.moki])
         _ = board.handle(.ticked, at: Moment(wall: 1_800_000_000, lived: 0))
         let later = Moment(wall: 1_800_003_000, lived: 3000)
-        _ = board.handle(.room(broker: "a", 20), at: later)
+        _ = board.handle(.acknowledged(1, .taken), at: later)
         #expect(board.nextTick(later) == 3600)
     }
 }

@@ -21,7 +21,7 @@ struct TwinTests {
     }
 
     private func clones(_ board: Board) -> [String] {
-        board.ledger.state.happenings.filter { $0.kind == .clone }.compactMap(\.reason)
+        board.ledger.state.events.filter { $0.kind == .clone }.compactMap(\.reason)
     }
 
     private var statePlace: Topic { .state(moki.id.address) }
@@ -43,8 +43,8 @@ struct TwinTests {
             pair.link(board)
             pair.settle()
         }
-        #expect(pair.a.messenger.twin == nil)
-        #expect(pair.b.messenger.twin == Messenger.Twin(did: moki.id, at: noon - 60))
+        #expect(pair.a.messenger.olderBoard == nil)
+        #expect(pair.b.messenger.olderBoard == OlderBoard(did: moki.id, at: noon - 60))
         #expect(clones(pair.a) == ["cloned-card"])
         #expect(clones(pair.b) == ["standing-back"])
         #expect(pair.a.messenger.counts.otherBoards == 1 && pair.b.messenger.counts.otherBoards == 1)
@@ -77,8 +77,8 @@ struct TwinTests {
         pair.boards[0].begin("zwei", at: noon - 60)
         pair.boards[1].begin("eins", at: noon - 60)
         pair.linkAll()
-        #expect(pair.a.messenger.twin != nil)
-        #expect(pair.b.messenger.twin == nil)
+        #expect(pair.a.messenger.olderBoard != nil)
+        #expect(pair.b.messenger.olderBoard == nil)
     }
 
     @Test("who stands back takes no message: it is the other's, and what was accepted before stays in the outbox")
@@ -95,7 +95,7 @@ struct TwinTests {
         pair.unlink(0)
         pair.lay(try hulk.sealedMessage(Content(type: .text, sn: 5, time: noon, ["text": "hi"]), to: moki))
         #expect(pair.b.inbox.isEmpty)
-        #expect(pair.b.ledger.state.seen.isEmpty)
+        #expect(pair.b.ledger.state.accepted.isEmpty)
     }
 
     @Test("a copy that was linked while the older was away stands back when that comes")
@@ -109,11 +109,11 @@ struct TwinTests {
         pair.link(1)
         pair.settle()
         pair.advance(7200)
-        #expect(pair.b.messenger.twin == nil)
+        #expect(pair.b.messenger.olderBoard == nil)
         pair.link(0)
         pair.settle()
-        #expect(pair.b.messenger.twin != nil)
-        #expect(pair.a.messenger.twin == nil)
+        #expect(pair.b.messenger.olderBoard != nil)
+        #expect(pair.a.messenger.olderBoard == nil)
     }
 
     @Test("a copy made while the original ran stands back, though it knows that start from its books")
@@ -126,7 +126,7 @@ struct TwinTests {
         pair.boards[1].begin("two", at: noon - 30)
         pair.link(1)
         pair.settle()
-        #expect(pair.b.messenger.twin != nil)
+        #expect(pair.b.messenger.olderBoard != nil)
         #expect(clones(pair.a) == ["cloned-card"])
     }
 
@@ -143,7 +143,7 @@ struct TwinTests {
         pair.link(1)
         let token = pair.send("hello", from: 1, to: hulk.id)
         pair.settle()
-        #expect(pair.b.messenger.twin == nil)
+        #expect(pair.b.messenger.olderBoard == nil)
         #expect(pair.row(token, of: 1)?.state == .delivered)
     }
 
@@ -159,10 +159,10 @@ struct TwinTests {
         pair.settle()
         for (boot, at) in [("one", noon - 60), ("zero", noon - 1e6)] {
             pair.put(try statement(boot, at: at, isOnline: isOnline, answers: "one"), at: statePlace)
-            #expect(pair.a.messenger.twin == nil)
+            #expect(pair.a.messenger.olderBoard == nil)
         }
         #expect(clones(pair.a).isEmpty)
-        #expect(!pair.a.ledger.state.happenings.contains { $0.reason == "restored" })
+        #expect(!pair.a.ledger.state.events.contains { $0.reason == "restored" })
         pair.advance(61)
         let shown = try #require(pair.shelf(statePlace))
         #expect(Statement(shown, by: moki)?.boot == "two")
@@ -189,7 +189,7 @@ struct TwinTests {
         case 3: pair.put(real, at: .state(hulk.id.address))
         default: pair.put([UInt8](repeating: 0x5B, count: 100_000), at: statePlace)
         }
-        #expect(pair.a.messenger.twin == nil)
+        #expect(pair.a.messenger.olderBoard == nil)
         #expect(clones(pair.a).isEmpty)
     }
 
@@ -208,7 +208,7 @@ struct TwinTests {
         pair.put(try statement("two", at: noon - 30, isOnline: false), at: statePlace)
         #expect(pair.statements == statements + 2)
         #expect(clones(pair.a) == ["cloned-card"])
-        #expect(pair.a.messenger.twin == nil)
+        #expect(pair.a.messenger.olderBoard == nil)
     }
 
     @Test("a start that our books do not know, before this one, makes us number anew, once")
@@ -219,7 +219,7 @@ struct TwinTests {
         pair.send("1", to: hulk.id)
         pair.settle()
         let backup = pair.a.ledger.state
-        let stream = backup.values["stream \(moki.id.address)"]
+        let stream = backup.values[.stream(moki.id.address)]
         #expect(stream != nil)
         pair.a.restart()
         pair.boards[0].begin("two", at: noon - 500)
@@ -236,10 +236,10 @@ struct TwinTests {
         pair.settle()
         for text in ["2 again", "5"] { pair.send(text, to: hulk.id) }
         pair.advance(1000)
-        #expect(pair.a.ledger.state.values["stream \(moki.id.address)"] != stream)
-        #expect(pair.a.ledger.state.happenings.filter { $0.reason == "restored" }.count == 1)
+        #expect(pair.a.ledger.state.values[.stream(moki.id.address)] != stream)
+        #expect(pair.a.ledger.state.events.filter { $0.reason == "restored" }.count == 1)
         #expect(pair.boards[2].texts == ["1", "2", "3", "4", "2 again", "5"])
-        #expect(pair.boards[2].ledger.state.happenings.filter { [.gap, .clone].contains($0.kind) }.isEmpty)
+        #expect(pair.boards[2].ledger.state.events.filter { [.gap, .clone].contains($0.kind) }.isEmpty)
         #expect(clones(pair.a).isEmpty)
     }
 
@@ -268,7 +268,7 @@ struct TwinTests {
         #expect(pair.row(there)?.state == .delivered)
         #expect(pair.row(back, of: 2)?.state == .delivered)
         for board in [pair.a, pair.boards[2]] {
-            #expect(board.ledger.state.happenings.filter { [.gap, .clone].contains($0.kind) }.isEmpty)
+            #expect(board.ledger.state.events.filter { [.gap, .clone].contains($0.kind) }.isEmpty)
         }
     }
 

@@ -10,7 +10,8 @@ final class Board {
     let ledger = MemoryLedger()
     let book: MemoryBook
     private let dice: Dice
-    private(set) var messenger: Messenger
+    /// One item a turn: what one of them does is not hidden by others.
+    private var runner: TurnRunner<Never, Never, Never>
 
     var answers: [UInt64: Answer] = [:]
     var rejections: [Rejection] = []
@@ -29,8 +30,6 @@ final class Board {
     private(set) var start: (boot: String, at: Double)?
     /// Seconds by which the clock is wrong.
     var clockError = 0.0
-    /// What brokers said and could not be written down: it waits in order, as in the daemon's loop.
-    private(set) var owed: [Input] = []
     /// Hears nothing.
     var isSilent = false
 
@@ -39,14 +38,16 @@ final class Board {
         book = MemoryBook(identities)
         dice = Dice(seed: seed)
         let dice = dice
-        messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
+        let messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
+        runner = TurnRunner(messenger: messenger, ledger: ledger, limit: 1)
     }
 
+    var messenger: Messenger { runner.messenger }
     var identity: Identity { identities[0] }
     var id: ID { identity.id }
     var policy: Policy {
         get { messenger.policy }
-        set { messenger.policy = newValue }
+        set { runner.messenger.policy = newValue }
     }
     var inbox: [Incoming] { ledger.state.incoming }
     var texts: [String] { inbox.compactMap { try? JSON(parsing: $0.content)["text"]?.string } }
@@ -56,32 +57,53 @@ final class Board {
         Moment(wall: now.wall + clockError, isClockSet: isClockSet, lived: now.lived)
     }
 
-    func takeOwed() -> [Input] {
-        defer { owed = [] }
-        return owed
+    /// What brokers said and could not be written down waits.
+    var isHolding: Bool { runner.isHolding }
+
+    /// What was held is tried again, one after the other; `handle` without an input goes on with the next.
+    func retryHeld() { runner.retry(.held) }
+    var backlog: Int { runner.backlog }
+
+    /// One turn, and what follows from it. When it cannot be written down, nothing of it happened.
+    func handle(_ input: Input, at now: Moment) -> [Effect] {
+        runner.add(.input(input))
+        return turn(at: now)
     }
 
-    /// One turn. When it cannot be written down, nothing of it happened.
-    func handle(_ input: Input, at now: Moment) -> [Effect] {
-        if !owed.isEmpty, input.isOwed {
-            owed.append(input)
-            return []
-        }
-        let before = (ledger.state, book.state, messenger)
-        book.lived = now.lived
-        do throws(LedgerError) {
-            let effects = try messenger.handle(input, at: now)
-            failedAt = nil
-            return listen(effects)
-        } catch {
-            (ledger.state, book.state, messenger) = before
-            failedAt = now.lived
-            hasFailed = true
-            guard !input.isOwed else {
-                owed.append(input)
-                return []
+    func turn(at now: Moment) -> [Effect] {
+        let before = (ledger.state, book.state)
+        var effects: [Effect] = []
+        var jobs: [Job] = []
+        var step = runner.begin()
+        while true {
+            switch step {
+            case .rest: return listen(effects + jobs.map { .work($0) })
+            case .run(let items):
+                book.lived = now.lived
+                var turn = runner.turn(at: now)
+                do throws(LedgerError) {
+                    for case .input(let input) in items { try turn.handle(input) }
+                    step = runner.ran(turn)
+                } catch {
+                    step = runner.failed(error)
+                }
+            case .commit(let begun, _):
+                // The pool is slow: it has not begun before the disk is done.
+                jobs += begun
+                failedAt = nil
+                step = runner.committed(wrote: true)
+            case .undo:
+                (ledger.state, book.state) = before
+                failedAt = now.lived
+                hasFailed = true
+                step = runner.undone(at: now)
+            case .letOut(let consequences):
+                effects += consequences.answers + consequences.effects
+                jobs += consequences.jobs
+                step = runner.next()
+            // The retry is the pair's.
+            case .later, .report: step = runner.next()
             }
-            return listen(messenger.giveUp(input, because: error, at: now))
         }
     }
 
@@ -94,7 +116,7 @@ final class Board {
             case .work(let job): if case .unwrap = job.work { unwraps += 1 }
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
-            case .publish, .keep, .abandon, .state, .standBack: break
+            case .publish, .keep, .abandon, .standBack: break
             }
         }
         return effects
@@ -112,17 +134,19 @@ final class Board {
 
     /// A run of the daemon begins.
     func begin(_ boot: String, at: Double) {
-        let last = ledger.state.values["presence at"].flatMap(Double.init) ?? 0
+        let last = ledger.state.values[.presenceAt].flatMap(Double.init) ?? 0
         start = (boot, at)
-        ledger.state.values["presence at"] = String(at)
-        _ = handle(.started(boot: boot, at: at, last: last), at: Moment(wall: at, lived: 0))
+        ledger.state.values[.presenceAt] = String(at)
+        let begin = Moment(wall: at, lived: 0)
+        _ = handle(.started(boot: boot, at: at, last: last), at: begin)
+        _ = handle(.presence(Presence(identities: [identity], boot: boot, at: at)), at: begin)
     }
 
     /// The power is cut and comes back: what is not in the books is gone.
     func restart() {
         let dice = dice
-        messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
-        owed = []
+        let messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
+        runner = TurnRunner(messenger: messenger, ledger: ledger, limit: 1)
         watched = []
         linked = []
     }
@@ -139,15 +163,5 @@ final class Board {
         book.apply(.contact(Contact(id: other.id, trust: .contact, isCulver: isCulver, knowsUs: knowsUs)))
         book.apply(.meta(other.meta, of: other.id))
         book.apply(.visa(visa ?? other.visa, of: other.id))
-    }
-}
-
-extension Input {
-    /// What a broker said is said once.
-    fileprivate var isOwed: Bool {
-        switch self {
-        case .linked, .unlinked, .acknowledged, .room: true
-        default: false
-        }
     }
 }

@@ -60,7 +60,7 @@ final class MemoryBook: AddressBook {
     }
 
     private func isAlive(_ born: Double, _ uses: Int) -> Bool {
-        lived < born + ReusedKey.life && uses < ReusedKey.limit
+        lived < born + ProtocolLimits.reusedKeyLife && uses < ProtocolLimits.reusedKeyUses
     }
 
     func apply(_ change: AddressBookChange) {

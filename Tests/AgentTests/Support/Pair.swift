@@ -99,9 +99,14 @@ final class Pair {
     func feed(_ board: Int, _ input: Input) {
         if boards[board].isSilent { return }
         if case .acknowledged(let number, .taken) = input { taken.append((board, number, published.count)) }
-        let wasOwing = !boards[board].owed.isEmpty
-        carryOut(boards[board].handle(input, at: boards[board].moment(now)), of: board)
-        if !wasOwing, !boards[board].owed.isEmpty { later(.retry(board: board), 1, isExact: true) }
+        turn(board) { $0.handle(input, at: $1) }
+    }
+
+    private func turn(_ number: Int, _ body: (Board, Moment) -> [Effect]) {
+        let board = boards[number]
+        let wasHolding = board.isHolding
+        carryOut(body(board, board.moment(now)), of: number)
+        if !wasHolding, board.isHolding { later(.retry(board: number), 1, isExact: true) }
     }
 
     private func carryOut(_ effects: [Effect], of board: Int) {
@@ -112,8 +117,6 @@ final class Pair {
             case .watch(let address): show(address, to: board)
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
-                if boards[board].start != nil { state(boards[board].id.address, board, broker, nil) }
-            case .state(let address, let broker, let other): state(address, board, broker, other)
             case .standBack: boards[board].linked = []
             case .answer, .changed, .leave, .abandon, .rejected: break
             }
@@ -250,7 +253,7 @@ final class Pair {
 
     /// What a board laid on the inbox of an address.
     func messages(from board: Int, to address: Address) -> [ReliableMessage] {
-        published.filter { $0.board == board && $0.parcel.place == .inbox(address) }
+        published.filter { $0.board == board && $0.parcel.topic == .inbox(address) }
             .compactMap { try? ReliableMessage(parsing: $0.parcel.payload) }
     }
 
@@ -259,7 +262,7 @@ final class Pair {
     /// Messages that a board sent again though it knew that a broker had taken them.
     func sentAgain(by board: Int) -> Int {
         let digests = published.map { sent -> [UInt8]? in
-            guard sent.board == board, case .inbox = sent.parcel.place else { return nil }
+            guard sent.board == board, case .inbox = sent.parcel.topic else { return nil }
             return (try? ReliableMessage(parsing: sent.parcel.payload))?.secure.data
         }
         return taken.count { word in
@@ -306,17 +309,18 @@ final class Pair {
 
     private func publish(_ parcel: Publication, from board: Int) {
         published.append((board, parcel))
-        if parcel.isRetained {
-            shelves[parcel.broker]?[parcel.place] = parcel.payload
-            for other in boards.indices where sees(other, parcel.place, parcel.broker) {
+        if parcel.topic.isRetained {
+            if case .state = parcel.topic { statements += 1 }
+            shelves[parcel.broker]?[parcel.topic] = parcel.payload
+            for other in boards.indices where sees(other, parcel.topic, parcel.broker) {
                 later(
                     .input(
-                        board: other, .found(parcel.place, parcel.payload, broker: parcel.broker), needs: parcel.broker)
+                        board: other, .found(parcel.topic, parcel.payload, broker: parcel.broker), needs: parcel.broker)
                 )
             }
             return acknowledge(parcel, .taken, board)
         }
-        guard case .inbox(let address) = parcel.place else { return }
+        guard case .inbox(let address) = parcel.topic else { return }
         let receivers = boards.indices.filter { boards[$0].book.identity(address) != nil && isKnown($0, parcel.broker) }
         let word = outcome ?? (receivers.isEmpty ? .nobody : .taken)
         if word == .taken, !dice.once(in: trouble.lost) {
@@ -334,21 +338,8 @@ final class Pair {
         }
     }
 
-    private func state(_ address: Address, _ board: Int, _ broker: String, _ other: String?) {
-        guard let (boot, at) = boards[board].start, let identity = boards[board].book.identity(address),
-            boards[board].linked.contains(broker)
-        else { return }
-        let statement = Statement(isOnline: true, at: at, boot: boot, answers: other)
-        guard let bytes = try? statement.signed(by: identity, with: []) else { return }
-        statements += 1
-        shelves[broker]?[.state(address)] = bytes
-        for other in boards.indices where sees(other, .state(address), broker) {
-            later(.input(board: other, .found(.state(address), bytes, broker: broker), needs: broker))
-        }
-    }
-
     private func acknowledge(_ parcel: Publication, _ outcome: Outcome, _ board: Int) {
-        guard isAcknowledging || parcel.isRetained else { return }
+        guard isAcknowledging || parcel.topic.isRetained else { return }
         later(.input(board: board, .acknowledged(parcel.number, outcome), needs: parcel.broker), trouble.delay)
     }
 
@@ -382,7 +373,8 @@ final class Pair {
     }
 
     private func retry(_ board: Int) {
-        for input in boards[board].takeOwed() { feed(board, input) }
+        boards[board].retryHeld()
+        while boards[board].backlog > 0 { turn(board) { $0.turn(at: $1) } }
     }
 
     /// Whether the broker has a session of this board.

@@ -236,8 +236,8 @@ final class World {
         }
         for board in pair.boards {
             // A lost submission leaves a hole in the numbers; two of one number would be two boards.
-            if board.ledger.state.happenings.contains(where: { $0.kind == .clone }) { faults.append("a false clone") }
-            if !board.owed.isEmpty { faults.append("the loop is stuck") }
+            if board.ledger.state.events.contains(where: { $0.kind == .clone }) { faults.append("a false clone") }
+            if board.isHolding { faults.append("the loop is stuck") }
         }
         return faults
     }

@@ -1,0 +1,112 @@
+import DIMP
+import Records
+
+/// What every machine of the agent works with while it handles one input: the time, the configuration, the books, and what
+/// it says back. Machines keep their own state for themselves; what they share is here and nowhere else.
+struct Context {
+    /// When the present input happened. `Messenger.handle` sets it before anything else.
+    var now = Moment(wall: 0, isClockSet: false, lived: 0)
+    var policy: Policy
+    let ledger: any Ledger
+    let book: any AddressBook
+    let random: @Sendable () -> UInt64
+    var counts = Counts()
+    /// Rejections that were counted and not told yet.
+    var refusals = RefusalLog()
+
+    private var answers: [Effect] = []
+    private var effects: [Effect] = []
+
+    init(policy: Policy, ledger: any Ledger, book: any AddressBook, random: @escaping @Sendable () -> UInt64) {
+        self.policy = policy
+        self.ledger = ledger
+        self.book = book
+        self.random = random
+    }
+
+    // MARK: - What is said back
+
+    /// An answer stands before every other effect of its turn: save, answer, publish.
+    mutating func answer(_ token: UInt64, with answer: Answer) {
+        answers.append(.answer(token, answer))
+    }
+
+    mutating func refuse(_ token: UInt64, as kind: Refusal.Kind, reason: String, text: String) {
+        answer(token, with: .refused(Refusal(kind, reason, text)))
+    }
+
+    mutating func perform(_ effect: Effect) {
+        effects.append(effect)
+    }
+
+    /// Everything that was said since the last call, answers first.
+    mutating func takeEffects() -> [Effect] {
+        defer {
+            answers = []
+            effects = []
+        }
+        return answers + effects
+    }
+
+    /// Writes an event.
+    func note(
+        _ kind: EventRecord.Kind, level: EventRecord.Level, text: String, did: ID? = nil, broker: String? = nil,
+        id: String? = nil, reason: String? = nil, count: Int64 = 1
+    ) throws(LedgerError) {
+        try ledger.apply(
+            .event(
+                EventRecord(
+                    time: recordedTime, kind: kind, level: level, did: did, broker: broker, id: id, reason: reason,
+                    count: count, text: text)))
+    }
+
+    /// A peer's fault: counted, one debug line, and at most one event a minute for each reason.
+    mutating func reject(_ rejection: Rejection, from sender: ID?) throws(LedgerError) {
+        perform(.rejected(rejection, sender: sender?.text))
+        counts.rejected[rejection.stage, default: 0] += 1
+        if refusals.count(rejection, of: sender, lived: now.lived) {
+            try tell(rejection, of: sender, count: 1)
+        }
+    }
+
+    /// Tells of the rejections that were counted for a minute.
+    mutating func tellRefusals() throws(LedgerError) {
+        for (rejection, sender, count) in refusals.takeOverdue(lived: now.lived) where count > 0 {
+            try tell(rejection, of: sender, count: count)
+        }
+    }
+
+    private func tell(_ rejection: Rejection, of sender: ID?, count: Int64) throws(LedgerError) {
+        try note(
+            .refused, level: .debug, text: "refused at \(rejection.stage.rawValue): \(rejection.reason)", did: sender,
+            reason: rejection.stage.rawValue, count: count)
+    }
+
+    // MARK: - Time and chance
+
+    /// The time as it is written down: 0 while the clock is unset.
+    var recordedTime: Double { now.isClockSet ? now.wall : 0 }
+
+    /// 16 characters of `[0-9a-z]`.
+    func newID() -> String { Self.characters(of: random()) + Self.characters(of: random()) }
+
+    /// The same, half of it the time, so that one message's place in the ledger is beside the last one's.
+    func newMessageID() -> String {
+        Self.characters(of: UInt64(max(0, now.wall) * 1000)) + Self.characters(of: random())
+    }
+
+    /// 1 to 2^31-1, as every era takes it.
+    func newSN() -> Int64 { Int64(random() % 0x7FFF_FFFF) + 1 }
+
+    /// The last eight digits, to the base of 36.
+    private static func characters(of number: UInt64) -> String {
+        var value = number
+        var digits: [UInt8] = []
+        for _ in 0..<8 {
+            let digit = UInt8(value % 36)
+            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+            value /= 36
+        }
+        return String(decoding: digits.reversed(), as: UTF8.self)
+    }
+}

@@ -1,0 +1,82 @@
+import Crypto
+import DIMP
+import Format
+import Records
+
+/// What agents ask each other (wire.md 7.1 and 8): metas, documents, handshakes. Only so many a minute are answered.
+struct Answering {
+    private var answers: Budget
+
+    init(_ policy: Policy) {
+        answers = Budget(perSecond: Double(policy.queriesPerMinute) / 60, burst: Double(policy.queriesPerMinute))
+    }
+
+    /// A query is answered with our own meta; an answer is looked at like a find in the directory.
+    mutating func answer(
+        aboutMeta id: ID, meta: JSON?, opened: Opened, lookups: inout Lookups, in context: inout Context
+    ) throws(LedgerError) -> [Lookups.Finding] {
+        if let meta { return try lookups.take(meta: meta, of: id, in: &context) }
+        guard let owner = identity(askedAbout: id, by: opened, in: context), answers.take(at: context.now.lived) else {
+            return []
+        }
+        // A peer that asks does not know us, whatever it knew once: without our meta it could not even read the answer.
+        if var contact = context.book.contact(opened.sender.address), contact.knowsUs {
+            contact.knowsUs = false
+            context.book.apply(.contact(contact))
+        }
+        let content = Content.metaCommand(
+            about: owner.id, meta: owner.meta, sn: context.newSN(), time: context.now.wall)
+        reply(content, to: opened, in: &context)
+        return []
+    }
+
+    mutating func answer(
+        aboutDocuments id: ID, documents: [JSON], meta: JSON?, opened: Opened, lookups: inout Lookups,
+        in context: inout Context
+    ) throws(LedgerError) -> [Lookups.Finding] {
+        var findings: [Lookups.Finding] = []
+        if let meta { findings = try lookups.take(meta: meta, of: id, in: &context) }
+        guard documents.isEmpty else {
+            return try findings + lookups.take(documents: documents, of: id, in: &context)
+        }
+        guard meta == nil, let owner = identity(askedAbout: id, by: opened, in: context),
+            answers.take(at: context.now.lived)
+        else { return findings }
+        let name = opened.content.json.first("command", "cmd")?.string ?? "documents"
+        let content = Content.documentCommand(
+            name, about: owner.id, document: owner.visa, meta: owner.meta, sn: context.newSN(),
+            time: context.now.wall)
+        reply(content, to: opened, in: &context)
+        return findings
+    }
+
+    /// Nothing depends on a handshake without a station; a peer that insists is told that all is well.
+    mutating func answer(handshake title: String, opened: Opened, in context: inout Context) {
+        guard title == "Hello world!", answers.take(at: context.now.lived) else { return }
+        reply(Content.handshake("DIM!", sn: context.newSN(), time: context.now.wall), to: opened, in: &context)
+    }
+
+    /// Only the one that is asked itself: that two identities share a board is not told.
+    private func identity(askedAbout id: ID, by opened: Opened, in context: Context) -> Identity? {
+        id.address == opened.owner.address ? context.book.identity(id.address) : nil
+    }
+
+    /// A stranger's key is taken from the card attached to the very message that is answered.
+    private func reply(_ content: Content, to opened: Opened, in context: inout Context) {
+        let isKnown = context.book.encryptionKey(of: opened.sender) != nil
+        ControlMessage.seal(
+            content, from: opened.owner.address, to: opened.sender, attached: isKnown ? nil : attachedKey(opened),
+            purpose: .courtesy, in: &context)
+    }
+
+    private func attachedKey(_ opened: Opened) -> RSAPublicKey? {
+        let message = opened.arrival.message.message
+        guard let meta = try? Meta(message.meta), meta.vouches(for: opened.sender) else { return nil }
+        if let visa = try? Document(message.visa), (try? visa.check(about: opened.sender, meta: meta)) != nil,
+            let key = visa.key?.encryption
+        {
+            return key
+        }
+        return meta.key.encryption
+    }
+}

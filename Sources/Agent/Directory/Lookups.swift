@@ -1,0 +1,243 @@
+import DIMP
+import Format
+import Records
+
+/// Other entities' cards: looked for in the directory of retained topics, asked for where that stays silent, and taken from
+/// wherever they come if they prove themselves. A meta must hash to its ID and a visa is signed by the meta's key, so it
+/// does not matter who shows them.
+struct Lookups {
+    /// By address: the name in front of an address is a claim.
+    private var entries: [Address: Entry] = [:]
+    /// What we ask peers.
+    private var questions: Budget
+
+    private struct Entry {
+        var id: ID
+        /// A message of ours waits for it, or it is a contact. Strangers' IDs, which anybody can make up, get half of the
+        /// room.
+        var isWanted: Bool
+        /// When it began, in seconds lived.
+        var since: Double
+        /// When to ask the peer, or to end it.
+        var next: Double
+        /// A stranger's meta was found: more is not wanted.
+        var isDone = false
+        /// A visa that came before its meta.
+        var visa: [UInt8]?
+    }
+
+    init(_ policy: Policy) {
+        questions = Budget(perSecond: Double(policy.queriesPerMinute) / 60, burst: Double(policy.queriesPerMinute))
+    }
+
+    /// What was learnt, and may let something go on.
+    enum Finding {
+        /// A meta: messages parked for the want of it go on. It travels with them if it is kept nowhere.
+        case meta(of: ID, attaching: Meta?)
+        /// A visa was looked at: messages to its owner may have a key now.
+        case visa(of: ID)
+    }
+
+    // MARK: - Beginning and end of a look-up
+
+    /// Watches the directory for an ID, unless it is being watched.
+    mutating func lookUp(_ id: ID, isWanted: Bool, in context: inout Context) {
+        guard !id.isBroadcast, !context.book.isOurs(id.address) else { return }
+        if let known = entries[id.address] {
+            // The name that a stranger's message claimed gives way to the one that we write to.
+            if isWanted, !known.isWanted {
+                entries[id.address]?.isWanted = true
+                entries[id.address]?.id = id
+            }
+            return
+        }
+        let room = context.policy.directorySubscriptions
+        let isFull =
+            entries.count >= room || (!isWanted && entries.values.count(where: { !$0.isWanted }) >= room / 2)
+        guard !isFull else {
+            context.counts.lookupsDropped += 1
+            return
+        }
+        let lived = context.now.lived
+        entries[id.address] = Entry(
+            id: id, isWanted: isWanted, since: lived, next: lived + context.policy.queryPatience)
+        context.perform(.watch(id.address))
+    }
+
+    /// When the look-up of this ID began, in seconds lived; `nil` when there is none.
+    func beginning(of id: ID) -> Double? { entries[id.address]?.since }
+
+    /// Whether a message can be encrypted now. A meta alone will do once a visa was waited for.
+    func isReady(_ receiver: ID, in context: Context) -> Bool {
+        guard context.book.encryptionKey(of: receiver) != nil else { return false }
+        if context.book.visa(of: receiver) != nil { return true }
+        guard let since = beginning(of: receiver) else { return false }
+        return !RepeatSchedule(context).isPatient(since: since)
+    }
+
+    /// The first broker is there: what was wanted while nobody could be asked begins now.
+    mutating func beginAnew(in context: Context) {
+        for address in entries.keys {
+            entries[address]?.since = context.now.lived
+            entries[address]?.next = context.now.lived + context.policy.queryPatience
+        }
+    }
+
+    /// Watches everything that is looked for, on a broker that has just come.
+    func watchAll(in context: inout Context) {
+        for address in entries.keys.sorted(by: { $0.text < $1.text }) { context.perform(.watch(address)) }
+    }
+
+    mutating func forget(_ address: Address, in context: inout Context) {
+        if entries.removeValue(forKey: address) != nil { context.perform(.leave(address)) }
+    }
+
+    /// Where the directory stays silent the peer itself is asked, by a broadcast that needs no key. A look-up ends when there
+    /// is a visa, or after a while when no message waits for it. Only with a broker.
+    mutating func askPeers(in context: inout Context) throws(LedgerError) {
+        let lived = context.now.lived
+        // What is wanted goes before strangers.
+        let due = entries.values.filter { lived >= $0.next }
+            .sorted { ($0.isWanted ? 0 : 1, $0.id.text) < ($1.isWanted ? 0 : 1, $1.id.text) }
+        for entry in due {
+            let id = entry.id
+            let isFound = context.book.visa(of: id) != nil || (entry.isDone && !entry.isWanted)
+            if isFound || lived >= entry.since + Tuning.lookupLife,
+                try context.ledger.waitingOutgoing(receiver: id.bare, after: 0, limit: 1).isEmpty
+            {
+                forget(id.address, in: &context)
+                continue
+            }
+            entries[id.address]?.next = lived + context.policy.queryInterval
+            guard !isFound, let identity = context.book.identities.first else { continue }
+            guard questions.take(at: lived) else {
+                entries[id.address]?.next = lived + Tuning.questionPause
+                continue
+            }
+            ask(about: id, as: identity, in: &context)
+        }
+    }
+
+    private func ask(about id: ID, as identity: Identity, in context: inout Context) {
+        let questions = [
+            Content.metaCommand(about: id, meta: nil, sn: context.newSN(), time: context.now.wall),
+            Content.documentCommand(
+                "documents", about: id, document: nil, meta: nil, sn: context.newSN(), time: context.now.wall),
+        ]
+        for question in questions { ControlMessage.ask(question, about: id, as: identity, in: &context) }
+    }
+
+    var nextDue: Double? { entries.values.lazy.map(\.next).min() }
+
+    // MARK: - What is found
+
+    /// Bytes on a retained topic of somebody else. Over-long and unreadable ones are nothing.
+    mutating func found(
+        _ bytes: [UInt8], on topic: Topic, in context: inout Context
+    ) throws(LedgerError) -> [Finding] {
+        guard !bytes.isEmpty, bytes.count <= context.policy.directorySize, let id = entries[topic.address]?.id,
+            let json = try? JSON(parsing: bytes)
+        else { return [] }
+        switch topic {
+        case .meta: return try take(meta: json, of: named(id, by: json), in: &context)
+        case .visa:
+            // The two topics come in any order.
+            guard let meta = context.book.meta(of: id) else {
+                entries[topic.address]?.visa = bytes
+                return []
+            }
+            try take(visa: json, of: id, meta: meta, in: &context)
+            return [.visa(of: id)]
+        case .state, .inbox: return []
+        }
+    }
+
+    /// Strangers are known by an address alone: what stood in front of it was anybody's claim, the seed is proven.
+    private func named(_ id: ID, by meta: JSON) -> ID {
+        guard entries[id.address]?.isWanted == false, let seed = meta["seed"]?.string else { return id }
+        return ID("\(seed)@\(id.address)") ?? id
+    }
+
+    /// A meta from the directory or from an answer: kept for contacts; for a stranger it only lets parked messages on.
+    mutating func take(meta json: JSON, of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
+        if context.book.isOurs(id.address) || context.book.meta(of: id) != nil { return [] }
+        let meta: Meta
+        do throws(Rejection) {
+            meta = try Meta(json)
+            guard meta.vouches(for: id) else { throw Rejection(.meta, "the meta found is of another ID") }
+        } catch {
+            try context.reject(error, from: id)
+            return []
+        }
+        guard context.book.contact(id.address) != nil else {
+            entries[id.address]?.isDone = true
+            return [.meta(of: id, attaching: meta)]
+        }
+        return try keep(meta, of: id, in: &context) + [.meta(of: id, attaching: meta)]
+    }
+
+    /// A contact's meta is kept, and with it the visa that came before it.
+    private mutating func keep(_ meta: Meta, of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
+        context.book.apply(.meta(meta, of: id))
+        guard let bytes = entries[id.address]?.visa else { return [] }
+        entries[id.address]?.visa = nil
+        guard let visa = try? JSON(parsing: bytes) else { return [] }
+        try take(visa: visa, of: id, meta: meta, in: &context)
+        return [.visa(of: id)]
+    }
+
+    /// A visa that is signed, about this ID and newer than the stored one. An older one is an event, not a visa.
+    private mutating func take(visa json: JSON, of id: ID, meta: Meta, in context: inout Context) throws(LedgerError) {
+        guard context.book.contact(id.address) != nil, !context.book.isOurs(id.address) else { return }
+        let known = context.book.visa(of: id)
+        let visa: Document
+        do throws(Rejection) {
+            visa = try Document(json)
+            if let known, known.data == visa.data { return }
+            if context.now.isClockSet, visa.time > context.now.wall + ProtocolLimits.contentAhead {
+                throw Rejection(.meta, "the visa is from the future")
+            }
+            try visa.check(about: id, meta: meta)
+            if known?.key != nil, visa.key == nil { throw Rejection(.meta, "the visa lost its key") }
+        } catch {
+            return try context.reject(error, from: id)
+        }
+        if let known, visa.time <= known.time {
+            guard visa.time < known.time else { return }
+            context.counts.visasRolledBack += 1
+            return try context.note(
+                .visa, level: .warning, text: "an older visa of \(id) was shown and not taken", did: id,
+                reason: "visa-rolled-back")
+        }
+        context.book.apply(.visa(visa, of: id))
+        entries[id.address]?.next = context.now.lived + context.policy.queryPatience
+        if visa.isOfCulver, var contact = context.book.contact(id.address), !contact.isCulver {
+            contact.isCulver = true
+            context.book.apply(.contact(contact))
+        }
+    }
+
+    /// Documents of an answer, about an entity whose meta is known.
+    mutating func take(documents: [JSON], of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
+        guard let meta = context.book.meta(of: id) else { return [] }
+        for document in documents.prefix(Tuning.documentsOfOneAnswer) {
+            try take(visa: document, of: id, meta: meta, in: &context)
+        }
+        return [.visa(of: id)]
+    }
+
+    /// The sender of a message that is taken as a trusted one or under `open`: a contact's meta is kept, a stranger becomes
+    /// known. `visa`: the attached one, not checked yet.
+    mutating func meet(_ id: ID, meta: Meta, visa: JSON?, in context: inout Context) throws(LedgerError) -> [Finding] {
+        if context.book.contact(id.address) == nil {
+            context.book.apply(.contact(Contact(id: id.bare, trust: .stranger)))
+        }
+        var findings: [Finding] = []
+        if context.book.meta(of: id) == nil {
+            findings = try keep(meta, of: id, in: &context) + [.meta(of: id, attaching: nil)]
+        }
+        guard let visa else { return findings }
+        try take(visa: visa, of: id, meta: meta, in: &context)
+        return findings + [.visa(of: id)]
+    }
+}

@@ -1,0 +1,328 @@
+import Crypto
+package import DIMP
+import Records
+
+/// The checks that stand between the broker and the inbox (extensions.md 4). DIMP's own checks are `IncomingMessage` to
+/// `OpenedMessage`; between them stands this board's policy: trust, what is in flight already, and what checks may cost.
+///
+/// Each verb takes a message as far as it can go at once and says in a `Step` what is to follow.
+struct Admission {
+    /// Messages between arrival and the end of their checks, with the time of their arrival in seconds lived.
+    private var inFlight: [InFlightKey: Double] = [:]
+    /// The same for those that are parked, by their number.
+    private var parkedInFlight: [Int64: Double] = [:]
+    /// Ciphertexts with their keys that could not be decrypted lately; forgotten when a key of ours changes.
+    private var failed: [[UInt8]] = []
+    /// Public-key operations for strangers.
+    var publicOperations: Budget
+    /// Private-key operations for all strangers, and for each.
+    private var privateOperations: Budget
+    private var privateOperationsOfPeers: [Address: Budget] = [:]
+
+    /// One message of one sender to one of us: a group message for two of us is two.
+    private struct InFlightKey: Hashable {
+        var owner: Address
+        var sender: Address
+        var digest: [UInt8]
+
+        init(_ arrival: Arrival) {
+            owner = arrival.owner.address
+            sender = arrival.sender.address
+            digest = arrival.message.digest
+        }
+    }
+
+    init(_ policy: Policy) {
+        publicOperations = Budget(perSecond: policy.publicOperations)
+        privateOperations = Budget(perSecond: policy.strangersPrivateOperations)
+    }
+
+    /// How far a message came.
+    indirect enum Step {
+        /// Over budget, or in flight already. Not refused: the sender repeats.
+        case dropped
+        /// The sender's fault, counted.
+        case refused(Rejection)
+        /// The sender's meta is not to be had yet.
+        case unknownSender
+        /// Verified, and the owner has to say whether the stranger may talk to us.
+        case stranger(Meta)
+        /// It was taken before.
+        case repeated(AcceptedRecord)
+        /// The signature is to be checked; `isAlone`: no other message of this sender is in flight.
+        case verify(Verifying, isAlone: Bool)
+        /// Verified; `meets`: its sender becomes known with its meta and visa.
+        case verified(VerifiedMessage, meets: Bool)
+        /// The key is to be unwrapped.
+        case unwrap(Unwrapping)
+        case opened(Opened)
+        /// The inbox is full: a parked message stays where it is.
+        case waits
+    }
+
+    // MARK: - The road
+
+    /// Size, JSON, addressed to us.
+    func read(
+        _ wire: [UInt8], at address: Address, isRetained: Bool, in context: Context
+    ) throws(Rejection) -> Arrival {
+        guard !isRetained else { throw Rejection(.replay, "a retained message on an inbox topic") }
+        let incoming = try IncomingMessage(
+            parsing: wire, maximumSize: context.policy.messageSize, limits: context.policy.json)
+        let owners = context.book.identity(address).map { [$0.id] } ?? []
+        return Arrival(
+            message: try incoming.addressed(to: owners, including: .broadcasts), wire: wire, depth: 0, parked: nil)
+    }
+
+    /// Blocked, or a stranger under `closed`. Asked again after each work of the pool: the owner may have spoken meanwhile.
+    func refusal(of sender: ID, in context: Context) -> Rejection? {
+        if context.book.contact(sender.address)?.isBlocked == true {
+            return Rejection(.trust, "the sender is blocked")
+        }
+        if context.policy.strangers == .closed, !context.book.isTrusted(sender) {
+            return Rejection(.trust, "the sender is a stranger")
+        }
+        return nil
+    }
+
+    /// From trust to the signature. For messages of a topic, for parked and for forwarded ones.
+    mutating func admit(_ arrival: Arrival, in context: inout Context) throws(LedgerError) -> Step {
+        let sender = arrival.sender
+        if let refusal = refusal(of: sender, in: context) { return .refused(refusal) }
+        let isTrusted = context.book.isTrusted(sender)
+        let known = context.book.knownMeta(of: sender)
+        // A card of a sender whose meta we do not have costs a public operation of its own.
+        if known == nil, arrival.message.hasMeta, !takePublicOperation(in: &context) { return .dropped }
+        let found: Meta?
+        do throws(Rejection) {
+            found = try arrival.message.meta(known: known)
+        } catch {
+            return .refused(error)
+        }
+        guard let meta = found else { return .unknownSender }
+        if let record = try record(of: arrival, in: context) { return .repeated(record) }
+        let isAlone = !inFlight.keys.contains { $0.sender == sender.address }
+        guard begin(arrival, lived: context.now.lived) else {
+            context.counts.overBusy += 1
+            return .dropped
+        }
+        if !isTrusted, !takePublicOperation(in: &context) {
+            end(arrival)
+            return .dropped
+        }
+        return .verify(Verifying(arrival: arrival, meta: meta), isAlone: isAlone)
+    }
+
+    /// Signature checked. Trust.
+    mutating func verified(
+        _ verifying: Verifying, as result: Result<VerifiedMessage, Rejection>, in context: Context
+    ) -> Step {
+        let arrival = verifying.arrival
+        let sender = arrival.sender
+        guard case .success(let message) = result, context.book.isOurs(arrival.owner.address) else {
+            end(arrival)
+            return .refused(Rejection(.signature, "the signature does not verify"))
+        }
+        if let refusal = refusal(of: sender, in: context) {
+            end(arrival)
+            return .refused(refusal)
+        }
+        let isTrusted = context.book.isTrusted(sender)
+        if context.policy.strangers == .ask, !isTrusted, !message.isBroadcast {
+            end(arrival)
+            return .stranger(verifying.meta)
+        }
+        let isWelcome = isTrusted || (context.policy.strangers == .open && !message.isBroadcast)
+        return .verified(message, meets: isWelcome && !context.book.isOurs(sender.address))
+    }
+
+    /// A key that costs no private key, or the private-key budget.
+    mutating func findKey(
+        of message: VerifiedMessage, for arrival: Arrival, in context: inout Context
+    ) throws(LedgerError) -> Step {
+        let known: MessageKey?
+        do throws(Rejection) {
+            known = try message.broadcastKey() ?? message.keptKey(in: context.book)
+        } catch {
+            end(arrival)
+            return .refused(error)
+        }
+        if let known { return try open(message, with: known, for: arrival, in: &context) }
+        guard !failed.contains(attempt(of: arrival)) else {
+            end(arrival)
+            return .refused(Rejection(.decrypt, "failed before with the same keys"))
+        }
+        let isTrusted = context.book.isTrusted(arrival.sender)
+        guard let owner = context.book.identity(arrival.owner.address),
+            isTrusted || takePrivateOperation(of: arrival.sender, in: context)
+        else {
+            context.counts.overPrivateBudget += 1
+            end(arrival)
+            return .dropped
+        }
+        if isTrusted {
+            context.counts.decryptionsOfContacts += 1
+        } else {
+            context.counts.decryptionsOfStrangers += 1
+        }
+        return .unwrap(Unwrapping(arrival: arrival, message: message, owner: owner))
+    }
+
+    /// Key unwrapped.
+    mutating func unwrapped(
+        _ unwrapping: Unwrapping, as result: Result<MessageKey, Rejection>, in context: inout Context
+    ) throws(LedgerError) -> Step {
+        let arrival = unwrapping.arrival
+        switch result {
+        case .success(let key):
+            if let refusal = refusal(of: arrival.sender, in: context) {
+                end(arrival)
+                return .refused(refusal)
+            }
+            return try open(unwrapping.message, with: key, for: arrival, in: &context)
+        case .failure(let rejection):
+            end(arrival)
+            return .refused(rejection)
+        }
+    }
+
+    /// Decrypted; seal and time. The end of the checks.
+    private mutating func open(
+        _ message: VerifiedMessage, with key: MessageKey, for arrival: Arrival, in context: inout Context
+    ) throws(LedgerError) -> Step {
+        end(arrival)
+        let opened: Opened
+        do throws(Rejection) {
+            opened = try checked(message, with: key, for: arrival, in: context)
+        } catch {
+            if error.stage == .decrypt {
+                failed.append(attempt(of: arrival))
+                if failed.count > Tuning.rememberedFailures { failed.removeFirst() }
+            }
+            return .refused(error)
+        }
+        // Taken meanwhile, by another way.
+        if let record = try record(of: arrival, in: context) { return .repeated(record) }
+        if arrival.parked != nil, try !context.ledger.inboxHasRoom() { return .waits }
+        return .opened(opened)
+    }
+
+    private func checked(
+        _ message: VerifiedMessage, with key: MessageKey, for arrival: Arrival, in context: Context
+    ) throws(Rejection) -> Opened {
+        let opened = try message.opened(with: key)
+        let isSealed = try opened.checkSeal(isRequired: context.book.isCulver(opened.sender))
+        if !opened.isEncrypted { try checkStranger(opened, in: context) }
+        if context.now.isClockSet { try opened.checkTime(at: context.now.wall) }
+        return Opened(arrival: arrival, message: opened, isSealed: isSealed)
+    }
+
+    /// Of a stranger's broadcasts only questions are heard.
+    private func checkStranger(_ opened: OpenedMessage, in context: Context) throws(Rejection) {
+        guard context.policy.strangers != .open, !context.book.isTrusted(opened.sender) else { return }
+        switch opened.content.body {
+        case .command(.meta), .command(.documents), .command(.handshake): return
+        default: throw Rejection(.trust, "a broadcast of a stranger")
+        }
+    }
+
+    /// That this message was taken before; `nil` when it was not.
+    func record(of arrival: Arrival, in context: Context) throws(LedgerError) -> AcceptedRecord? {
+        try context.ledger.accepted(
+            owner: arrival.owner.address, sender: arrival.sender.address, digest: arrival.message.digest)
+    }
+
+    // MARK: - In flight
+
+    /// False while the same message is in flight, and while too many are.
+    private mutating func begin(_ arrival: Arrival, lived: Double) -> Bool {
+        let key = InFlightKey(arrival)
+        if let since = inFlight[key], lived < since + Tuning.lostAfter { return false }
+        if inFlight.count >= Tuning.inFlight { inFlight = inFlight.filter { lived < $0.value + Tuning.lostAfter } }
+        guard inFlight.count < Tuning.inFlight else { return false }
+        inFlight[key] = lived
+        if let parked = arrival.parked { parkedInFlight[parked.number] = lived }
+        return true
+    }
+
+    /// The checks are over, or were given up.
+    mutating func end(_ arrival: Arrival) {
+        inFlight[InFlightKey(arrival)] = nil
+        if let parked = arrival.parked { parkedInFlight[parked.number] = nil }
+    }
+
+    /// A parked message in flight whose result was lost is forgotten after a while.
+    mutating func forgetLost(in context: Context) {
+        parkedInFlight = parkedInFlight.filter { context.now.lived < $0.value + Tuning.lostAfter }
+    }
+
+    var hasRoomForParked: Bool { parkedInFlight.count < Tuning.unparkedAtOnce }
+
+    func isInFlight(parked number: Int64) -> Bool { parkedInFlight[number] != nil }
+
+    /// When the first parked message in flight counts as lost.
+    var nextParkedLost: Double? { parkedInFlight.values.min().map { $0 + Tuning.lostAfter } }
+
+    // MARK: - What checks may cost
+
+    /// A key of ours has changed: what failed may work now.
+    mutating func forgetFailed() {
+        failed = []
+    }
+
+    private mutating func takePublicOperation(in context: inout Context) -> Bool {
+        if publicOperations.take(at: context.now.lived) { return true }
+        context.counts.overPublicBudget += 1
+        return false
+    }
+
+    private mutating func takePrivateOperation(of sender: ID, in context: Context) -> Bool {
+        if privateOperationsOfPeers.count > Tuning.strangerBudgets { privateOperationsOfPeers = [:] }
+        let lived = context.now.lived
+        var budget =
+            privateOperationsOfPeers[sender.address] ?? Budget(perSecond: context.policy.peerPrivateOperations)
+        let isTaken = budget.take(at: lived) && privateOperations.take(at: lived)
+        privateOperationsOfPeers[sender.address] = budget
+        return isTaken
+    }
+
+    /// What exactly failed: the ciphertext, its IV and its wrapped keys.
+    private func attempt(of arrival: Arrival) -> [UInt8] {
+        let secure = arrival.message.message.secure
+        return Digest.sha256(
+            arrival.message.digest + (secure.iv ?? []) + secure.keys.flatMap { Digest.sha256($0.bytes) })
+    }
+}
+
+/// A message on its way in.
+package struct Arrival: Sendable {
+    package var message: AddressedMessage
+    /// As it came, for parking.
+    package var wire: [UInt8]
+    /// How many forwards it came in.
+    package var depth: Int
+    /// Where it is parked, if it was: there it stays until it is taken or refused.
+    package var parked: ParkedAt?
+
+    package struct ParkedAt: Sendable {
+        package var number: Int64
+        package var isVerified: Bool
+    }
+
+    /// The identity that it is for.
+    var owner: ID { message.owner }
+    var sender: ID { message.sender }
+}
+
+/// A message that passed all checks.
+struct Opened {
+    var arrival: Arrival
+    var message: OpenedMessage
+    var isSealed: Bool
+
+    var sender: ID { arrival.sender }
+    var owner: ID { arrival.owner }
+    var content: Content { message.content }
+    var envelope: Envelope { message.envelope }
+    var isEncrypted: Bool { message.isEncrypted }
+}

@@ -1,0 +1,88 @@
+import DIMP
+import Records
+
+/// Numbers inside sealed contents tell what never came, and who has a copy of a sender's keys (extensions.md 3). The windows
+/// of numbers are in the ledger; here is only when a hole is to be told.
+struct Gaps {
+    /// Windows with holes in them.
+    private var holes: [LedgerKey: HoleWatch] = [:]
+
+    private struct HoleWatch {
+        var sender: ID
+        /// When the oldest is told, in seconds lived.
+        var due: Double
+    }
+
+    /// Takes note of an accepted message's number.
+    mutating func follow(_ opened: Opened, in context: inout Context) throws(LedgerError) {
+        guard opened.isSealed, opened.isEncrypted, let seq = opened.content.json["seq"],
+            let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count),
+            stream.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let number = seq["n"]?.integer, number > 0
+        else { return }
+        let key = LedgerKey.window(
+            owner: opened.owner.address, sender: opened.sender.address, target: opened.envelope.target.address)
+        let lived = context.now.lived
+        var windows = try windows(key, in: context)
+        var window = ReplayWindow(first: number)
+        if let index = windows.firstIndex(where: { $0.stream == stream }) {
+            window = windows.remove(at: index).window
+            if window.take(number, lived: lived) == .again {
+                context.counts.sameNumbers += 1
+                try context.note(
+                    .clone, level: .warning,
+                    text: "\(opened.sender) sent two messages with the number \(number): two boards may have its keys",
+                    did: opened.sender, reason: "same-number")
+            }
+        }
+        let older = windows.prefix(Tuning.followedStreams - 1)
+        try keep([(stream, window)] + older, under: key, of: opened.sender, in: context)
+    }
+
+    /// Tells holes that were not filled in time.
+    mutating func tell(in context: inout Context) throws(LedgerError) {
+        let lived = context.now.lived
+        for (key, hole) in holes where lived >= hole.due {
+            var windows = try windows(key, in: context)
+            for index in windows.indices {
+                for missing in windows[index].window.overdue(lived: lived, patience: Tuning.holePatience) {
+                    let range =
+                        missing.from == missing.through
+                        ? "message \(missing.from)" : "messages \(missing.from) to \(missing.through)"
+                    context.counts.gaps += 1
+                    try context.note(
+                        .gap, level: .warning, text: "\(range) of \(hole.sender) did not come", did: hole.sender.bare,
+                        reason: "\(missing.from)-\(missing.through)")
+                }
+            }
+            try keep(windows, under: key, of: hole.sender, in: context)
+        }
+    }
+
+    /// The windows are gone.
+    mutating func forget() {
+        holes = [:]
+    }
+
+    var nextDue: Double? { holes.values.lazy.map(\.due).min() }
+
+    /// The stream of the last message first.
+    private func windows(
+        _ key: LedgerKey, in context: Context
+    ) throws(LedgerError) -> [(stream: String, window: ReplayWindow)] {
+        (try context.ledger.value(key) ?? "").split(separator: "\n").compactMap { line in
+            guard let space = line.firstIndex(of: " "),
+                let window = ReplayWindow(String(line[space...].dropFirst()))
+            else { return nil }
+            return (String(line[..<space]), window)
+        }
+    }
+
+    private mutating func keep(
+        _ windows: [(stream: String, window: ReplayWindow)], under key: LedgerKey, of sender: ID, in context: Context
+    ) throws(LedgerError) {
+        let lines = windows.map { "\($0.stream) \($0.window.text)" }
+        try context.ledger.apply(.value(key, lines.isEmpty ? nil : lines.joined(separator: "\n")))
+        let oldest = windows.compactMap(\.window.nextHole).min()
+        holes[key] = oldest.map { HoleWatch(sender: sender, due: $0 + Tuning.holePatience) }
+    }
+}

@@ -1,0 +1,47 @@
+import DIMP
+import Format
+import Records
+
+/// The numbers that our messages carry (extensions.md 3): a stream that is random for the installation, and a number that
+/// rises for each sender and receiver. A number is written down with the sealed row: what was not saved has not left, and
+/// its number is given again after a power cut.
+struct SequenceNumbers {
+    /// The last number given, saved or not.
+    private var given: [LedgerKey: Int64] = [:]
+
+    /// The content's member `seq` without what its message adds.
+    mutating func next(
+        from sender: ID, to receiver: ID, isPoolIdle: Bool, in context: Context
+    ) throws(LedgerError) -> JSONObject {
+        let stream = try stream(of: sender, in: context)
+        let key = LedgerKey.sequence(from: sender.address, to: receiver.address)
+        let last =
+            if let last = given[key] { last } else {
+                try context.ledger.value(key).flatMap { Int64($0) } ?? 0
+            }
+        // With an idle pool every number is on disk.
+        if given.count >= Tuning.rememberedNumbers, isPoolIdle { given = [:] }
+        given[key] = last + 1
+        return ["s": .string(stream), "n": .integer(last + 1)]
+    }
+
+    /// Saves the number of a content that is saved with it.
+    static func save(_ content: Content, from sender: ID, to receiver: ID, in context: Context) throws(LedgerError) {
+        guard let number = content.json["seq"]?["n"]?.integer else { return }
+        try context.ledger.apply(
+            .value(.sequence(from: sender.address, to: receiver.address), String(number)))
+    }
+
+    /// What was given and not saved is given again. Only while the pool seals nothing.
+    mutating func forgetUnsaved() {
+        given = [:]
+    }
+
+    private func stream(of sender: ID, in context: Context) throws(LedgerError) -> String {
+        let key = LedgerKey.stream(sender.address)
+        if let stream = try context.ledger.value(key) { return stream }
+        let stream = context.newID()
+        try context.ledger.apply(.value(key, stream))
+        return stream
+    }
+}

@@ -1,0 +1,69 @@
+/// Our own numbers, chosen by measuring and free to change: no peer relies on them. The protocol's stand in
+/// `ProtocolLimits`, what the owner of a board may change in `Policy`. Times are seconds.
+enum Tuning {
+    // MARK: - Outgoing
+
+    /// Messages that waited for a key and are with the pool at a time, and the bytes beyond which no more are given.
+    static let releasedAtOnce = 32
+    static let releasedBytes = 2 << 20
+    /// Receivers whose last number is remembered while the pool works.
+    static let rememberedNumbers = 1024
+    /// Rows that expire in one turn while no broker is there, and rows of a removed identity that fail in one.
+    static let expiredInOneTurn = 100
+    static let failedInOneTurn = 256
+    /// What Base64, keys, meta and visa add to a content on the wire.
+    static let wireOverhead: Int64 = 8192
+
+    // MARK: - Publishing
+
+    /// Publications other than messages that wait for room on a broker.
+    static let backlog = 256
+
+    // MARK: - Incoming
+
+    /// Messages between arrival and the end of their checks, and after how long one of them counts as lost.
+    static let inFlight = 4096
+    static let lostAfter = 60.0
+    /// Attempts to decrypt that failed and are not made again, and strangers with a budget of their own.
+    static let rememberedFailures = 1000
+    static let strangerBudgets = 1024
+    /// Parked messages that take the way in at a time, and that are looked at in one turn.
+    static let unparkedAtOnce = 4
+    static let unparkedInOneTurn = 8
+    static let unverifiedSenders = 64
+    static let verifiedSenders = 1000
+    /// How long a hole in a sender's numbers may be filled by repeats before it is told, and streams that are followed.
+    static let holePatience = 120.0
+    static let followedStreams = 4
+    static let refusalReasons = 64
+    static let refusalPause = 60.0
+
+    // MARK: - Receipts
+
+    /// Receipts of one peer that wait for a signature, and those that are made again when a broker comes back.
+    static let gatheredReceipts = 1024
+    static let owedAtOnce = 200
+    /// Receipts that come faster than they are signed are gathered for so many times the signing, and no longer than this.
+    static let gatheringFactor = 3.0
+    static let longestGathering = 0.25
+    static let rememberedUnwritten = 1024
+
+    // MARK: - Directory
+
+    /// A look-up ends after this when no message waits for it.
+    static let lookupLife = 600.0
+    /// When a question that found the minute's budget spent is asked.
+    static let questionPause = 2.0
+    /// Documents of one answer that are checked: each costs a public-key operation.
+    static let documentsOfOneAnswer = 8
+    /// The pauses between two repairs of a retained topic of ours; after an hour of peace the first one again.
+    static let firstRepairPause = 60.0
+    static let longestRepairPause = 3600.0
+
+    // MARK: - Clones and tidying
+
+    static let rememberedStarts = 16
+    static let answerToStartPause = 10.0
+    static let tidyPause = 3600.0
+    static let tidyPortionPause = 0.2
+}
