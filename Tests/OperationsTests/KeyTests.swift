@@ -12,7 +12,7 @@ import Testing
     private let path = NSTemporaryDirectory() + "keys-\(UUID().uuidString)"
     private let directory: StateDirectory
     private let facebook: Facebook
-    private var operations: FileOperations { FileOperations(facebook: facebook, time: now) }
+    private var identities: IdentityOperations { IdentityOperations(facebook: facebook, time: now) }
     private let now = 1_700_000_000.0
 
     init() throws {
@@ -32,7 +32,7 @@ import Testing
 
     private func refusal(_ json: JSON) -> Refusal.Kind? {
         do {
-            _ = try operations.imported(json)
+            _ = try identities.imported(json)
             return nil
         } catch {
             return error.kind
@@ -46,8 +46,9 @@ import Testing
         let old = try Identity.register(name: "old", network: 0, algorithm: .ecc, bits: 1024, time: now - 5000)
         let rotated = try old.rotated(time: now)
         facebook.put(Contact(id: old.id, name: "friend", trust: .contact))
-        let json = try JSON(parsing: operations.exported(rotated).bytes)
-        operations.take(try operations.imported(json))
+        let json = try JSON(parsing: IdentityExport.json(of: rotated).bytes)
+        let result = try identities.takeOver(Params(["identity": json]))
+        #expect(result.values == IdentityOperations.forgetting(old.id.address))
         try save()
         let again = try reopened()
         #expect(again.identities.map(\.id.name) == ["first", "old"])
@@ -61,8 +62,8 @@ import Testing
     @Test("an identity whose parts do not belong together is refused")
     func mixed() throws {
         defer { try? FileManager.default.removeItem(atPath: path) }
-        let moki = try #require(operations.exported(try made("moki")).object)
-        let hulk = try #require(operations.exported(try made("hulk")).object)
+        let moki = try #require(IdentityExport.json(of: try made("moki")).object)
+        let hulk = try #require(IdentityExport.json(of: try made("hulk")).object)
         #expect(refusal(.object(moki)) == nil)
         for name in ["did", "secret", "visa_keys", "meta", "visa"] {
             var mixed = moki

@@ -1,15 +1,15 @@
 import Store
 
 /// What `doctor` finds in a state directory, with or without a daemon. Reads alone, but for owners and modes when it
-/// `mends`. Slow: key checks, and the database is looked through. Any thread.
+/// `mends`. Slow: it checks keys and looks the database through. Any thread may run it.
 package struct StateDiagnosis: Sendable {
-    let path: String
+    private let path: String
     /// Carry the cures out, of owners and modes alone.
-    let mends: Bool
+    private let mends: Bool
     /// A daemon works in this directory.
-    let isInUse: Bool
+    private let isInUse: Bool
     /// Seconds since 1970; `nil` while the clock is unset.
-    let time: Double?
+    private let time: Double?
 
     package init(of path: String, mends: Bool, isInUse: Bool, time: Double?) {
         self.path = path
@@ -25,6 +25,7 @@ package struct StateDiagnosis: Sendable {
         } catch {
             return [Check("state", .fail, error.description, hint: "sudo culver doctor --state \(path)")]
         }
-        return permissions(inspection) + aside(inspection) + keys() + [room(), database(), entropy()]
+        return PermissionChecks(inspection, of: path).checks + IdentityFiles.checks(in: path, at: time)
+            + DiskChecks(path: path, isInUse: isInUse).checks
     }
 }

@@ -1,7 +1,7 @@
 import DIMP
 
 /// What one message needs of a Barrack, taken out of it: fit for another thread.
-final class Snapshot: Barrack, Sendable {
+final class BarrackExcerpt: Barrack, Sendable {
     private let identities: [Identity]
     private let peer: ID
     private let meta: Meta?

@@ -1,11 +1,11 @@
-package import DIMP
-package import Format
-package import Records
+import DIMP
+import Format
+import Records
 
 /// An identity as one JSON object, with all its secrets: `{"did", "secret", "visa_keys", "meta", "visa"}`.
-extension FileOperations {
+enum IdentityExport {
     /// Holds the private keys in the clear.
-    package func exported(_ identity: Identity) -> JSON {
+    static func json(of identity: Identity) -> JSON {
         [
             "did": .string(identity.id.bare.text), "secret": identity.secret.json,
             "visa_keys": .array(identity.visaKeys.map(\.json)), "meta": .object(identity.meta.json),
@@ -13,20 +13,8 @@ extension FileOperations {
         ]
     }
 
-    /// One of those, when everything in it belongs together and this board has nobody of that name.
-    package func imported(_ json: JSON?) throws(Refusal) -> Identity {
-        let identity = try Self.read(json)
-        let id = identity.id
-        guard facebook.identity(id.address) == nil else {
-            throw Refusal(.exists, "identity-exists", "\(id) is an identity of this board already")
-        }
-        if let name = id.name, let other = facebook.id(named: name), other.address != id.address {
-            throw Refusal(.exists, "name-taken", "\(name) is the name of \(other)")
-        }
-        return identity
-    }
-
-    private static func read(_ json: JSON?) throws(Refusal) -> Identity {
+    /// The identity, when everything in the object belongs together.
+    static func identity(in json: JSON?) throws(Refusal) -> Identity {
         guard let object = json?.object, let id = object["did"]?.string.flatMap({ ID($0) }) else {
             throw bad("it has no did")
         }
@@ -58,24 +46,4 @@ extension FileOperations {
     private static func bad(_ words: String) -> Refusal {
         Refusal(.badData, "bad-identity", "the identity is not taken: \(words)")
     }
-
-    /// What was imported, on disk with the next changes of `facebook`. The default one stays the default.
-    package func take(_ identity: Identity) {
-        if let first = facebook.identities.first { facebook.makeDefault(first.id) }
-        if facebook.contact(identity.id.address) != nil { facebook.forget(identity.id.address) }
-        facebook.put(identity)
-    }
-
-    /// What a ledger remembers of an identity that came from somewhere else: nothing. It has a new stream of numbers.
-    package static func forgetting(_ address: Address) -> [Change] {
-        [
-            .value(key: goneKey(address), nil), .forgetValues(prefix: "clear \(address) "),
-            .value(key: "stream \(address)", nil), .forgetValues(prefix: "sequence \(address) "),
-            .forgetValues(prefix: "window \(address) "),
-        ]
-    }
-
-    /// An identity whose removal was begun, with its ID: what remains is the daemon's.
-    package static func goneKey(_ address: Address) -> String { "\(gone)\(address)" }
-    package static let gone = "gone "
 }

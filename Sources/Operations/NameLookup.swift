@@ -1,24 +1,16 @@
 package import DIMP
-import Format
 package import Records
 package import Store
 
-/// What can be answered from the flat files alone: by the daemon, and by the tool on a directory without a daemon.
-///
-/// Writes go into `facebook`; whoever owns it puts them on disk before anything is answered.
-package struct FileOperations {
-    package let facebook: Facebook
-    /// Seconds since 1970.
-    package let time: Double
+/// IDs of names, and names of IDs, as this board gave them (culver(1)).
+package struct NameLookup {
+    private let facebook: Facebook
 
-    package init(facebook: Facebook, time: Double) {
+    package init(facebook: Facebook) {
         self.facebook = facebook
-        self.time = time
     }
 
-    // MARK: - IDs and names
-
-    /// An ID, or the name that this board gave to somebody (culver(1)): text with `@` and a valid address are
+    /// An ID, or the name that this board gave to an entity: text with `@` and a valid address are
     /// IDs, everything else is a name, and nothing is guessed.
     package func id(_ text: String) throws(Refusal) -> ID {
         if let id = ID(text) {
@@ -34,7 +26,7 @@ package struct FileOperations {
         return id
     }
 
-    /// One of our own: named, or the default one.
+    /// An identity of this board: by ID or name, or the default one.
     package func identity(_ text: String?) throws(Refusal) -> Identity {
         guard let text else {
             guard let first = facebook.identities.first else {
@@ -55,7 +47,7 @@ package struct FileOperations {
         facebook.contact(id.address)?.name ?? facebook.identity(id.address)?.id.name
     }
 
-    /// `[A-Za-z0-9._-]{1,64}`, and nobody else's.
+    /// A name is `[A-Za-z0-9._-]{1,64}`, and no other entity has it.
     package func checkName(_ name: String, for id: ID) throws(Refusal) {
         let isPlain = name.utf8.allSatisfy {
             switch $0 {

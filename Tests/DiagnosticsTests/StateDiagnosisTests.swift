@@ -3,10 +3,11 @@ import DIMP
 import Format
 import Foundation
 import Store
+import System
 import TestSupport
 import Testing
 
-@testable import Operations
+@testable import Diagnostics
 
 /// A state directory with one identity of 2048 bits, each time damaged in one way.
 @Suite struct StateDiagnosisTests {
@@ -33,14 +34,14 @@ import Testing
         for change in facebook.takeChanges() { try state.perform(change) }
     }
 
-    private func checkup(mends: Bool = false, time: Double? = nil) -> [Check] {
+    private func diagnosis(mends: Bool = false, time: Double? = nil) -> [Check] {
         StateDiagnosis(of: state.path, mends: mends, isInUse: false, time: time ?? now).checks()
     }
 
     /// What is not well.
     private func bad(mends: Bool = false, time: Double? = nil) -> [Check] {
         // The disk of the machine is no matter of these tests.
-        checkup(mends: mends, time: time).filter { $0.result != .ok && $0.name != "disk" }
+        diagnosis(mends: mends, time: time).filter { $0.result != .ok && $0.name != "disk" }
     }
 
     private func setMode(_ mode: Int, _ name: String) throws {
@@ -75,7 +76,7 @@ import Testing
     func sound() throws {
         let before = try FileManager.default.subpathsOfDirectory(atPath: state.path).sorted()
         #expect(bad() == [])
-        #expect(checkup().map(\.name).contains("keys"))
+        #expect(diagnosis().map(\.name).contains("keys"))
         #expect(try FileManager.default.subpathsOfDirectory(atPath: state.path).sorted() == before)
     }
 
@@ -102,7 +103,7 @@ import Testing
             #expect(found.map(\.result) == [.fail])
             #expect(found.first?.hint == "chmod 600 \(state.path)/\(name)")
             #expect(try mode(name) == 0o640)
-            let mended = checkup(mends: true).filter { $0.name == "permissions" }
+            let mended = diagnosis(mends: true).filter { $0.name == "permissions" }
             #expect(mended.map(\.result) == [.ok])
             #expect(mended.first?.text.hasPrefix("mended \(state.path)/\(name)") == true)
             #expect(try mode(name) == 0o600)
@@ -273,15 +274,16 @@ import Testing
     @Test(
         "room for messages: little is a warning, next to nothing and a file system that is read only fail",
         arguments: [
-            (Room(free: 7 << 20, total: 1 << 30), Check.Result.fail), (Room(free: 60 << 20, total: 1 << 30), .warn),
-            (Room(free: 40 << 20, total: 1 << 30), .warn), (Room(free: 100 << 20, total: 1 << 30), .ok),
-            (Room(free: 300 << 20, total: 16 << 30), .warn), (Room(free: 2 << 30, total: 1 << 40), .ok),
-            (Room(free: 1 << 30, total: 2 << 30, freeFiles: 10), .fail),
-            (Room(free: 1 << 30, total: 2 << 30, freeFiles: 200), .warn),
-            (Room(free: 1 << 30, total: 2 << 30, isReadOnly: true), .fail),
+            (DiskSpace(free: 7 << 20, total: 1 << 30), Check.Result.fail),
+            (DiskSpace(free: 60 << 20, total: 1 << 30), .warn),
+            (DiskSpace(free: 40 << 20, total: 1 << 30), .warn), (DiskSpace(free: 100 << 20, total: 1 << 30), .ok),
+            (DiskSpace(free: 300 << 20, total: 16 << 30), .warn), (DiskSpace(free: 2 << 30, total: 1 << 40), .ok),
+            (DiskSpace(free: 1 << 30, total: 2 << 30, freeFiles: 10), .fail),
+            (DiskSpace(free: 1 << 30, total: 2 << 30, freeFiles: 200), .warn),
+            (DiskSpace(free: 1 << 30, total: 2 << 30, isReadOnly: true), .fail),
         ])
-    func room(_ room: Room, _ result: Check.Result) {
-        let check = StateDiagnosis.check(room, "/x")
+    func room(_ room: DiskSpace, _ result: Check.Result) {
+        let check = DiskChecks.check(room, at: "/x")
         #expect(check.result == result)
         #expect((check.hint == nil) == (result == .ok))
     }
@@ -291,7 +293,7 @@ import Testing
         let path = "\(state.path)/\(StatePath.messages)"
         do {
             let store = try MessageStore(path: path)
-            try store.apply(.value(key: "a", "b"))
+            try store.apply(.value(.wall, "b"))
             try store.commit()
             try store.checkpoint()
         }

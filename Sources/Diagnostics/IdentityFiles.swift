@@ -3,41 +3,15 @@ import DIMP
 import Format
 import Store
 
-extension StateDiagnosis {
-    /// Every identity: are its keys strong, its own, and do its files belong together?
-    func keys() -> [Check] {
-        guard let directory = try? StateDirectory(path), let names = try? directory.list(StatePath.identities) else {
-            return []
-        }
-        var checks: [Check] = []
-        var owners: [[UInt8]: String] = [:]
-        for text in names {
-            guard let address = Address(text) else { continue }
-            let cabinet = Cabinet(directory, address)
-            checks += cabinet.checks(at: time)
-            for key in cabinet.keys {
-                if let other = owners[key.data], other != text {
-                    checks.append(
-                        Check(
-                            "keys", .fail, "\(text) and \(other) have the same key", hint: Cabinet.another(cabinet.name)
-                        ))
-                }
-                owners[key.data] = text
-            }
-        }
-        return checks
-    }
-}
-
 /// The files of one identity, read and not loaded: nothing is set aside or signed anew.
-private struct Cabinet {
-    let address: Address
-    let secret: Reading<PrivateKey>
-    let meta: Reading<Meta>
-    let visa: Reading<Document>
-    let visaKeys: [(file: String, key: Reading<PrivateKey>)]
+struct IdentityFiles {
+    private let address: Address
+    private let secret: Reading<PrivateKey>
+    private let meta: Reading<Meta>
+    private let visa: Reading<Document>
+    private let visaKeys: [(file: String, key: Reading<PrivateKey>)]
 
-    enum Reading<Value> {
+    private enum Reading<Value> {
         case there(Value)
         case absent
         /// This user may not read it.
@@ -47,7 +21,31 @@ private struct Cabinet {
         var value: Value? { if case .there(let value) = self { value } else { nil } }
     }
 
-    init(_ directory: StateDirectory, _ address: Address) {
+    /// Every identity: are its keys strong, its own, and do its files belong together?
+    static func checks(in path: String, at time: Double?) -> [Check] {
+        guard let directory = try? StateDirectory(path), let names = try? directory.list(StatePath.identities) else {
+            return []
+        }
+        var checks: [Check] = []
+        var owners: [[UInt8]: String] = [:]
+        for text in names {
+            guard let address = Address(text) else { continue }
+            let files = IdentityFiles(directory, address)
+            checks += files.checks(at: time)
+            for key in files.keys {
+                if let other = owners[key.data], other != text {
+                    checks.append(
+                        Check(
+                            "keys", .fail, "\(text) and \(other) have the same key", hint: another(files.name)
+                        ))
+                }
+                owners[key.data] = text
+            }
+        }
+        return checks
+    }
+
+    private init(_ directory: StateDirectory, _ address: Address) {
         self.address = address
         secret = Self.read(directory, StatePath.secret(of: address.text)) { try PrivateKey($0) }
         meta = Self.read(directory, StatePath.meta(ofIdentity: address.text)) { try Meta($0) }
@@ -76,14 +74,14 @@ private struct Cabinet {
         }
     }
 
-    var name: String { meta.value?.seed ?? address.text }
+    private var name: String { meta.value?.seed ?? address.text }
 
     /// The public halves.
-    var keys: [PublicKey] { ([secret.value] + visaKeys.map(\.key.value)).compactMap { $0?.publicKey } }
+    private var keys: [PublicKey] { ([secret.value] + visaKeys.map(\.key.value)).compactMap { $0?.publicKey } }
 
-    static func another(_ name: String) -> String { "culver id new \(name)-2; culver id default \(name)-2" }
+    private static func another(_ name: String) -> String { "culver id new \(name)-2; culver id default \(name)-2" }
 
-    func checks(at time: Double?) -> [Check] {
+    private func checks(at time: Double?) -> [Check] {
         var checks: [Check] = []
         func note(_ result: Check.Result, _ text: String, _ hint: String) {
             checks.append(Check("keys", result, "\(name): \(text)", hint: hint))
@@ -96,7 +94,7 @@ private struct Cabinet {
             if let weakness = weakness(of: secret.publicKey) {
                 note(weakness.result, "the signing key has \(weakness.words)", Self.another(name))
             }
-            judgeMeta(secret, note)
+            checkMeta(for: secret, note: note)
         }
         for (file, key) in visaKeys {
             switch key {
@@ -110,13 +108,13 @@ private struct Cabinet {
         if keys.contains(where: PublishedKeys.contains) {
             note(.fail, "its private key stands in public test files: it is nobody's secret", Self.another(name))
         }
-        if let meta = meta.value { judgeVisa(meta, time, note) }
+        if let meta = meta.value { checkVisa(beside: meta, at: time, note: note) }
         guard checks.isEmpty else { return checks }
         let kind = secret.value?.publicKey.encryption.map { "RSA, \($0.bits) bits" } ?? secret.value?.algorithm ?? ""
         return [Check("keys", .ok, "\(name): \(kind); meta, visa and keys belong together")]
     }
 
-    private func judgeMeta(_ secret: PrivateKey, _ note: (Check.Result, String, String) -> Void) {
+    private func checkMeta(for secret: PrivateKey, note: (Check.Result, String, String) -> Void) {
         // An address is made of the meta, so the right one is somewhere else, if anywhere.
         let cure = "culver restore FILE    # or meta.json from contacts/\(address) of a board that knows us"
         switch meta {
@@ -130,7 +128,7 @@ private struct Cabinet {
         }
     }
 
-    private func judgeVisa(_ meta: Meta, _ time: Double?, _ note: (Check.Result, String, String) -> Void) {
+    private func checkVisa(beside meta: Meta, at time: Double?, note: (Check.Result, String, String) -> Void) {
         let id = ID(name: meta.seed, address: address)
         let cure = "culver id rotate \(name)"
         switch visa {

@@ -1,0 +1,173 @@
+import Format
+
+/// What the findings of a probe of one broker mean, and the cure of each. Lines of a configuration are mosquitto's where
+/// they are the broker's, for that is what most have.
+///
+/// The probe itself is the daemon's, which has the connections; here are the words alone, about plain values.
+package struct BrokerAdvice: Sendable {
+    private let broker: BrokerFacts
+    private var name: String { broker.name }
+
+    package init(on broker: BrokerFacts) {
+        self.broker = broker
+    }
+
+    package func unreachable(_ reason: String) -> Check {
+        guard broker.trouble != nil else {
+            return Check(
+                "broker", .warn, "\(name): our own link stands, but a second one is not let in: \(reason)",
+                hint: "in mosquitto.conf: max_connections -1; no clientid_prefixes but culver-")
+        }
+        return Check("broker", .fail, "\(name): \(reason)", hint: hint(for: reason))
+    }
+
+    /// `isNewest`: it speaks MQTT 5.
+    package func reached(isNewest: Bool) -> [Check] {
+        var checks: [Check] = []
+        if isNewest {
+            checks.append(Check("broker", .ok, "\(name): \(broker.url) answers by MQTT 5"))
+        } else {
+            checks.append(
+                Check(
+                    "broker", .warn,
+                    "\(name): \(broker.url) speaks only MQTT 3.1.1, where acknowledgements prove nothing, "
+                        + "not even permission",
+                    hint: "use a broker with MQTT 5: mosquitto 1.6 or newer"))
+        }
+        if let trouble = broker.trouble {
+            // Our presence is a will that is to be retained: such a broker refuses the whole connection.
+            let isAboutRetaining = trouble.utf8.has("retain")
+            checks.append(
+                Check(
+                    "broker", isAboutRetaining ? .fail : .warn,
+                    "\(name): it answers, but the daemon's own link is away: \(trouble)",
+                    hint: isAboutRetaining ? "in mosquitto.conf: retain_available true" : "culver log --kind broker"))
+        }
+        return checks
+    }
+
+    /// By the words of the reason, which are the link's own.
+    private func hint(for reason: String) -> String {
+        let (section, words) = (broker.section, reason.utf8)
+        let (host, port) = (broker.host ?? "", broker.port.map { "\($0)" } ?? "")
+        if words.has("cannot read ") {
+            return "\(section) names that file: put it there, or correct the line; the daemon's user must read it"
+        }
+        if words.has("is not for") {
+            return "\(section) url = mqtts://NAME:\(port), with a name that the broker's certificate is for"
+        }
+        if words.has("self-signed") || words.has("self signed") || words.has("local issuer")
+            || words.has("certificate verify failed")
+        {
+            if words.has("expired") { return "renew the broker's certificate, or set the clock: timedatectl" }
+            // libmosquitto does not always say why: an expired one is no matter of ca_file.
+            let isUnexplained = reason.hasSuffix("certificate verify failed")
+            return "\(section) ca_file = FILE, with the certificate of who signed the broker's"
+                + (isUnexplained ? "; if it is that: openssl x509 -dates tells whether one has expired" : "")
+        }
+        if words.has("expired") || words.has("not yet valid") {
+            return "renew the broker's certificate, or set the clock: timedatectl"
+        }
+        if words.has("client certificate") || words.has("alert") {
+            return "\(section) cert_file = FILE and key_file = FILE, as the broker wants them"
+        }
+        if words.has("TLS") { return "\(section) url = mqtt://… if port \(port) is without TLS, else another port" }
+        if words.has("authori") || words.has("password") || words.has("refuses us") {
+            return "\(section) username = NAME and password_file = FILE, as the broker knows them"
+        }
+        if words.has("not known") || words.has("resolution") || words.has("associated with") {
+            return "getent hosts \(host); or \(section) url = mqtt://ADDRESS"
+        }
+        if words.has("refused") {
+            return broker.isLocal
+                ? "systemctl start mosquitto" : "on the broker's machine: systemctl start mosquitto; listener \(port)"
+        }
+        if words.has("before it answered") || words.has("no answer") || words.has("rules of MQTT") {
+            return
+                "\(section) url = mqtts://\(host):\(port) if the broker wants TLS there, else another port"
+        }
+        return "culver log --kind broker; ping \(host)"
+    }
+
+    // MARK: - Encryption
+
+    /// `days`: how long the certificates of a connection are valid, as far as that is known; `nil` without a connection.
+    package func encryption(days: (broker: Int?, own: Int?)?) -> [Check] {
+        guard broker.isEncrypted else {
+            guard !broker.isLocal else {
+                return [Check("encryption", .ok, "\(name): the broker is on this machine")]
+            }
+            return [
+                Check(
+                    "encryption", .warn,
+                    "\(name): not encrypted: the network sees who writes to whom, and the password",
+                    hint: "url = mqtts://\(broker.host ?? ""):8883, and ca_file = FILE if the authority is your own")
+            ]
+        }
+        guard let days else { return [] }
+        let both = [("the broker's certificate", days.broker), ("our own certificate", days.own)]
+        let checks = both.compactMap { what, days -> Check? in
+            guard let days else { return nil }
+            let isShort = days < 14
+            return Check(
+                "encryption", days < 3 ? .fail : isShort ? .warn : .ok,
+                "\(name): \(what) is valid for \(days) more day\(days == 1 ? "" : "s")",
+                hint: isShort ? "renew \(what)" : nil)
+        }
+        return checks.isEmpty ? [Check("encryption", .ok, "\(name): TLS")] : checks
+    }
+
+    // MARK: - Topics
+
+    /// `denied`: the first of our own topics that what was written to did not come back from, and why if that is known.
+    package func access(denied: (topic: String, reason: String?)?) -> Check {
+        guard let (topic, known) = denied else {
+            return Check("access", .ok, "\(name): what is written to our own topics comes back")
+        }
+        let reason = known ?? "what was written to it did not come back: the broker denies writing or reading it"
+        let hint = reason.utf8.has("QoS") ? "in mosquitto.conf: max_qos 2" : acl(topic)
+        return Check("access", .fail, "\(name): \(topic): \(reason)", hint: hint)
+    }
+
+    /// `missing`: our retained topics in which something else stands, or nothing; `all`: a filter that takes them.
+    package func directory(missing: [String], all: String) -> Check {
+        guard let first = missing.first else {
+            return Check("directory", .ok, "\(name): meta, visa and state stand there for those who know our ID")
+        }
+        let isDown = broker.trouble != nil
+        return Check(
+            "directory", isDown ? .warn : .fail,
+            "\(name): ours does not stand in \(missing.count == 1 ? first : "\(first) and \(missing.count - 1) more"), "
+                + "so an ID alone is not enough to write to us",
+            hint: isDown
+                ? "culver log --kind broker" : "in mosquitto.conf: retain_available true; " + acl(all))
+    }
+
+    private func acl(_ topic: String) -> String {
+        let place = broker.username.map { "below `user \($0)`" } ?? "at the top, for all"
+        return "in the broker's acl_file, \(place): topic readwrite \(topic)"
+    }
+
+    // MARK: - Queue
+
+    package func queue(_ count: Int, of sent: Int) -> Check {
+        let rest = "; the senders repeat them until the receipt"
+        if count == 0 {
+            return Check(
+                "queue", .warn, "\(name): it keeps nothing for a board that is away\(rest)",
+                hint: "in mosquitto.conf: persistence true; max_queued_messages 1000; persistent_client_expiration 31d")
+        }
+        guard count < sent else {
+            return Check("queue", .ok, "\(name): it keeps messages for a board that is away: \(count) of \(sent) came")
+        }
+        return Check(
+            "queue", .warn, "\(name): it keeps only about \(count) messages for a board that is away\(rest)",
+            hint: "in mosquitto.conf: max_queued_messages 1000; max_queued_bytes 0")
+    }
+
+    package func queueUntried(_ reason: String) -> Check {
+        Check(
+            "queue", .warn, "\(name): whether it keeps messages could not be tried: \(reason)",
+            hint: "culver doctor    # again; in mosquitto.conf: max_connections -1")
+    }
+}

@@ -1,0 +1,94 @@
+package import DIMP
+package import Format
+package import Records
+package import Store
+
+/// What can be done with messages without a broker, `message.pack` and `message.open` of culver-protocol(7): by the
+/// daemon, and by the tool on a directory without a daemon. Both are prepared here, and carried out on any thread.
+package struct MessageOperations {
+    private let facebook: Facebook
+    private let names: NameLookup
+    /// Seconds since 1970.
+    private let time: Double
+
+    package init(facebook: Facebook, time: Double) {
+        self.facebook = facebook
+        self.time = time
+        names = NameLookup(facebook: facebook)
+    }
+
+    /// The type and the other members of a content that a local program wrote: `text`, or a whole `content`.
+    package static func content(
+        text: String?, content: JSON?
+    ) throws(Refusal) -> (type: ContentType, members: JSONObject) {
+        switch (text, content) {
+        case (let text?, nil): return (.text, ["text": .string(text)])
+        case (nil, let content?):
+            guard var members = content.object else {
+                throw Refusal(.badData, "bad-content", "the content is no object")
+            }
+            guard let type = members["type"].flatMap(Content.type).flatMap(ContentType.init(rawValue:)) else {
+                throw Refusal(.badData, "bad-content", "the content has no type that DIMP knows")
+            }
+            members["type"] = nil
+            for name in ["sn", "time", "seal", "seq"] where members[name] != nil {
+                throw Refusal(.badData, "reserved-member", "\(name) of a content is written by culver")
+            }
+            return (type, members)
+        default:
+            throw Refusal(.badData, "text-or-content", "give either text or content")
+        }
+    }
+
+    // MARK: - Packing
+
+    /// {to, text | content, attach?}; the caller has resolved `from`, because not everybody may use every identity.
+    package func pack(_ params: Params, from sender: Identity) throws -> PackWork {
+        let receiver = try names.id(try params.needText("to"))
+        let (type, members) = try Self.content(text: try params.text("text"), content: params.json("content"))
+        let content = Content(type: type, sn: Int64.random(in: 1...0x7FFF_FFFF), time: time, members)
+        return packWork(content, from: sender, to: receiver, attach: try params.flag("attach"))
+    }
+
+    func packWork(_ content: Content, from sender: Identity, to receiver: ID, attach: Bool) -> PackWork {
+        PackWork(
+            content: content, sender: sender.id, receiver: receiver, attach: attach,
+            excerpt: BarrackExcerpt(of: facebook, identities: [sender], peer: receiver))
+    }
+
+    // MARK: - Opening
+
+    package enum OpenStep: Sendable {
+        case work(OpenWork)
+        /// Refused at once: the answer.
+        case refused(JSON)
+    }
+
+    /// {message}: an object, or text that holds one.
+    package func open(_ params: Params) throws -> OpenStep {
+        guard let message = params.json("message") else { throw Params.missing("message") }
+        return openStep(for: message)
+    }
+
+    /// The steps of `IncomingMessage` up to the receiver.
+    func openStep(for wire: JSON) -> OpenStep {
+        do throws(Rejection) {
+            let incoming =
+                if let text = wire.string { try IncomingMessage(parsing: Array(text.utf8)) } else {
+                    try IncomingMessage(wire)
+                }
+            let identities = facebook.identities
+            let message = try incoming.addressed(to: identities.map(\.id), including: [.broadcasts, .groups])
+            guard let owner = identities.first(where: { $0.id == message.owner }) else {
+                throw Rejection(.receiver, "the message is for somebody else")
+            }
+            return .work(
+                OpenWork(
+                    message: message, owner: owner,
+                    excerpt: BarrackExcerpt(of: facebook, identities: identities, peer: message.sender),
+                    isCulver: facebook.contact(message.sender.address)?.isCulver == true))
+        } catch {
+            return .refused(OpenWork.refused(error))
+        }
+    }
+}
