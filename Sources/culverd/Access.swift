@@ -20,7 +20,7 @@ enum Role: String, Sendable, Comparable {
     }
 }
 
-/// Who has which role, by the credentials that the kernel tells of a connection.
+/// Which caller has which role, by the credentials that the kernel tells of a connection.
 struct Access: Sendable {
     private let readers: [Grant]
     private let senders: [Grant]
@@ -34,26 +34,26 @@ struct Access: Sendable {
 
     /// Root and the daemon's own user may do everything.
     func role(of peer: Peer) -> Role {
-        if peer.uid == 0 || peer.uid == geteuid() || admins.contains(where: { Self.matches($0, peer) }) {
+        if peer.uid == 0 || peer.uid == geteuid() || admins.contains(where: { Self.matches($0, of: peer) }) {
             return .admin
         }
-        if senders.contains(where: { Self.matches($0, peer) }) { return .sender }
-        return readers.contains { Self.matches($0, peer) } ? .reader : .anyone
+        if senders.contains(where: { Self.matches($0, of: peer) }) { return .sender }
+        return readers.contains { Self.matches($0, of: peer) } ? .reader : .anyone
     }
 
     /// The identities (names or IDs) that somebody in this role is limited to; `nil` for no limit. What lets only
     /// read lifts no limit of sending.
     func identities(of peer: Peer, as role: Role) -> [String]? {
         if self.role(of: peer) == .admin { return nil }
-        let grants = (role == .sender ? senders : senders + readers).filter { Self.matches($0, peer) }
+        let grants = (role == .sender ? senders : senders + readers).filter { Self.matches($0, of: peer) }
         guard !grants.contains(where: { $0.identity == nil }) else { return nil }
         return grants.compactMap(\.identity)
     }
 
-    /// Grants to users and groups that the system does not know, as they are written: nobody has them.
+    /// Grants to users and groups that the system does not know, as they are written: they open nothing.
     var unknown: [String] {
         (readers + senders + admins).compactMap { grant in
-            switch grant.subject {
+            switch grant.grantee {
             // Where there is no package nobody has made it.
             case .group("culver"): nil
             case .group(let name): Names.group(name) == nil ? "@\(name)" : nil
@@ -62,8 +62,13 @@ struct Access: Sendable {
         }
     }
 
-    private static func matches(_ grant: Grant, _ peer: Peer) -> Bool {
-        switch grant.subject {
+    /// They may come to be while the daemon runs, so it is no error.
+    func warnOfUnknown(_ log: Log) {
+        for name in unknown { log(.warning, "[access] \(name): this machine has no such user or group") }
+    }
+
+    private static func matches(_ grant: Grant, of peer: Peer) -> Bool {
+        switch grant.grantee {
         case .group(let name):
             guard let gid = Names.group(name) else { return false }
             return peer.gid == gid || peer.groups.contains(gid)

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Store
+import System
 
 /// What the machine says of itself.
 enum Host {
@@ -12,12 +13,12 @@ enum Host {
 
     /// A template with `{hostname}` as a name: other characters than a name may have become `-`.
     static func label(filling template: String) -> String {
-        let filled = fill(template, "{hostname}", name)
+        let filled = fill(template, word: "{hostname}", with: name)
         let plain = filled.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }
         return plain.isEmpty ? "culver" : String(plain.prefix(64))
     }
 
-    static func fill(_ template: String, _ word: String, _ value: String) -> String {
+    static func fill(_ template: String, word: String, with value: String) -> String {
         var rest = template[...]
         var filled = ""
         while let start = rest.firstIndex(of: "{") {
@@ -59,7 +60,7 @@ extension Host {
             if mkdir(made, geteuid() == 0 ? 0o755 : 0o700) == 0 || errno == EEXIST { continue }
             // One that may not be made is perhaps there all the same, on a file system that is read only.
             if access(made, F_OK) == 0 { continue }
-            throw FileError("cannot make \(made): \(String(cString: strerror(errno)).lowercased())")
+            throw FileError("cannot make \(made): \(Errno.last)")
         }
     }
 
@@ -104,5 +105,16 @@ extension Host {
             let ends = words[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
             return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
         }
+    }
+}
+
+/// Users and groups of the system by name or number. Asked anew each time: they may change while we run.
+enum Names {
+    static func user(_ name: String) -> uid_t? {
+        uid_t(name) ?? getpwnam(name).map { $0.pointee.pw_uid }
+    }
+
+    static func group(_ name: String) -> gid_t? {
+        gid_t(name) ?? getgrnam(name).map { $0.pointee.gr_gid }
     }
 }

@@ -1,20 +1,15 @@
 import Glibc
+import Records
 
 /// Lines on stderr with journald's priority prefixes. Control characters are shown, not sent: names and reasons come
 /// from outside.
 struct Log: Sendable {
-    enum Level: Int, Sendable, CaseIterable {
-        case error = 3
-        case warning = 4
-        case info = 6
-        case debug = 7
-    }
+    /// What is less grave is not written.
+    var level: EventRecord.Level
 
-    var level: Level
-
-    func callAsFunction(_ level: Level, _ text: @autoclosure () -> String) {
-        guard level.rawValue <= self.level.rawValue else { return }
-        var line = "<\(level.rawValue)>"
+    func callAsFunction(_ level: EventRecord.Level, _ text: @autoclosure () -> String) {
+        guard level.priority <= self.level.priority else { return }
+        var line = "<\(level.priority)>"
         for scalar in text().unicodeScalars {
             if scalar.properties.generalCategory == .control {
                 line += "\\u{\(String(scalar.value, radix: 16))}"
@@ -24,5 +19,17 @@ struct Log: Sendable {
         }
         line += "\n"
         line.withUTF8 { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+    }
+}
+
+extension EventRecord.Level {
+    /// As syslog(3) numbers them.
+    fileprivate var priority: Int {
+        switch self {
+        case .error: 3
+        case .warning: 4
+        case .info: 6
+        case .debug: 7
+        }
     }
 }

@@ -1,3 +1,4 @@
+import Control
 import Dispatch
 import Glibc
 
@@ -18,7 +19,7 @@ if options.isHelp {
     exit(0)
 }
 if options.isVersion {
-    print("culverd \(Version.text)")
+    print("culverd \(Release.version)")
     exit(0)
 }
 
@@ -41,7 +42,7 @@ Host.limitMemory(96 << 20)
 let supervisor = Supervisor()
 let daemon: Daemon
 do {
-    daemon = try Daemon(configuration, options, environment, supervisor)
+    daemon = try Daemon(configuration, options: options, environment: environment, supervisor: supervisor)
     try daemon.start()
 } catch {
     leave(exitStatus(of: error), "\(error)")

@@ -10,16 +10,16 @@ import Testing
     private let topics = Topics(root: "dim/v1")
     private let address = "4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk"
 
-    @Test("every place has a topic, and the topic is that place again", arguments: ["in", "meta", "visa", "state"])
+    @Test("every topic has a text, and the text is that topic again", arguments: ["in", "meta", "visa", "state"])
     func bothWays(level: String) throws {
         let address = try #require(Address(self.address))
-        let place = try #require(topics.place("dim/v1/\(self.address)/\(level)"))
+        let place = try #require(topics.topic(of: "dim/v1/\(self.address)/\(level)"))
         #expect(topics.text(place) == "dim/v1/\(address)/\(level)")
         #expect(topics.own(address).contains(topics.text(place)))
     }
 
     @Test(
-        "what is no topic of ours is no place",
+        "what is no topic of ours is none",
         arguments: [
             "", "/", "dim/v1", "dim/v1/", "dim/v1//in", "dim/v1/x/in", "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk",
             "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/", "dim/v1/4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in/",
@@ -30,12 +30,12 @@ import Testing
             "dim/v1/hulk@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk/in",
         ])
     func hostile(topic: String) {
-        #expect(topics.place(topic) == nil)
+        #expect(topics.topic(of: topic) == nil)
     }
 
-    @Test("a topic as long as MQTT allows is no place")
+    @Test("a text as long as MQTT allows is no topic")
     func long() {
-        #expect(topics.place("dim/v1/" + String(repeating: "4", count: 65_520) + "/in") == nil)
+        #expect(topics.topic(of: "dim/v1/" + String(repeating: "4", count: 65_520) + "/in") == nil)
     }
 }
 
@@ -76,11 +76,11 @@ import Testing
 @Suite struct HostTests {
     @Test("a template is filled where its word stands, and only there")
     func fill() {
-        #expect(Host.fill("{a}-{b}-{a}", "{a}", "x") == "x-{b}-x")
-        #expect(Host.fill("{{a}}", "{a}", "x") == "{x}")
-        #expect(Host.fill("{a", "{a}", "x") == "{a")
-        #expect(Host.fill("", "{a}", "x") == "")
-        #expect(Host.fill("{a}", "{a}", "{a}") == "{a}")
+        #expect(Host.fill("{a}-{b}-{a}", word: "{a}", with: "x") == "x-{b}-x")
+        #expect(Host.fill("{{a}}", word: "{a}", with: "x") == "{x}")
+        #expect(Host.fill("{a", word: "{a}", with: "x") == "{a")
+        #expect(Host.fill("", word: "{a}", with: "x") == "")
+        #expect(Host.fill("{a}", word: "{a}", with: "{a}") == "{a}")
     }
 
     @Test("a label has only the characters of a name, and no more than 64 of them")

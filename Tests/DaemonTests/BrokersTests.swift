@@ -36,7 +36,7 @@ import Transport
         try await connected()
         brokers.change(to: [], keeping: ["lan"])
         brokers.change(to: [setting], keeping: [])
-        #expect(brokers["lan"]?.fate == .stay)
+        #expect(brokers["lan"]?.afterEnd == .stay)
         #expect(brokers["lan"]?.traffic.connections == 1)
     }
 
@@ -59,7 +59,7 @@ import Transport
         #expect(brokers["lan"]?.condition.state == .away)
         brokers.resume()
         try await connected(times: 2)
-        #expect(brokers["lan"]?.fate == .stay)
+        #expect(brokers["lan"]?.afterEnd == .stay)
     }
 
     @Test("who stands back dials nobody, whatever the configuration says")

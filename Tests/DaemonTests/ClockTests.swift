@@ -1,4 +1,5 @@
 import Agent
+import Control
 import Store
 import TestSupport
 import Testing
@@ -7,7 +8,7 @@ import Testing
 
 @Suite("The board's clocks, over restarts")
 final class ClockTests {
-    private static let right = Version.built + 86_400
+    private static let right = Release.built + 86_400
     private static let year = 365.0 * 86_400
 
     private var boot = "first"

@@ -83,7 +83,7 @@ private final class Directory {
         #expect(configuration.delivery.receiptTimeout == 10)
         #expect(configuration.delivery.expiry == 604_800)
         #expect(configuration.delivery.keep == 2_592_000)
-        #expect(configuration.access.sender == [Grant(subject: .group("culver"))])
+        #expect(configuration.access.sender == [Grant(to: .group("culver"))])
         #expect(configuration.keys.rotate == 604_800)
         #expect(configuration.keys.protect == .none)
         #expect(configuration.missing == nil)
@@ -157,11 +157,11 @@ private final class Directory {
         expected.contacts = [ContactSettings(name: "hub", id: "hub@\(id)")]
         expected.delivery = DeliverySettings(receiptTimeout: 5, expiry: 1_209_600, keep: 86_400)
         expected.access.reader = [
-            Grant(subject: .user("alice")), Grant(subject: .group("staff"), identity: "gate"),
-            Grant(subject: .user("bob"), identity: id),
+            Grant(to: .user("alice")), Grant(to: .group("staff"), identity: "gate"),
+            Grant(to: .user("bob"), identity: id),
         ]
         expected.access.sender = []
-        expected.access.admin = [Grant(subject: .user("1000"))]
+        expected.access.admin = [Grant(to: .user("1000"))]
         expected.calls = [CallSettings(name: "open-gate", allow: ["phone", "hub@\(id)"], exec: "/calls/open-gate")]
         expected.keys = KeySettings(rotate: 43_200, protect: .credential("culver-key"))
         #expect(expected.missing?.hasPrefix("[keys] protect: ") == true)
@@ -175,7 +175,7 @@ private final class Directory {
         for key in LimitSettings.keys {
             var changed = LimitSettings()
             for value in ["7", "9", "300", "1MiB", "2MiB", "2m"] where changed == LimitSettings() {
-                try? changed.set(key, value)
+                try? changed.set(key, to: value)
             }
             #expect(changed != LimitSettings(), "\(key)")
             let names = Mirror(reflecting: changed).children.compactMap(\.label)

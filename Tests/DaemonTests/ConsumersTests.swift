@@ -11,32 +11,16 @@ import Testing
     private let directory = NSTemporaryDirectory() + "consumers-\(UUID().uuidString)"
     private let store: MessageStore
     private var consumers: Consumers
-    /// What connections were told: `1: inbox.message 3 again`.
-    private var told: [String] = []
-    /// How many more notifications are taken.
-    private var room = Int.max
+    private let client = Client()
 
     init() throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         store = try MessageStore(path: directory + "/messages.sqlite")
-        consumers = try Consumers(store: store)
-        listen()
+        consumers = try Consumers(store: store, name: { _ in nil }, notify: client.notify)
     }
 
     deinit {
         try? FileManager.default.removeItem(atPath: directory)
-    }
-
-    private func listen() {
-        consumers.notify = { [unowned self] connection, method, params in
-            guard room > 0 else { return false }
-            room -= 1
-            let seq = params["seq"]?.integer.map { " \($0)" } ?? ""
-            let reason = params["reason"]?.string.map { " \($0)" } ?? ""
-            let again = params["again"]?.bool == true ? " again" : ""
-            told.append("\(connection.number): \(method)\(seq)\(reason)\(again)")
-            return true
-        }
     }
 
     private func receive(_ count: Int, sender: String = "hulk@A") throws {
@@ -52,7 +36,7 @@ import Testing
             ?? Consumer(name: name, uid: 0, cursor: 0, filter: filter, window: window, created: 0)
         consumer.window = window
         try store.put(consumer)
-        consumers.subscribe(try #require(try store.consumer(name)), ConnectionID(connection))
+        consumers.subscribe(try #require(try store.consumer(name)), on: ConnectionID(connection))
         try store.commit()
     }
 
@@ -66,8 +50,8 @@ import Testing
     private func pumped() throws -> [String] {
         try consumers.pump()
         try store.commit()
-        defer { told = [] }
-        return told
+        defer { client.told = [] }
+        return client.told
     }
 
     @Test("no more than the window is handed out, and acknowledging makes room")
@@ -114,8 +98,7 @@ import Testing
         try receive(1)
         try subscribe()
         _ = try pumped()
-        consumers = try Consumers(store: store)
-        listen()
+        consumers = try Consumers(store: store, name: { _ in nil }, notify: client.notify)
         try receive(1)
         try subscribe(on: 2)
         #expect(try pumped() == ["2: inbox.message 1 again", "2: inbox.message 2"])
@@ -137,7 +120,7 @@ import Testing
         try receive(2, sender: "hulk@A")
         try receive(1, sender: "thor@T")
         try receive(1, sender: "hulk@A")
-        try subscribe(filter: InboxFilter(sender: "thor@T"))
+        try subscribe(filter: InboxFilter(sender: .sample("thor@T")))
         #expect(try pumped() == ["1: inbox.message 3"])
         #expect(try store.consumer("c")?.cursor == 2)
         try acknowledge(3)
@@ -149,9 +132,9 @@ import Testing
     func slowClient() throws {
         try receive(3)
         try subscribe()
-        room = 1
+        client.room = 1
         #expect(try pumped() == ["1: inbox.message 1"])
-        room = .max
+        client.room = .max
         #expect(try pumped() == ["1: inbox.message 2", "1: inbox.message 3"])
     }
 
@@ -179,5 +162,23 @@ import Testing
         #expect(!consumers.isConnected("c"))
         try subscribe(on: 3)
         #expect(try pumped() == ["3: inbox.message 1"])
+    }
+}
+
+/// Every connection at once.
+@MainActor private final class Client {
+    /// What connections were told: `1: inbox.message 3 again`.
+    var told: [String] = []
+    /// How many more notifications are taken.
+    var room = Int.max
+
+    func notify(_ connection: ConnectionID, _ method: String, _ params: JSON) -> Bool {
+        guard room > 0 else { return false }
+        room -= 1
+        let seq = params["seq"]?.integer.map { " \($0)" } ?? ""
+        let reason = params["reason"]?.string.map { " \($0)" } ?? ""
+        let again = params["again"]?.bool == true ? " again" : ""
+        told.append("\(connection.number): \(method)\(seq)\(reason)\(again)")
+        return true
     }
 }

@@ -3,6 +3,7 @@ import DIMP
 import Foundation
 import Records
 import Store
+import TestSupport
 
 @testable import culverd
 
@@ -68,6 +69,7 @@ func madeIdentity(_ name: String) throws -> Identity {
 func incoming(_ id: String, sender: String = "hulk@A", receiver: String = "moki@B", content: String = "{}") -> Incoming
 {
     Incoming(
-        id: id, sn: 1, sender: sender, receiver: receiver, time: 1_700_000_000, received: 1_700_000_001,
-        content: content, type: 1, sealed: true, encrypted: true, trust: "contact")
+        id: id, sn: 1, sender: .sample(sender), receiver: .sample(receiver), time: 1_700_000_000,
+        received: 1_700_000_001,
+        content: content, type: 1, sealed: true, encrypted: true, trust: .contact)
 }

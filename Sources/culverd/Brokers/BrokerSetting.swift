@@ -1,3 +1,5 @@
+import Agent
+import DIMP
 import Transport
 
 /// How one broker is reached, from its section of the configuration.
@@ -12,5 +14,42 @@ struct BrokerSetting: Sendable {
         return url == other.url && topics.root == other.topics.root && one.username == two.username
             && one.password == two.password && one.caFile == two.caFile && one.certFile == two.certFile
             && one.keyFile == two.keyFile && one.keepAlive == two.keepAlive
+    }
+}
+
+/// Topics by their meaning, as text below one root (extensions.md 1). Addresses are safe as topic levels, IDs are not.
+struct Topics: Sendable, Equatable {
+    var root: String
+
+    func text(_ topic: Topic) -> String {
+        switch topic {
+        case .inbox(let address): "\(root)/\(address)/in"
+        case .meta(let address): "\(root)/\(address)/meta"
+        case .visa(let address): "\(root)/\(address)/visa"
+        case .state(let address): "\(root)/\(address)/state"
+        }
+    }
+
+    /// `nil` for what is no topic of ours.
+    func topic(of text: String) -> Topic? {
+        guard text.hasPrefix(root + "/") else { return nil }
+        let levels = text.dropFirst(root.count + 1).split(separator: "/", omittingEmptySubsequences: false)
+        guard levels.count == 2, let address = Address(String(levels[0])) else { return nil }
+        switch levels[1] {
+        case "in": return .inbox(address)
+        case "meta": return .meta(address)
+        case "visa": return .visa(address)
+        case "state": return .state(address)
+        default: return nil
+        }
+    }
+
+    /// What an identity of this board listens to, and what is looked up of others.
+    func own(_ address: Address) -> [String] {
+        [text(.inbox(address)), text(.meta(address)), text(.visa(address)), text(.state(address))]
+    }
+
+    func card(_ address: Address) -> [String] {
+        [text(.meta(address)), text(.visa(address))]
     }
 }

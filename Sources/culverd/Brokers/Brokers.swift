@@ -6,6 +6,7 @@ import Transport
 @MainActor final class Brokers {
     private let loop: Loop
     private let pool: Pool
+    private let makeLink: LinkMaker
     private var all: [String: Broker] = [:]
     private var presence: Presence?
     /// Another board goes on with our keys: nothing is dialled any more.
@@ -15,9 +16,9 @@ import Transport
     /// Called when every link has ended.
     private var ending: (@MainActor () -> Void)?
     private var isSuspended = false
-    /// Bytes that brokers gave us and that no turn has dealt with.
+    /// Bytes that came from brokers and that no turn has dealt with.
     private var gathered = 0
-    /// How the messages begin that a doctor publishes to our own inboxes: nobody else sees them.
+    /// How the messages begin that a doctor publishes to the board's own inboxes: they go no further.
     var probes: [[UInt8]] = []
 
     /// Beyond this many errands the brokers are held back.
@@ -25,13 +26,15 @@ import Transport
     /// Or this many bytes of messages: each of them is in memory in several forms.
     private static let weight = 4 << 20
 
-    init(loop: Loop, pool: Pool) {
+    /// `makeLink`: the transport; mosquitto's unless a test has another.
+    init(loop: Loop, pool: Pool, makeLink: @escaping LinkMaker = { MosquittoLink($0, on: $1) }) {
         self.loop = loop
         self.pool = pool
+        self.makeLink = makeLink
     }
 
     /// Those that the configuration has.
-    var names: [String] { all.values.filter { $0.fate != .leave }.map(\.name).sorted() }
+    var names: [String] { all.values.filter { $0.afterEnd != .leave }.map(\.name).sorted() }
 
     subscript(name: String) -> Broker? { all[name] }
 
@@ -76,8 +79,8 @@ import Transport
     private var isWanted: Bool { ending == nil && !isStandingBack && !isResting }
 
     private func dial(_ setting: BrokerSetting, starts: Int = 0) {
-        let broker = Broker(setting, presence: presence, starts: starts, loop: loop)
-        broker.onMessage = { [unowned self, unowned broker] in receive($1, at: $0, isRetained: $2, from: broker) }
+        let broker = Broker(setting, presence: presence, starts: starts, loop: loop, makeLink: makeLink)
+        broker.onMessage = { [unowned self, unowned broker] in receive($1, on: $0, isRetained: $2, from: broker) }
         broker.onEnd = { [unowned self, unowned broker] in ended(broker) }
         all[broker.name] = broker
         broker.dial()
@@ -97,7 +100,7 @@ import Transport
     func stop(_ action: @escaping @MainActor () -> Void) {
         guard all.values.contains(where: \.isLinked) else { return action() }
         ending = action
-        for broker in all.values { broker.hangUp(broker.fate == .leave ? .leave : .rest, saying: presence) }
+        for broker in all.values { broker.hangUp(broker.afterEnd == .leave ? .leave : .rest, saying: presence) }
     }
 
     /// The same for a time: nothing is dialled until `resume()`.
@@ -126,7 +129,7 @@ import Transport
     }
 
     private func ended(_ broker: Broker) {
-        if broker.fate == .leave {
+        if broker.afterEnd == .leave {
             broker.endStart()
             all[broker.name] = nil
         }
@@ -136,7 +139,7 @@ import Transport
             for broker in all.values { broker.endStart() }
             return action()
         }
-        switch broker.fate {
+        switch broker.afterEnd {
         case .stay, .rest: return
         case .leave: loop.take(.unlinked(broker: broker.name))
         case .again:
@@ -147,10 +150,10 @@ import Transport
 
     // MARK: - Outwards
 
-    /// The messenger hears of every parcel, also of one for a broker that is no more.
-    func publish(_ parcel: Publication) {
-        if let broker = all[parcel.broker] { return broker.publish(parcel) }
-        loop.take(.acknowledged(parcel.number, .refused("\(TransportError.notNow)")))
+    /// The messenger hears of every publication, also of one for a broker that is no more.
+    func publish(_ publication: Publication) {
+        if let broker = all[publication.broker] { return broker.publish(publication) }
+        loop.take(.acknowledged(publication.number, .refused("\(TransportError.notNow)")))
     }
 
     func watch(_ address: Address) {
@@ -163,14 +166,14 @@ import Transport
 
     // MARK: - Inwards
 
-    private func receive(_ payload: [UInt8], at place: Topic?, isRetained: Bool, from broker: Broker) {
+    private func receive(_ payload: [UInt8], on topic: Topic?, isRetained: Bool, from broker: Broker) {
         guard !probes.contains(where: { payload.starts(with: $0) }) else { return }
         broker.count(payload)
         gathered += payload.count
-        switch place {
+        switch topic {
         case nil: return
         case .inbox(let address): loop.take(.arrived(payload, at: address, isRetained: isRetained))
-        case .some(let place): loop.take(.found(place, payload, broker: broker.name))
+        case .some(let topic): loop.take(.found(topic, payload, broker: broker.name))
         }
         if !isSuspended, isCrowded {
             isSuspended = true

@@ -1,6 +1,6 @@
 import Transport
 
-/// What passed between us and one broker since the start of the daemon.
+/// What passed between this daemon and one broker since the start of the daemon.
 struct Traffic {
     var connections = 0
     /// Connections that ended without our wish, and attempts that failed.

@@ -1,12 +1,12 @@
 /// `[access]`: who besides root and the daemon's user may do what (culver-protocol(7)).
 struct AccessSettings: Settings, Sendable, Equatable {
     var reader: [Grant] = []
-    var sender: [Grant] = [Grant(subject: .group("culver"))]
+    var sender: [Grant] = [Grant(to: .group("culver"))]
     var admin: [Grant] = []
 
     static let keys = ["reader", "sender", "admin"]
 
-    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
+    mutating func set(_ key: String, to value: String) throws(InvalidValue) {
         var grants: [Grant] = []
         for word in Values.list(value) { grants.append(try Grant(word)) }
         switch key {
@@ -19,18 +19,18 @@ struct AccessSettings: Settings, Sendable, Equatable {
 
 /// `user`, `@group`, either with `:identity` to limit it to one.
 struct Grant: Sendable, Equatable {
-    enum Subject: Sendable, Equatable {
+    enum Grantee: Sendable, Equatable {
         /// By name or number, as given.
         case user(String)
         case group(String)
     }
 
-    var subject: Subject
+    var grantee: Grantee
     /// An own identity's name or ID.
     var identity: String?
 
-    init(subject: Subject, identity: String? = nil) {
-        self.subject = subject
+    init(to grantee: Grantee, identity: String? = nil) {
+        self.grantee = grantee
         self.identity = identity
     }
 
@@ -41,7 +41,7 @@ struct Grant: Sendable, Equatable {
         guard !name.isEmpty, !name.contains("@"), !name.contains("/") else {
             throw InvalidValue("\(Values.quoted(text)) is no user or @group")
         }
-        subject = isGroup ? .group(name) : .user(name)
+        grantee = isGroup ? .group(name) : .user(name)
         identity = parts.count > 1 ? try Values.nameOrID(parts[1]) : nil
     }
 }

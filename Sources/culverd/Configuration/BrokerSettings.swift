@@ -22,16 +22,17 @@ struct BrokerSettings: Settings, Sendable, Equatable {
         "url", "topic_root", "username", "password_file", "ca_file", "cert_file", "key_file", "keep_alive",
     ]
 
-    mutating func set(_ key: String, _ value: String) throws(InvalidValue) {
+    mutating func set(_ key: String, to value: String) throws(InvalidValue) {
         switch key {
         case "url": url = try checkedURL(value)
         case "topic_root": topicRoot = try checkedTopic(value)
-        case "username": username = value.isEmpty ? nil : try Values.template(value, ["{address}", "{hostname}"])
+        case "username":
+            username = value.isEmpty ? nil : try Values.template(value, allowing: ["{address}", "{hostname}"])
         case "password_file": passwordFile = try Values.file(value)
         case "ca_file": caFile = try Values.file(value)
         case "cert_file": certFile = try Values.file(value)
         case "key_file": keyFile = try Values.file(value)
-        default: keepAlive = try Values.duration(value, 5...65_535)
+        default: keepAlive = try Values.duration(value, in: 5...65_535)
         }
     }
 

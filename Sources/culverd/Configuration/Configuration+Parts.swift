@@ -39,7 +39,7 @@ extension Configuration {
         store.parkedRows = limits.parkedMessages
         store.parkedBytes = limits.parkedSize
         store.parkedAge = Double(limits.parkedAge)
-        store.happenings = limits.events
+        store.events = limits.events
         return store
     }
 }

@@ -11,3 +11,10 @@ struct Configuration: Sendable, Equatable {
     var keys = KeySettings()
     var limits = LimitSettings()
 }
+
+/// A section's values: which keys it has, and what each does.
+protocol Settings {
+    static var keys: [String] { get }
+    /// `key` is one of `keys`.
+    mutating func set(_ key: String, to value: String) throws(InvalidValue)
+}

@@ -18,7 +18,7 @@ struct ConfigurationBuilder {
         problems += file.problems
         for section in file.sections {
             do throws(InvalidValue) {
-                note(try SectionName(section.name), name, section.line)
+                note(try SectionName(section.name), in: name, at: section.line)
             } catch {
                 problems.append(
                     ConfigurationError(file: name, line: section.line, key: "[\(section.name)]", words: error.words))
@@ -28,11 +28,11 @@ struct ConfigurationBuilder {
         for entry in file.entries {
             guard let section = try? SectionName(entry.section) else { continue }
             if let first = lines[section]?[entry.key] {
-                report(name, entry, "is set twice, first in line \(first)")
+                report(entry, of: name, because: "is set twice, first in line \(first)")
                 continue
             }
             lines[section, default: [:]][entry.key] = entry.line
-            take(entry, section, name)
+            take(entry, in: section, of: name)
         }
     }
 
@@ -48,9 +48,9 @@ struct ConfigurationBuilder {
             for key in section.keys {
                 let variable = section.variable(for: key)
                 guard let value = environment[variable] else { continue }
-                note(section, "environment", 0)
+                note(section, in: "environment", at: 0)
                 do throws(InvalidValue) {
-                    try configuration.set(section, key, value)
+                    try configuration.set(key, of: section, to: value)
                 } catch {
                     refused[section, default: []].insert(key)
                     problems.append(
@@ -78,25 +78,25 @@ struct ConfigurationBuilder {
         return configuration
     }
 
-    private mutating func take(_ entry: INIFile.Entry, _ section: SectionName, _ file: String) {
+    private mutating func take(_ entry: INIFile.Entry, in section: SectionName, of file: String) {
         guard section.keys.contains(entry.key) else {
-            return report(file, entry, "there is no such key in [\(section.text)]")
+            return report(entry, of: file, because: "there is no such key in [\(section.text)]")
         }
         do throws(InvalidValue) {
-            try configuration.set(section, entry.key, unquoted(entry.value))
+            try configuration.set(entry.key, of: section, to: unquoted(entry.value))
         } catch {
             refused[section, default: []].insert(entry.key)
-            report(file, entry, error.words)
+            report(entry, of: file, because: error.words)
         }
     }
 
-    private mutating func note(_ section: SectionName, _ file: String, _ line: Int) {
+    private mutating func note(_ section: SectionName, in file: String, at line: Int) {
         guard !places.contains(where: { $0.section == section }) else { return }
         places.append((section, file, line))
         configuration.begin(section)
     }
 
-    private mutating func report(_ file: String, _ entry: INIFile.Entry, _ words: String) {
+    private mutating func report(_ entry: INIFile.Entry, of file: String, because words: String) {
         problems.append(ConfigurationError(file: file, line: entry.line, key: entry.key, words: words))
     }
 }
@@ -121,20 +121,20 @@ extension Configuration {
         }
     }
 
-    fileprivate mutating func set(_ section: SectionName, _ key: String, _ value: String) throws(InvalidValue) {
+    fileprivate mutating func set(_ key: String, of section: SectionName, to value: String) throws(InvalidValue) {
         switch section {
-        case .agent: try agent.set(key, value)
-        case .identity: try identity.set(key, value)
-        case .delivery: try delivery.set(key, value)
-        case .access: try access.set(key, value)
-        case .keys: try keys.set(key, value)
-        case .limits: try limits.set(key, value)
+        case .agent: try agent.set(key, to: value)
+        case .identity: try identity.set(key, to: value)
+        case .delivery: try delivery.set(key, to: value)
+        case .access: try access.set(key, to: value)
+        case .keys: try keys.set(key, to: value)
+        case .limits: try limits.set(key, to: value)
         case .broker(let name):
-            for index in brokers.indices where brokers[index].name == name { try brokers[index].set(key, value) }
+            for index in brokers.indices where brokers[index].name == name { try brokers[index].set(key, to: value) }
         case .contact(let name):
-            for index in contacts.indices where contacts[index].name == name { try contacts[index].set(key, value) }
+            for index in contacts.indices where contacts[index].name == name { try contacts[index].set(key, to: value) }
         case .call(let name):
-            for index in calls.indices where calls[index].name == name { try calls[index].set(key, value) }
+            for index in calls.indices where calls[index].name == name { try calls[index].set(key, to: value) }
         }
     }
 

@@ -1,5 +1,6 @@
 import CInih
 import Glibc
+import System
 
 extension INIFile {
     /// Reads the text with inih, through our own lines. `name` is what problems call the file.
@@ -76,7 +77,6 @@ func configurationNames(in directory: String) throws(InvalidValue) -> [String] {
 extension InvalidValue {
     /// The system's words about the call just made.
     fileprivate static var lastCall: InvalidValue {
-        let words = String(cString: strerror(errno))
-        return InvalidValue("cannot be read: \(words.prefix(1).lowercased())\(words.dropFirst())")
+        InvalidValue("cannot be read: \(Errno.last)")
     }
 }

@@ -32,7 +32,7 @@ struct Options: Sendable, Equatable {
                 guard let value = parts.count > 1 ? parts[1] : rest.popFirst(), !value.isEmpty else {
                     throw InvalidValue("\(parts[0]) needs a value")
                 }
-                try set(parts[0], value)
+                try set(parts[0], to: value)
             case _ where parts.count > 1 && Self.flags.contains(parts[0]):
                 throw InvalidValue("\(parts[0]) takes no value")
             case "--user": isUser = true
@@ -46,15 +46,15 @@ struct Options: Sendable, Equatable {
 
     private static let flags = ["--user", "--check", "--version", "--help", "-h"]
 
-    private mutating func set(_ option: String, _ value: String) throws(InvalidValue) {
+    private mutating func set(_ option: String, to value: String) throws(InvalidValue) {
         switch option {
-        case "--config": try Self.once(&config, option, value)
-        case "--state": try Self.once(&state, option, value)
-        default: try Self.once(&socket, option, value)
+        case "--config": try Self.setOnce(&config, to: value, by: option)
+        case "--state": try Self.setOnce(&state, to: value, by: option)
+        default: try Self.setOnce(&socket, to: value, by: option)
         }
     }
 
-    private static func once(_ place: inout String?, _ option: String, _ value: String) throws(InvalidValue) {
+    private static func setOnce(_ place: inout String?, to value: String, by option: String) throws(InvalidValue) {
         guard place == nil else { throw InvalidValue("\(option) is given twice") }
         place = value
     }

@@ -3,7 +3,7 @@ import DIMP
 /// How values are written: each function takes a text apart or says what it should have been.
 enum Values {
     /// Seconds, from a number with `s`, `m`, `h` or `d`.
-    static func duration(_ text: String, _ range: ClosedRange<Int>) throws(InvalidValue) -> Int {
+    static func duration(_ text: String, in range: ClosedRange<Int>) throws(InvalidValue) -> Int {
         let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
         guard let unit = text.last.flatMap({ units[$0] }), let number = digits(text.dropLast()) else {
             throw InvalidValue("\(quoted(text)) is no duration; write a number and s, m, h or d, such as 10s or 7d")
@@ -16,7 +16,7 @@ enum Values {
     }
 
     /// Bytes, from a number with `B`, `KiB`, `MiB` or `GiB`.
-    static func size(_ text: String, _ range: ClosedRange<Int>) throws(InvalidValue) -> Int {
+    static func size(_ text: String, in range: ClosedRange<Int>) throws(InvalidValue) -> Int {
         let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("B", 0)]
         guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }),
             let number = digits(text.dropLast(unit.count))
@@ -30,7 +30,7 @@ enum Values {
         return bytes
     }
 
-    static func count(_ text: String, _ range: ClosedRange<Int>) throws(InvalidValue) -> Int {
+    static func count(_ text: String, in range: ClosedRange<Int>) throws(InvalidValue) -> Int {
         guard let number = digits(text[...]) else { throw InvalidValue("\(quoted(text)) is no number") }
         guard range.contains(number) else {
             throw InvalidValue("\(text) is out of range: \(range.lowerBound) to \(range.upperBound)")
@@ -38,7 +38,7 @@ enum Values {
         return number
     }
 
-    static func choice<T: CaseIterable & RawRepresentable<String>>(_ text: String, _ type: T.Type) throws(InvalidValue)
+    static func choice<T: CaseIterable & RawRepresentable<String>>(_ text: String, of type: T.Type) throws(InvalidValue)
         -> T
     {
         guard let value = T(rawValue: text) else {
@@ -80,7 +80,7 @@ enum Values {
     }
 
     /// A text in which only `allowed` stand in braces; they are filled in later.
-    static func template(_ text: String, _ allowed: [String]) throws(InvalidValue) -> String {
+    static func template(_ text: String, allowing allowed: [String]) throws(InvalidValue) -> String {
         guard literal(text, allowed).allSatisfy({ $0 != "{" && $0 != "}" }) else {
             throw InvalidValue("\(quoted(text)): only \(allowed.joined(separator: " and ")) are filled in")
         }
@@ -90,7 +90,7 @@ enum Values {
     /// A label that may hold `{hostname}`; nothing when empty.
     static func labelTemplate(_ text: String) throws(InvalidValue) -> String? {
         if text.isEmpty { return nil }
-        let rest = literal(try template(text, ["{hostname}"]), ["{hostname}"])
+        let rest = literal(try template(text, allowing: ["{hostname}"]), ["{hostname}"])
         if !rest.isEmpty { _ = try label(rest) }
         return text
     }

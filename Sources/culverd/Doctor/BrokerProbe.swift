@@ -1,8 +1,8 @@
 import Agent
 import DIMP
-import Dispatch
+import Diagnostics
 import Format
-import Operations
+import System
 import Transport
 
 /// Tries out one broker with connections of its own, each step within ten seconds and with little traffic.
@@ -18,16 +18,10 @@ import Transport
 /// The messages are `{"probe": NONCE, …}`, which `Brokers` drops before anybody sees them, and the broker forgets them
 /// after two minutes. Nothing is written to others.
 @MainActor final class BrokerProbe {
-    struct Subject {
-        var setting: BrokerSetting
-        var identities: [Identity]
-        /// What the daemon's own link has to say; `nil` when it is connected.
-        var trouble: String?
-    }
-
     static let count = 100
 
-    let subject: Subject
+    let target: ProbeTarget
+    private let advice: BrokerAdvice
     let nonce: String
     private(set) var checks: [Check] = []
     private let done: @MainActor ([Check]) -> Void
@@ -40,17 +34,14 @@ import Transport
     private var hasSession = false
     private var isClearing = false
 
-    var name: String { subject.setting.options.name }
-    var options: BrokerOptions { subject.setting.options }
-    var topics: Topics { subject.setting.topics }
-
-    init(_ subject: Subject, nonce: String, done: @escaping @MainActor ([Check]) -> Void) {
-        self.subject = subject
+    init(_ target: ProbeTarget, nonce: String, done: @escaping @MainActor ([Check]) -> Void) {
+        self.target = target
+        advice = target.advice
         self.nonce = nonce
         self.done = done
-        front = ProbeConnection(subject.setting.options, suffix: "-probe", session: 0)
+        front = ProbeConnection(target.setting.options, suffix: "-probe", session: 0)
         // Should the removal fail, the broker forgets it soon.
-        absent = ProbeConnection(subject.setting.options, suffix: "-doctor", session: 300)
+        absent = ProbeConnection(target.setting.options, suffix: "-doctor", session: 300)
     }
 
     /// `done` is called once, within a minute and a half.
@@ -73,45 +64,26 @@ import Transport
     // MARK: - 1 Reach
 
     private func unreachable(_ reason: String) {
-        checks.append(BrokerAdvice.unreachable(subject, reason))
-        checks += BrokerAdvice.encryption(subject, nil)
+        checks.append(advice.unreachable(reason))
+        checks += advice.encryption(days: nil)
         finish()
     }
 
     private func reached(_ version: MQTTVersion) {
-        checks += BrokerAdvice.reached(subject, version)
-        checks += BrokerAdvice.encryption(subject, front.link.validity)
-        guard !subject.identities.isEmpty else { return finish() }
+        checks += advice.reached(isNewest: version == .v5)
+        checks += advice.encryption(days: front.link.validity.map { ($0.broker, $0.own) })
+        guard !target.identities.isEmpty else { return finish() }
         read()
     }
 
     // MARK: - 2 Read
 
-    private var finding = Finding()
-
-    /// What came of the second step.
-    struct Finding {
-        /// Why a topic may not be subscribed to, or why not be written.
-        var denied: [String: String] = [:]
-        /// Own inboxes from which the probe came back.
-        var echoed: Set<String> = []
-        /// Own topics whose retained message came, by topic.
-        var retained: [String: [UInt8]] = [:]
-        var lost: String?
-    }
-
-    var inboxes: [String] { subject.identities.map { topics.text(.inbox($0.id.address)) } }
-
-    /// What ought to stand there. Presence is stated for the first identity alone.
-    var cards: [String] {
-        subject.identities.flatMap { topics.card($0.id.address) }
-            + subject.identities.prefix(1).map { topics.text(.state($0.id.address)) }
-    }
+    private var finding = ProbeFinding()
 
     private func read() {
-        var waiting = Set(inboxes + cards)
+        var waiting = Set(target.inboxes + target.cards)
         var writing: [Int32: String] = [:]
-        within(10) { self.judge() }
+        within(10) { self.conclude() }
         front.ear = { event in
             switch event {
             case .subscribed(let granted, let refused):
@@ -121,21 +93,22 @@ import Transport
                     self.finding.denied[refusal.topic] = "it may not be subscribed to: \(refusal.reason)"
                 }
                 guard waiting.isEmpty else { return }
-                self.within(4) { self.judge() }
-                for topic in self.inboxes { self.echo(topic).map { writing[$0] = topic } }
+                self.within(4) { self.conclude() }
+                for topic in self.target.inboxes { self.echo(topic).map { writing[$0] = topic } }
             case .acknowledged(let token, .refused(let code, let reason)):
                 writing[token].map { self.finding.denied[$0] = "it may not be written to: \(reason) (\(code))" }
             case .message(let topic, let payload, let isRetained):
-                if isRetained, self.cards.contains(topic) { self.finding.retained[topic] = payload }
+                if isRetained, self.target.cards.contains(topic) { self.finding.retained[topic] = payload }
                 if self.isProbe(payload) { self.finding.echoed.insert(topic) }
             case .disconnected(let reason, _): self.finding.lost = reason
             default: return
             }
             let isComplete =
-                self.finding.echoed.count == self.inboxes.count && self.finding.retained.count == self.cards.count
-            if isComplete || self.finding.lost != nil { self.judge() }
+                self.finding.echoed.count == self.target.inboxes.count
+                && self.finding.retained.count == self.target.cards.count
+            if isComplete || self.finding.lost != nil { self.conclude() }
         }
-        front.link.subscribe(inboxes + cards)
+        front.link.subscribe(target.inboxes + target.cards)
     }
 
     private func echo(_ topic: String) -> Int32? {
@@ -147,13 +120,13 @@ import Transport
         }
     }
 
-    private func judge() {
-        let access = BrokerAdvice.access(subject, finding)
+    private func conclude() {
+        let access = advice.access(denied: finding.denied(of: target))
         checks.append(access)
-        checks.append(BrokerAdvice.directory(subject, finding))
+        checks.append(advice.directory(missing: finding.missing(of: target), all: target.ownTopics))
         // While our own link is away the probes would fill our queue.
-        guard access.result == .ok, subject.trouble == nil, finding.lost == nil else { return finish() }
-        front.link.unsubscribe(inboxes)
+        guard access.result == .ok, target.trouble == nil, finding.lost == nil else { return finish() }
+        front.link.unsubscribe(target.inboxes)
         leave()
     }
 
@@ -164,7 +137,7 @@ import Transport
     // MARK: - 3 to 5, the queue of one who is away
 
     private func leave() {
-        let inbox = inboxes[0]
+        let inbox = target.inboxes[0]
         within(10) { self.untried("no second connection within 10 s") }
         absent.connect { _, _ in
             self.absent.ear = { event in
@@ -190,7 +163,7 @@ import Transport
             while sent < Self.count {
                 do throws(TransportError) {
                     _ = try self.front.link.publish(
-                        topic: self.inboxes[0], payload: self.probe(sent + 1), retain: false, expiry: 120)
+                        topic: self.target.inboxes[0], payload: self.probe(sent + 1), retain: false, expiry: 120)
                     sent += 1
                 } catch .notNow {
                     return
@@ -231,15 +204,12 @@ import Transport
     }
 
     private func counted(_ count: Int, of sent: Int) {
-        checks.append(BrokerAdvice.queue(subject, count, of: sent))
+        checks.append(advice.queue(count, of: sent))
         clear()
     }
 
     private func untried(_ reason: String) {
-        checks.append(
-            Check(
-                "queue", .warn, "\(name): whether it keeps messages could not be tried: \(reason)",
-                hint: "culver doctor    # again; in mosquitto.conf: max_connections -1"))
+        checks.append(advice.queueUntried(reason))
         clear()
     }
 
@@ -251,7 +221,7 @@ import Transport
         isClearing = true
         within(10) { self.finish() }
         absent.leave {
-            let last = ProbeConnection(self.options, suffix: "-doctor", session: 0)
+            let last = ProbeConnection(self.target.setting.options, suffix: "-doctor", session: 0)
             last.connect { _, _ in
                 last.leave { self.finish() }
             } otherwise: { _ in
@@ -286,6 +256,6 @@ import Transport
     }
 
     private func after(_ seconds: Double, _ action: @escaping @MainActor () -> Void) {
-        DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action() } }
+        MainQueue.after(seconds, action)
     }
 }

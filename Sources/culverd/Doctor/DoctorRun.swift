@@ -1,6 +1,6 @@
 import Control
+import Diagnostics
 import Dispatch
-import Operations
 
 /// One run of `doctor`: what is known at once, what the files say, and a probe of each broker, all side by side.
 @MainActor final class DoctorRun {
@@ -38,8 +38,8 @@ import Operations
         conclude()
     }
 
-    func probe(_ subject: BrokerProbe.Subject, _ nonce: String, at broker: Int) {
-        let probe = BrokerProbe(subject, nonce: nonce) { self.take($0, of: broker) }
+    func probe(_ target: ProbeTarget, nonce: String, at broker: Int) {
+        let probe = BrokerProbe(target, nonce: nonce) { self.take($0, of: broker) }
         probes.append(probe)
         probe.begin()
     }

@@ -5,7 +5,7 @@ import Transport
 @MainActor final class ProbeConnection {
     /// What becomes of its events; changed from step to step.
     var ear: @MainActor (LinkEvent) -> Void = { _ in }
-    private(set) lazy var link = Link(options, timing: Self.timing) { [weak self] event in self?.ear(event) }
+    private(set) lazy var link = MosquittoLink(options, timing: Self.timing) { [weak self] event in self?.ear(event) }
 
     private let options: BrokerOptions
     private var isOn = false

@@ -1,5 +1,5 @@
 import Agent
-import Glibc
+import Control
 import Records
 
 /// The board's clocks, and what the store remembers of them (extensions.md 6).
@@ -14,10 +14,10 @@ struct Clock {
     init(_ ledger: some Ledger, _ readings: Readings = .system) throws(LedgerError) {
         self.readings = readings
         boottimeAtStart = readings.boottime()
-        let lived = try ledger.value(key: "lived").flatMap(Double.init) ?? 0
-        wallAtStart = try ledger.value(key: "wall").flatMap(Double.init) ?? 0
-        if !readings.boot.isEmpty, try ledger.value(key: "boot") == readings.boot,
-            let last = try ledger.value(key: "boottime").flatMap(Double.init)
+        let lived = try ledger.value(.lived).flatMap(Double.init) ?? 0
+        wallAtStart = try ledger.value(.wall).flatMap(Double.init) ?? 0
+        if !readings.boot.isEmpty, try ledger.value(.boot) == readings.boot,
+            let last = try ledger.value(.boottime).flatMap(Double.init)
         {
             livedAtStart = lived + max(0, boottimeAtStart - last)
         } else {
@@ -28,23 +28,17 @@ struct Clock {
     var now: Moment {
         let elapsed = readings.boottime() - boottimeAtStart
         let wall = readings.realtime()
-        let isSet = wall >= Version.built
+        let isSet = wall >= Release.built
         return Moment(
             wall: isSet ? wall : max(wallAtStart + elapsed, 0), isClockSet: isSet, lived: livedAtStart + elapsed)
     }
 
     /// What the next run goes on from, and this one should the clock be lost.
     mutating func save(_ now: Moment, in ledger: some Ledger) throws(LedgerError) {
-        try ledger.apply(.value(key: "lived", String(now.lived)))
-        try ledger.apply(.value(key: "wall", String(now.wall)))
-        try ledger.apply(.value(key: "boot", readings.boot))
-        try ledger.apply(.value(key: "boottime", String(boottimeAtStart + now.lived - livedAtStart)))
+        try ledger.apply(.value(.lived, String(now.lived)))
+        try ledger.apply(.value(.wall, String(now.wall)))
+        try ledger.apply(.value(.boot, readings.boot))
+        try ledger.apply(.value(.boottime, String(boottimeAtStart + now.lived - livedAtStart)))
         wallAtStart = now.wall - (now.lived - livedAtStart)
-    }
-
-    static func read(_ clock: clockid_t) -> Double {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

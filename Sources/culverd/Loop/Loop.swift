@@ -1,26 +1,22 @@
 import Agent
 import Control
 import Dispatch
-import Glibc
 import Records
 import Store
+import System
 
-/// The heart of the daemon: turns, one after the other, on the main queue.
+/// The heart of the daemon: turns, one after the other, on the main queue. Which items go together, what of them counts
+/// and in which order it goes out says `TurnRunner`; the loop does it, and knows when.
 ///
 ///  1. Everything that is pending goes through the messenger and the methods, which read and write the open turn.
 ///  2. The store's queue writes the flat files and commits the transaction: synced. Meanwhile the main queue gathers
-///     what comes in, and the pool begins with the turn's key work; nobody touches store or address book.
+///     what comes in, and the pool begins with the turn's key work; neither touches store or address book.
 ///  3. Answers go to clients, then the effects out: save, answer, publish.
-///
-/// A turn that fails is undone as a whole, and its errands are tried again one by one, so that one cannot spoil others.
-/// What fails alone is given up (`giveUp`), but for two kinds: what a broker said about connections and parcels, which
-/// waits in order until the disk works again, and a `.duty`.
 @MainActor final class Loop {
     let store: MessageStore
     let book: Book
     let directory: StateDirectory
     private(set) var clock: Clock
-    var messenger: Messenger
     var log: Log
     /// Carries out an effect, but for key work.
     var perform: (@MainActor (Effect) -> Void)?
@@ -33,34 +29,34 @@ import Store
     /// The disk failed, or works again.
     var onDisk: (@MainActor (String?) -> Void)?
 
+    private typealias Runner = TurnRunner<MethodCall, Chore, @MainActor () -> Void>
+
+    private var runner: Runner
     private let queue = DispatchQueue(label: "culver.store")
-    private var pending: [WorkItem] = []
     private var isScheduled = false
+    /// A turn is not over, or the store's queue is at work.
     private var isBusy = false
     private var timer: (any DispatchSourceTimer)?
     /// When it rings, in seconds lived.
     private var armed: Double?
-    /// The turn that the store's queue is making durable, and what is to be tried after it.
-    private var committing:
-        (errands: [WorkItem], turn: Turn, rest: ArraySlice<WorkItem>, touchesBook: Bool, work: EarlyResults)?
     private var commitBegan = 0.0
-    /// What brokers said and could not be written down, in order.
-    private var owed: [WorkItem] = []
-    private(set) var diskFault: String?
-    private(set) var counts = Counts()
+    /// The commit that runs, or that failed just now, writes files of the address book.
+    private var isBookInCommit = false
     /// Reading the address book again failed, so it is not what is on disk.
     private var isBookStale = false
+    /// `onDisk` was told last that the disk fails.
+    private var isFaultTold = false
     private var idle: (@MainActor () -> Void)?
     private var written = 0
     /// When the clock was written down, in seconds lived.
     private var clockSaved: Double?
     private var isWaking = false
-    /// Somebody copies the messages: the log cannot be emptied, and trying would wait for it.
+    /// A backup copies the messages: the log cannot be emptied, and trying would wait for it.
     var isCopied = false
-    /// Who wants to know that a turn has ended, whatever came of it.
+    /// To be told that a turn has ended, whatever came of it.
     private var rounds: [@MainActor () -> Void] = []
 
-    /// Seconds after which a turn takes no more: who waits for the first errand need not wait for all.
+    /// Seconds after which a turn takes no more: the client of the first item need not wait for all.
     private static let patience = 0.05
     /// Milliseconds that an acknowledgement waits for company: a turn of its own would sync the disk for it.
     private static let leisure = 4
@@ -72,24 +68,28 @@ import Store
         self.book = book
         self.directory = directory
         self.clock = clock
-        self.messenger = messenger
         self.log = log
+        runner = Runner(messenger: messenger, ledger: store)
     }
 
-    /// The last turn that had something to write could not.
-    var isDiskFaulty: Bool { diskFault != nil }
-    /// Errands that wait for a turn.
-    var backlog: Int { pending.count }
+    /// As the last turn that is on disk left it.
+    var messenger: Messenger { runner.messenger }
+    /// Why the last turn that had something to write could not.
+    var diskFault: String? { runner.fault?.description }
+    var isDiskFaulty: Bool { runner.fault != nil }
+    /// Items that wait for a turn.
+    var backlog: Int { runner.backlog }
     /// Bytes of what came in and waits for a turn.
-    var weight: Int {
-        pending.reduce(0) { sum, errand in if case .input(let input) = errand { sum + input.weight } else { sum } }
-    }
+    var weight: Int { runner.weight }
+    var counts: TurnCounts { runner.counts }
+
+    // MARK: - When
 
     func take(_ input: Input) { add(.input(input)) }
 
-    func add(_ errand: WorkItem) {
-        pending.append(errand)
-        if errand.isPatient, pending.count < 16 { scheduleLater() } else { schedule() }
+    func add(_ item: WorkItem) {
+        runner.add(item)
+        if item.isPatient, runner.backlog < 16 { scheduleLater() } else { schedule() }
     }
 
     /// Asks for a turn, be it an empty one: `onTurn` is the place for reading the store.
@@ -111,55 +111,91 @@ import Store
     private func schedule() {
         guard !isBusy, !isScheduled else { return }
         isScheduled = true
-        DispatchQueue.main.async { MainActor.assumeIsolated { self.turn() } }
+        MainQueue.async { self.turn() }
     }
 
     private func scheduleLater() {
         guard !isBusy, !isScheduled, !isWaking else { return }
         isWaking = true
-        DispatchQueue.main.asyncAfter(deadline: .now() + .milliseconds(Self.leisure)) {
-            MainActor.assumeIsolated {
-                self.isWaking = false
-                self.schedule()
-            }
+        MainQueue.after(Double(Self.leisure) / 1000) {
+            self.isWaking = false
+            self.schedule()
         }
     }
 
     private func turn() {
         isScheduled = false
         guard !isBusy else { return }
-        guard !pending.isEmpty else {
+        guard runner.backlog > 0 else {
             guard let action = idle else { return }
             idle = nil
             return action()
         }
-        let batch = pending.prefix(256)
-        pending.removeFirst(batch.count)
-        run(batch.filter { !isHeldBack($0) }, retrying: [])
-    }
-
-    /// What brokers say is taken in its order: behind one that could not be written down the others wait, too.
-    private func isHeldBack(_ errand: WorkItem) -> Bool {
-        guard !owed.isEmpty, errand.isOwed else { return false }
-        owed.append(errand)
-        return true
-    }
-
-    /// `rest`: errands of a failed turn that are still to be tried, one by one.
-    private func run(_ all: [WorkItem], retrying rest: ArraySlice<WorkItem>) {
-        var errands = all
         isBusy = true
-        counts.turns += 1
+        follow(runner.begin())
+    }
+
+    /// The turn is over.
+    private func rest() {
+        isBusy = false
+        let ended = rounds
+        rounds = []
+        for action in ended { action() }
+        onTurn?()
+        if idle != nil || runner.isUrgent { return schedule() }
+        if runner.backlog > 0 { return scheduleLater() }
+        arm()
+        if written >= 200, !isCopied { checkpoint() }
+    }
+
+    // MARK: - The steps of a turn
+
+    /// Carries out one step after the other, until the store's queue is at work or the turn is over.
+    private func follow(_ first: Runner.Step) {
+        var step = first
+        while true {
+            tellDisk()
+            switch step {
+            case .rest: return rest()
+            case .run(let items): step = run(items)
+            case .commit(let jobs, let turn):
+                guard let next = commit(jobs, ofTurn: turn) else { return }
+                step = next
+            case .undo:
+                undo()
+                step = runner.undone(at: clock.now)
+            case .letOut(let consequences):
+                letOut(consequences)
+                step = runner.next()
+            case .refuse(let request, let error):
+                request.call.fail(RPCError(disk: error))
+                step = runner.next()
+            case .report(let error):
+                log(.error, "\(error)")
+                step = runner.next()
+            case .later(let what, let seconds):
+                MainQueue.after(seconds) { self.retry(what) }
+                step = runner.next()
+            }
+        }
+    }
+
+    private func tellDisk() {
+        guard isDiskFaulty != isFaultTold else { return }
+        isFaultTold.toggle()
+        onDisk?(diskFault)
+    }
+
+    private func run(_ items: [WorkItem]) -> Runner.Step {
         let now = clock.now
         book.keys.lived = now.lived
-        var turn = Turn(now: now, ledger: store, messenger: messenger)
+        var turn = runner.turn(at: now)
         do {
             if isBookStale { try reloadBook(now) }
-            for (index, errand) in errands.enumerated() {
-                try carryOut(errand, &turn)
+            for (index, item) in items.enumerated() {
+                try carryOut(item, &turn)
                 guard clock.now.lived > now.lived + Self.patience else { continue }
-                pending.insert(contentsOf: errands[(index + 1)...], at: 0)
-                errands.removeSubrange((index + 1)...)
+                runner.postpone(from: index + 1)
                 break
             }
             if store.hasChanges || book.hasChanges, now.lived >= (clockSaved ?? -.infinity) + 1 {
@@ -167,24 +203,19 @@ import Store
                 clockSaved = now.lived
             }
         } catch {
-            return failed(errands, error, rest, now, touchesBook: book.hasChanges)
+            return runner.failed(LedgerError(disk: error))
         }
-        commit(errands, turn, rest)
+        return runner.ran(turn)
     }
 
-    private func reloadBook(_ now: Moment) throws(FileError) {
-        isBookStale = true
-        try book.reload(time: now.wall)
-        isBookStale = false
-    }
-
-    private func carryOut(_ errand: WorkItem, _ turn: inout Turn) throws {
-        switch errand {
+    private func carryOut(_ item: WorkItem, _ turn: inout Turn) throws {
+        switch item {
         case .input(let input): try turn.handle(input)
         case .chore(let body), .duty(let body): try body(&turn)
-        case .request(let call, let body):
+        case .request(let request):
+            let call = request.call
             do {
-                try body(call, &turn)
+                try request.body(call, &turn)
             } catch let error as RPCError {
                 turn.after { call.fail(error) }
             } catch let error as Refusal {
@@ -193,13 +224,13 @@ import Store
         }
     }
 
-    private func commit(_ errands: [WorkItem], _ turn: Turn, _ rest: ArraySlice<WorkItem>) {
+    /// `nil`: the store's queue is at work, and `committed` follows.
+    private func commit(_ jobs: [Job], ofTurn turn: Int) -> Runner.Step? {
         let changes = book.takeChanges()
-        let work = EarlyResults(loop: self)
-        for case .work(let job) in turn.effects { self.work?(job) { work.take($0) } }
-        guard store.hasChanges || !changes.isEmpty else { return done(turn, wrote: false, work, rest) }
-        committing = (errands, turn, rest, !changes.isEmpty, work)
-        commitBegan = Clock.read(CLOCK_MONOTONIC)
+        for job in jobs { work?(job) { [weak self] in self?.take($0, ofTurn: turn) } }
+        guard store.hasChanges || !changes.isEmpty else { return runner.committed(wrote: false) }
+        isBookInCommit = !changes.isEmpty
+        commitBegan = KernelClock.monotonic.now
         let store = store
         let directory = directory
         queue.async {
@@ -207,111 +238,61 @@ import Store
                 for change in changes { try directory.perform(change) }
                 try store.commit()
             }
-            DispatchQueue.main.async { MainActor.assumeIsolated { self.committed(result) } }
+            MainQueue.async { self.committed(result) }
         }
+        return nil
+    }
+
+    private func take(_ result: Input, ofTurn turn: Int) {
+        if runner.take(result, ofTurn: turn) { schedule() }
     }
 
     private func committed(_ result: Result<Void, any Error>) {
-        guard let (errands, turn, rest, touchesBook, work) = committing else { return }
-        committing = nil
-        counts.commits += 1
-        counts.commitSeconds += Clock.read(CLOCK_MONOTONIC) - commitBegan
+        runner.counts.commits += 1
+        runner.counts.commitSeconds += KernelClock.monotonic.now - commitBegan
         switch result {
-        case .success: done(turn, wrote: true, work, rest)
-        case .failure(let error): failed(errands, error, rest, turn.now, touchesBook: touchesBook)
+        case .success:
+            written += 1
+            isBookInCommit = false
+            follow(runner.committed(wrote: true))
+        case .failure(let error): follow(runner.failed(LedgerError(disk: error)))
         }
     }
 
-    private func done(_ turn: Turn, wrote: Bool, _ work: EarlyResults, _ rest: ArraySlice<WorkItem>) {
-        messenger = turn.messenger
-        if wrote {
-            written += 1
-            if diskFault != nil {
-                diskFault = nil
-                onDisk?(nil)
-            }
-        }
-        for action in turn.afterwards { action() }
-        for effect in turn.effects {
-            if case .answer = effect { perform?(effect) }
-        }
-        for effect in turn.effects {
-            switch effect {
-            case .answer, .work: continue
-            default: perform?(effect)
-            }
-        }
-        work.release()
+    private func letOut(_ consequences: Consequences<@MainActor () -> Void>) {
+        for action in consequences.actions { action() }
+        for effect in consequences.answers { perform?(effect) }
+        for effect in consequences.effects { perform?(effect) }
         let news = store.takeNews()
         if !news.arrived.isEmpty || !news.written.isEmpty { onNews?(news.written, !news.arrived.isEmpty) }
-        goOn(rest)
     }
 
-    private func failed(
-        _ errands: [WorkItem], _ error: any Error, _ rest: ArraySlice<WorkItem>, _ now: Moment, touchesBook: Bool
-    ) {
+    private func undo() {
+        let touchesBook = isBookInCommit || book.hasChanges
+        isBookInCommit = false
         store.rollback()
-        counts.failures += 1
         clockSaved = nil
         _ = store.takeNews()
-        if touchesBook {
-            do {
-                try reloadBook(now)
-            } catch {
-                log(.error, "\(error)")
-            }
-        }
-        if errands.count > 1 { return run([errands[0]], retrying: errands[1...] + rest) }
-        if diskFault == nil {
-            counts.faults += 1
-            onDisk?("\(error)")
-        }
-        diskFault = "\(error)"
-        for errand in errands { giveUp(errand, error) }
-        goOn(rest)
-    }
-
-    /// A client hears why, and what a peer sent is not taken: it repeats.
-    private func giveUp(_ errand: WorkItem, _ error: any Error) {
-        switch errand {
-        case .request(let call, _):
-            counts.givenUp += 1
-            call.fail(RPCError(disk: error))
-        case .chore: log(.error, "\(error)")
-        case .duty: later(5) { $0.add(errand) }
-        case .input where errand.isOwed:
-            owed.append(errand)
-            if owed.count == 1 { later(1) { $0.takeOwed() } }
-        case .input(let input):
-            if case .ticked = input {} else { counts.givenUp += 1 }
-            let effects = messenger.giveUp(input, because: LedgerError(disk: error), at: clock.now)
-            for effect in effects { perform?(effect) }
+        guard touchesBook else { return }
+        do {
+            try reloadBook(clock.now)
+        } catch {
+            log(.error, "\(error)")
         }
     }
 
-    private func takeOwed() {
-        pending.insert(contentsOf: owed, at: 0)
-        owed = []
+    private func reloadBook(_ now: Moment) throws(FileError) {
+        isBookStale = true
+        try book.reload(time: now.wall)
+        isBookStale = false
+    }
+
+    private func retry(_ what: Runner.Retry) {
+        runner.retry(what)
         schedule()
     }
 
-    private func later(_ seconds: Double, _ action: @escaping @MainActor (Loop) -> Void) {
-        DispatchQueue.main.asyncAfter(deadline: .now() + seconds) { MainActor.assumeIsolated { action(self) } }
-    }
-
-    private func goOn(_ rest: ArraySlice<WorkItem>) {
-        let rest = rest.drop { isHeldBack($0) }
-        if let first = rest.first { return run([first], retrying: rest.dropFirst()) }
-        isBusy = false
-        let ended = rounds
-        rounds = []
-        for action in ended { action() }
-        onTurn?()
-        if idle != nil || pending.contains(where: { !$0.isPatient }) { return schedule() }
-        if !pending.isEmpty { return scheduleLater() }
-        arm()
-        if written >= 200, !isCopied { checkpoint() }
-    }
+    // MARK: - Between turns
 
     /// Syncs, so it is the store queue's work, and a turn's place is taken by it.
     private func checkpoint() {
@@ -325,7 +306,7 @@ import Store
                 MainActor.assumeIsolated {
                     if case .failure(let error) = result { self.log(.warning, "\(error)") }
                     self.isBusy = false
-                    if !self.pending.isEmpty || self.idle != nil { self.schedule() }
+                    if self.runner.backlog > 0 || self.idle != nil { self.schedule() }
                 }
             }
         }
@@ -335,9 +316,9 @@ import Store
     /// anew after each turn would cost more than a turn. A disk that fails is not asked all the time.
     private func arm() {
         let now = clock.now
-        let next = (try? messenger.nextTick(after: now)) ?? now.lived + 60
-        let due = max(next, now.lived + (diskFault == nil ? 0.01 : 5))
-        if let armed, armed > now.lived, armed <= due, diskFault == nil { return }
+        let next = (try? runner.messenger.nextTick(after: now)) ?? now.lived + 60
+        let due = max(next, now.lived + (isDiskFaulty ? 5 : 0.01))
+        if let armed, armed > now.lived, armed <= due, !isDiskFaulty { return }
         armed = due
         timer?.cancel()
         let timer = DispatchSource.makeTimerSource(queue: .main)

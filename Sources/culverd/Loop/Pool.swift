@@ -72,17 +72,17 @@ import Dispatch
     ///
     /// `@unchecked Sendable`: everything is behind the lock.
     private final class Bench: @unchecked Sendable {
-        typealias Result = @MainActor () -> Void
-        typealias Work = @Sendable () -> Result
+        typealias Completion = @MainActor () -> Void
+        typealias PoolItem = @Sendable () -> Completion
 
         private let lock = DispatchQueue(label: "culver.pool")
-        private var waiting: [Work] = []
+        private var waiting: [PoolItem] = []
         private var taken = 0
-        private var results: [Result] = []
+        private var results: [Completion] = []
         var idle: [Int] = []
 
         /// A thread that has to be woken for it, if one sleeps.
-        func give(_ work: @escaping Work) -> Int? {
+        func give(_ work: @escaping PoolItem) -> Int? {
             lock.sync {
                 waiting.append(work)
                 return idle.popLast()
@@ -90,7 +90,7 @@ import Dispatch
         }
 
         /// `nil`: there is none, and the thread counts as asleep.
-        func takeWork(_ thread: Int) -> Work? {
+        func takeWork(_ thread: Int) -> PoolItem? {
             lock.sync {
                 guard taken < waiting.count else {
                     waiting.removeAll(keepingCapacity: true)
@@ -109,14 +109,14 @@ import Dispatch
         }
 
         /// Whether the main queue has to be told.
-        func lay(_ result: @escaping Result) -> Bool {
+        func lay(_ result: @escaping Completion) -> Bool {
             lock.sync {
                 results.append(result)
                 return results.count == 1
             }
         }
 
-        func takeResults() -> [Result] {
+        func takeResults() -> [Completion] {
             lock.sync {
                 defer { results = [] }
                 return results

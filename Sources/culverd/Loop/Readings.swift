@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// Where `Clock` reads the board's clocks: seconds since 1970, and seconds since the boot that `boot` names.
 struct Readings {
@@ -7,7 +8,7 @@ struct Readings {
     var realtime: () -> Double
 
     static var system: Self {
-        Self(boot: bootID(), boottime: { Clock.read(CLOCK_BOOTTIME) }, realtime: { Clock.read(CLOCK_REALTIME) })
+        Self(boot: bootID(), boottime: { KernelClock.boottime.now }, realtime: { KernelClock.realtime.now })
     }
 
     private static func bootID() -> String {

@@ -1,45 +1,46 @@
 import DIMP
 import Format
+import Operations
 import Records
 import Store
 
-/// Rows of the store in the vocabulary of the socket (culver-protocol(7)).
+/// Rows of the store in the vocabulary of the socket (culver-protocol(7)). `names`: how this board calls somebody.
 enum Rows {
-    static func incoming(_ row: Incoming, name: String?) -> JSONObject {
+    static func incoming(_ row: Incoming, names: (ID) -> String?) -> JSONObject {
         var object: JSONObject = [
-            "seq": .integer(row.seq), "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender),
-            "receiver": .string(row.receiver),
+            "seq": .integer(row.seq), "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender.text),
+            "receiver": .string(row.receiver.text),
         ]
-        if let name { object["name"] = .string(name) }
-        if let group = row.group { object["group"] = .string(group) }
+        if let name = names(row.sender) { object["name"] = .string(name) }
+        if let group = row.group { object["group"] = .string(group.text) }
         object["time"] = .number(row.time)
         object["received"] = .number(row.received)
         object["content"] = (try? JSON(parsing: row.content)) ?? .null
         object["sealed"] = .bool(row.sealed)
         object["encrypted"] = .bool(row.encrypted)
-        object["trust"] = .string(row.trust)
+        object["trust"] = .string(row.trust.rawValue)
         return object
     }
 
-    static func outgoing(_ row: Outgoing, name: String?) -> JSONObject {
+    static func outgoing(_ row: Outgoing, names: (ID) -> String?) -> JSONObject {
         var object: JSONObject = [
-            "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender),
-            "receiver": .string(row.receiver),
+            "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender.text),
+            "receiver": .string(row.receiver.text),
         ]
-        if let name { object["name"] = .string(name) }
+        if let name = names(row.receiver) { object["name"] = .string(name) }
         object["state"] = .string(row.state.rawValue)
         object["created"] = .number(row.created)
         if let published = row.published { object["published"] = .number(published) }
         if let delivered = row.delivered { object["delivered"] = .number(delivered) }
-        object["attempts"] = .integer(Int64(row.attempts))
+        object["attempts"] = .integer(row.attempts)
         if let reason = row.reason { object["reason"] = .string(reason) }
         if let ref = row.ref { object["ref"] = .string(ref) }
         return object
     }
 
-    static func peer(_ peer: PeerCount, name: String?) -> JSON {
-        var object: JSONObject = ["did": .string(peer.did)]
-        if let name { object["name"] = .string(name) }
+    static func peer(_ peer: PeerCount, names: (ID) -> String?) -> JSON {
+        var object: JSONObject = ["did": .string(peer.did.text)]
+        if let name = names(peer.did) { object["name"] = .string(name) }
         object["sent"] = .integer(peer.sent)
         object["receipted"] = .integer(peer.receipted)
         object["pending"] = .integer(peer.pending)
@@ -53,7 +54,7 @@ enum Rows {
             "n": .integer(row.n), "time": .number(row.time), "kind": .string(row.kind.rawValue),
             "level": .string(row.level.rawValue),
         ]
-        if let did = row.did { object["did"] = .string(did) }
+        if let did = row.did { object["did"] = .string(did.text) }
         if let broker = row.broker { object["broker"] = .string(broker) }
         if let id = row.id { object["id"] = .string(id) }
         if let reason = row.reason { object["reason"] = .string(reason) }
@@ -97,9 +98,16 @@ enum Rows {
 
     /// A list that is small enough to be counted off: `start` is a place in it.
     static func page(_ plural: String, _ rows: [JSON], _ params: Params) throws -> JSON {
-        let start = try params.integer("start", 0...Int64.max).map { Int(clamping: $0) } ?? 0
+        let start = try params.integer("start", in: 0...Int64.max).map { Int(clamping: $0) } ?? 0
         let limit = try params.limit(unlessTold: 1000)
         let part = rows.enumerated().dropFirst(start).prefix(limit + 1)
         return page(plural, part.map { (Int64($0.offset), $0.element.object) }, limit: limit, isForward: true)
+    }
+}
+
+extension Outgoing {
+    /// Whether one of these sent it; `nil` stands for everybody.
+    func isOf(_ allowed: [ID]?) -> Bool {
+        allowed?.contains(sender) ?? true
     }
 }

@@ -15,7 +15,7 @@ struct Exposition {
         text += "# HELP \(name) \(Self.escaped(help))\n# TYPE \(name) \(kind.rawValue)\n"
     }
 
-    mutating func sample(_ value: Int, _ labels: Labels = [:], suffix: String = "") {
+    mutating func sample(_ value: some BinaryInteger, _ labels: Labels = [:], suffix: String = "") {
         write("\(value)", labels, suffix)
     }
 
@@ -33,12 +33,12 @@ struct Exposition {
     }
 
     /// A family of one sample.
-    mutating func counter(_ name: String, _ value: Int, _ help: String) {
+    mutating func counter(_ name: String, _ value: some BinaryInteger, _ help: String) {
         begin(name, .counter, help)
         sample(value)
     }
 
-    mutating func gauge(_ name: String, _ value: Int, _ help: String) {
+    mutating func gauge(_ name: String, _ value: some BinaryInteger, _ help: String) {
         begin(name, .gauge, help)
         sample(value)
     }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import System
 
 /// What the kernel says of this process, under the names that Prometheus' own clients use.
 struct Process {
@@ -14,7 +15,7 @@ struct Process {
     /// What cannot be read stays 0.
     init() {
         readStatus()
-        cpuSeconds = Clock.read(CLOCK_PROCESS_CPUTIME_ID)
+        cpuSeconds = KernelClock.processor.now
         // Not getrlimit: Swift 6.0 does not see RLIMIT_NOFILE in the headers of trixie.
         mostFiles = max(0, sysconf(Int32(_SC_OPEN_MAX)))
         openFiles = Self.count("/proc/self/fd")
@@ -31,8 +32,8 @@ struct Process {
         else { return }
         virtualBytes = virtual
         residentBytes = pages * Int(sysconf(Int32(_SC_PAGESIZE)))
-        let age = Clock.read(CLOCK_BOOTTIME) - ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
-        started = Clock.read(CLOCK_REALTIME) - age
+        let age = KernelClock.boottime.now - ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+        started = KernelClock.realtime.now - age
     }
 
     /// Entries of a directory, but for `.`, `..` and the one that reading opens.
@@ -42,15 +43,5 @@ struct Process {
         var count = 0
         while readdir(directory) != nil { count += 1 }
         return max(0, count - 3)
-    }
-}
-
-extension Host {
-    /// Bytes that the owner of this process may still write there; `nil` when nobody says.
-    static func freeBytes(at path: String) -> Int64? {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else { return nil }
-        return Int64(
-            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize)).partialValue)
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Store
+import System
 
 /// A file for node_exporter's textfile collector. Readers see the old text or the new one, never a part: it is written
 /// beside and renamed. Nothing is synced, because after a power cut the next minute writes it anew.
@@ -34,6 +35,6 @@ enum Textfile {
     }
 
     private static func failure(_ path: String) -> FileError {
-        FileError("cannot write \(path): \(String(cString: strerror(errno)).lowercased())")
+        FileError("cannot write \(path): \(Errno.last)")
     }
 }

@@ -48,6 +48,8 @@ final class CrashWorld {
 
     private enum What {
         case input(Input)
+        /// Of key work that a turn began.
+        case result(Input, ofTurn: Int)
         case send(ref: String)
         case cancel(ref: String)
         case accept(ID)
@@ -113,7 +115,7 @@ final class CrashWorld {
                 // Whoever was not answered asks again.
                 switch what {
                 case .cancel, .accept, .read: pending.append((board, what))
-                case .input, .send: break
+                case .input, .result, .send: break
                 }
             }
         }
@@ -136,10 +138,12 @@ final class CrashWorld {
     private func revive(_ number: Int) throws {
         kills += 1
         pending.removeAll { entry in
-            guard entry.board == number, case .input(let input) = entry.what else { return false }
+            guard entry.board == number else { return false }
             // What was on its way to the dead process is lost with it: libmosquitto has acknowledged it.
-            if case .ticked = input { return false }
-            return true
+            switch entry.what {
+            case .input(.ticked), .send, .cancel, .accept, .read: return false
+            case .input, .result: return true
+            }
         }
         watched[number] = []
         boards[number] = try open(number)
@@ -151,8 +155,10 @@ final class CrashWorld {
     }
 
     private func take(_ what: What, _ number: Int) throws {
+        let board = boards[number]
         switch what {
-        case .input(let input): try turn(number) { try $0.handle(input, at: self.now) }
+        case .input(let input): try board.turn(.input(input), at: now, outside(number))
+        case .result(let result, let turn): try board.turn(result, ofTurn: turn, at: now, outside(number))
         case .send(let ref):
             guard let wish = wishes[ref] else { return }
             let token = token(for: ref)
@@ -160,26 +166,27 @@ final class CrashWorld {
                 token: token, sender: people[number].id, receiver: wish.to, type: .text,
                 members: ["text": .string(ref)],
                 ref: ref, expiry: wish.expiry)
-            try turn(number) { try $0.handle(.submitted(submission), at: self.now) }
+            try board.turn(.input(.submitted(submission)), at: now, outside(number))
         case .cancel(let ref):
             guard let id = wishes[ref]?.id else { return }
             wishes[ref]?.isCancelled = true
-            try turn(number) { try $0.handle(.cancelled(id: id, token: 0), at: self.now) }
+            try board.turn(.input(.cancelled(id: id, token: 0)), at: now, outside(number))
         case .accept(let id):
-            try turn(number) {
-                self.boards[number].book.apply(.contact(Contact(id: id.bare, trust: .contact)))
-                return try $0.handle(.befriended(id), at: self.now)
+            let chore: CrashBoard.Chore = { turn in
+                board.book.apply(.contact(Contact(id: id.bare, trust: .contact)))
+                try turn.handle(.befriended(id))
             }
+            try board.turn(.chore(chore), at: now, outside(number))
         case .read:
-            try turn(number) { _ in
-                let store = self.boards[number].store
+            let chore: CrashBoard.Chore = { turn in
+                let store = board.store
                 if try store.consumer("lamp") == nil {
-                    try store.put(Consumer(name: "lamp", uid: 1, cursor: 0, created: self.now.wall))
+                    try store.put(Consumer(name: "lamp", uid: 1, cursor: 0, created: turn.now.wall))
                 }
                 let found = try store.next(for: "lamp", after: 0, limit: 2)
                 if let newest = found.messages.last { _ = try store.acknowledge(consumer: "lamp", seq: newest.seq) }
-                return []
             }
+            try board.turn(.chore(chore), at: now, outside(number))
         }
     }
 
@@ -189,8 +196,10 @@ final class CrashWorld {
         return lastToken
     }
 
-    private func turn(_ number: Int, _ body: (inout Messenger) throws -> [Effect]) throws {
-        try boards[number].turn(now, body, step: step) { try self.perform($0, number) }
+    private func outside(_ number: Int) -> CrashBoard.Outside {
+        CrashBoard.Outside(
+            step: step, work: { self.pending.append((number, .result($0.done(), ofTurn: $1))) },
+            perform: { try self.perform($0, number) })
     }
 
     private func step() throws {
@@ -208,18 +217,17 @@ final class CrashWorld {
             wishes[ref]?.isOpen = false
         case .answer(let token, .refused(let refusal)):
             if tokens[token] != nil { throw refusal }
-        case .work(let job): pending.append((number, .input(job.done())))
         case .publish(let parcel): publish(parcel, from: number)
         case .watch(let address): watch(address, number)
         case .keep(let addresses, _): for address in addresses { watch(address, number) }
         case .leave(let address): watched[number].remove(address)
-        case .changed, .rejected, .state, .abandon, .standBack: break
+        case .work, .changed, .rejected, .abandon, .standBack: break
         }
     }
 
     private func publish(_ parcel: Publication, from number: Int) {
         var word = Outcome.taken
-        switch parcel.place {
+        switch parcel.topic {
         case .inbox(let address):
             guard let to = people.prefix(2).firstIndex(where: { $0.id.address == address }) else {
                 word = .nobody
@@ -231,9 +239,9 @@ final class CrashWorld {
             }
             pending.append((to, .input(.arrived(parcel.payload, at: address, isRetained: false))))
         case .meta(let address), .visa(let address), .state(let address):
-            shelves[parcel.place] = parcel.payload
+            shelves[parcel.topic] = parcel.payload
             for board in boards.indices where watched[board].contains(address) {
-                pending.append((board, .input(.found(parcel.place, parcel.payload, broker: "home"))))
+                pending.append((board, .input(.found(parcel.topic, parcel.payload, broker: "home"))))
             }
         }
         pending.append((number, .input(.acknowledged(parcel.number, word))))
@@ -270,7 +278,7 @@ final class CrashWorld {
         for (number, board) in boards.enumerated() {
             let rows = try board.store.outbox(limit: 1000)
             if Set(rows.compactMap(\.ref)).count != rows.count { faults.append("board \(number): a ref twice") }
-            let kinds = try board.store.happenings(limit: 1000).map(\.kind)
+            let kinds = try board.store.events(limit: 1000).map(\.kind)
             if kinds.contains(.clone) { faults.append("board \(number): thinks of a clone") }
             if kinds.contains(.gap) { faults.append("board \(number): thinks of a gap") }
         }

@@ -1,0 +1,101 @@
+import Agent
+import Crypto
+import DIMP
+import Format
+import Records
+import Store
+
+/// States on every broker which identities this board has and since when it runs. Will and presence are signed before
+/// a broker is dialled, so dialling is done here.
+@MainActor final class BrokerPresence {
+    private let loop: Loop
+    private let pool: Pool
+    private let brokers: Brokers
+    private let configured: ConfiguredBrokers
+    /// Random for each start: which of two statements of our presence is of the same run.
+    private let boot: String
+    private let last: Double
+    /// When this start began, as it is stated to others, in seconds since 1970. A thousandth after the last at least: by
+    /// a whole second two copies that are started soon would begin at the same time.
+    private lazy var began = max(loop.clock.now.wall, last + 0.001)
+    private(set) var hasDialled = false
+    private var isStopping = false
+
+    /// `last`: when the start before this one began, as it was stated.
+    init(loop: Loop, pool: Pool, brokers: Brokers, configured: ConfiguredBrokers, last: Double) throws(CryptoError) {
+        self.loop = loop
+        self.pool = pool
+        self.brokers = brokers
+        self.configured = configured
+        self.last = last
+        boot = Hex.encode(try Random.bytes(8))
+    }
+
+    /// Signs our presence, then dials every broker of the configuration. Called again when identities changed: will and
+    /// presence name them, and the user name may.
+    ///
+    /// The start's number is written down before it is used, as far as the disk works: without one we dial all the same.
+    func dial() {
+        let at = began
+        let boot = boot
+        if !hasDialled {
+            loop.take(.started(boot: boot, at: at, last: last))
+            loop.add(
+                .chore { turn in
+                    try turn.ledger.apply(.value(.presenceBoot, boot))
+                    try turn.ledger.apply(.value(.presenceAt, String(at)))
+                })
+        }
+        loop.add(
+            .chore { [weak self] turn in
+                guard let self else { return }
+                let starts = try self.unsteadyStarts()
+                let identities = self.loop.book.facebook.identities
+                turn.after { self.dial(as: identities, at: at, starts: starts) }
+            })
+    }
+
+    /// After the configuration has changed. One that cannot be used as it is written now stays as it was.
+    func change() {
+        guard hasDialled, !isStopping else { return }
+        let usable = configured.settings()
+        brokers.change(to: usable, keeping: configured.running.configuration.brokers.map(\.name))
+    }
+
+    /// The daemon ends: nothing is dialled any more.
+    func stop() { isStopping = true }
+
+    private func dial(as identities: [Identity], at: Double, starts: [String: Int]) {
+        let work = { @Sendable [boot] in Presence(identities: identities, boot: boot, at: at) }
+        pool.run(lane: "presence", work) { [weak self] presence in
+            guard let self, !self.isStopping else { return }
+            self.hasDialled = true
+            var settings = self.configured.settings()
+            var starts = starts
+            for (index, setting) in settings.enumerated() where starts[setting.options.name] ?? 0 >= 2 {
+                let name = setting.options.name
+                settings[index].options.startsClean = true
+                starts[name] = 0
+                let text = "two starts ended soon after connecting to broker \(name): its session is begun anew"
+                self.loop.log(.warning, text)
+                self.loop.add(
+                    .chore { turn in
+                        try turn.note(.broker, level: .warning, text: text, broker: name, reason: "clean-session")
+                    })
+            }
+            // The messenger states it on each connection that follows.
+            self.loop.take(.presence(presence))
+            self.brokers.start(settings, presence: presence, starts: starts)
+        }
+    }
+
+    /// How many starts in a row ended within a minute of connecting. Asked once: what comes later is this start.
+    private func unsteadyStarts() throws -> [String: Int] {
+        guard !hasDialled else { return [:] }
+        var starts: [String: Int] = [:]
+        for broker in configured.running.configuration.brokers {
+            starts[broker.name] = try loop.store.value(.quickEnds(broker: broker.name)).flatMap { Int($0) }
+        }
+        return starts
+    }
+}

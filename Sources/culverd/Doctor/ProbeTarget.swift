@@ -1,0 +1,33 @@
+import DIMP
+import Diagnostics
+
+/// A broker that a probe tries out, and for which identities.
+struct ProbeTarget {
+    var setting: BrokerSetting
+    var identities: [Identity]
+    /// What the daemon's own link has to say; `nil` when it is connected.
+    var trouble: String?
+
+    @MainActor var advice: BrokerAdvice {
+        let (options, address) = (setting.options, setting.options.address)
+        var (host, port): (String?, UInt16?)
+        if case .network(let named, let number) = address.place { (host, port) = (named, number) }
+        return BrokerAdvice(
+            on: BrokerFacts(
+                name: options.name,
+                section: options.name == BrokerSettings.plain ? "[broker]" : "[broker \(options.name)]",
+                url: setting.url, host: host, port: port, isEncrypted: address.isEncrypted, username: options.username,
+                trouble: trouble))
+    }
+
+    var inboxes: [String] { identities.map { setting.topics.text(.inbox($0.id.address)) } }
+
+    /// Retained topics that ought to hold something. Presence is stated for the first identity alone.
+    var cards: [String] {
+        identities.flatMap { setting.topics.card($0.id.address) }
+            + identities.prefix(1).map { setting.topics.text(.state($0.id.address)) }
+    }
+
+    /// A filter for all topics of the first identity.
+    var ownTopics: String { identities.first.map { "\(setting.topics.root)/\($0.id.address)/#" } ?? "" }
+}

@@ -1,0 +1,146 @@
+import Agent
+import Control
+import DIMP
+import Format
+import Operations
+import Records
+import Store
+
+/// `message.*`: sending, and what became of what was sent.
+@MainActor struct MessageMethods {
+    let loop: Loop
+    let pool: Pool
+    let rights: CallerRights
+    let answers: PendingAnswers
+    let senders: MessageSenders
+    let waiters: MessageWaiters
+
+    func send(_ request: CheckedCall, in turn: inout Turn) throws {
+        let params = request.params
+        let identity = try rights.sender(of: request)
+        let receiver = try loop.names.id(try params.needText("to"))
+        let (type, members) = try MessageOperations.content(
+            text: try params.text("text"), content: params.json("content"))
+        let ref = try params.text("ref")
+        if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", isNot: "1 to 64 bytes") }
+        let expiry = try params.seconds("expiry")
+        let call = request.call
+        let token = answers.expect(in: &turn) { answer in
+            switch answer {
+            case .accepted(let id, let sn, let state, let isRepeat):
+                var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
+                if isRepeat { result["repeat"] = true }
+                let isOver = DeliveryState(rawValue: state)?.isEnd ?? true
+                if !isOver { senders.sent(id, by: call.connection) }
+                call.answer(.object(result))
+            case .refused(let refusal): call.fail(RPCError(refusal))
+            }
+        }
+        try turn.handle(
+            .submitted(
+                Submission(
+                    token: token, sender: identity.id, receiver: receiver, type: type, members: members, ref: ref,
+                    expiry: expiry)))
+    }
+
+    func cancel(_ request: CheckedCall, in turn: inout Turn) throws {
+        let row = try row(of: request)
+        try rights.checkMaySend(request, as: row.sender)
+        let call = request.call
+        let token = answers.expect(in: &turn) { answer in
+            switch answer {
+            case .accepted(let id, _, let state, _): call.answer(["id": .string(id), "state": .string(state)])
+            case .refused(let refusal): call.fail(RPCError(refusal))
+            }
+        }
+        try turn.handle(.cancelled(id: row.id, token: token))
+    }
+
+    // MARK: - Looking
+
+    func show(_ request: CheckedCall) throws -> JSON { .object(shown(try readable(request))) }
+
+    func list(_ request: CheckedCall) throws -> JSON {
+        let limit = try request.params.limit()
+        let start = try request.params.integer("start", in: 0...Int64.max)
+        let state = try request.params.text("state").map(Self.state)
+        let rows = try loop.store.outbox(state: state, start: start, limit: start == nil ? limit : limit + 1)
+        let allowed = rights.identities(of: request, as: .reader)
+        return Rows.page(
+            "messages", rows.map { ($0.order, $0.isOf(allowed) ? shown($0) : nil) }, limit: limit,
+            isForward: start != nil)
+    }
+
+    func wait(_ request: CheckedCall, in turn: inout Turn) throws {
+        let row = try readable(request)
+        let until: DeliveryState =
+            switch try request.params.text("until") ?? "delivered" {
+            case "published": .published
+            case "delivered": .delivered
+            default: throw Params.wrong("until", isNot: "published or delivered")
+            }
+        let timeout = min(try request.params.seconds("timeout") ?? 60, 14 * 86_400)
+        let call = request.call
+        // Later turns tell of later changes, and this one's are told after this.
+        turn.after { waiters.add(call, for: row, until: until, timeout: timeout) }
+    }
+
+    private func shown(_ row: Outgoing) -> JSONObject { Rows.outgoing(row, names: loop.names.name) }
+
+    private static func state(_ text: String) throws -> DeliveryState {
+        guard let state = DeliveryState(rawValue: text) else {
+            throw Params.wrong(
+                "state", isNot: "one of " + DeliveryState.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return state
+    }
+
+    private func row(of request: CheckedCall) throws -> Outgoing {
+        let id = try request.params.needText("id")
+        guard let row = try loop.store.outgoing(id: id) else {
+            throw Refusal(.noInput, "unknown-message", "there is no message \(id)")
+        }
+        return row
+    }
+
+    /// One that the caller may know of.
+    private func readable(_ request: CheckedCall) throws -> Outgoing {
+        let row = try row(of: request)
+        guard row.isOf(rights.identities(of: request, as: .reader)) else {
+            throw Refusal(.notPermitted, "not-yours", "the message \(row.id) is of another identity")
+        }
+        return row
+    }
+
+    // MARK: - Packing
+
+    /// Signed by the pool: nothing is stored.
+    func pack(_ request: CheckedCall, in turn: inout Turn) throws {
+        let work = try loop.messageOperations.pack(request.params, from: try rights.sender(of: request))
+        let call = request.call
+        turn.after {
+            pool.run(
+                lane: "operations \(call.connection)", { Result { () throws(Refusal) in try work.packed() } }
+            ) {
+                switch $0 {
+                case .success(let answer): call.answer(answer)
+                case .failure(let refusal): call.fail(RPCError(refusal))
+                }
+            }
+        }
+    }
+
+    func open(_ request: CheckedCall, in turn: inout Turn) throws {
+        let step = try loop.messageOperations.open(request.params)
+        let call = request.call
+        turn.after { finish(step, for: call) }
+    }
+
+    private func finish(_ step: MessageOperations.OpenStep, for call: Call) {
+        switch step {
+        case .refused(let answer): call.answer(answer)
+        case .work(let work):
+            pool.run(lane: "operations \(call.connection)", { work.opened() }) { call.answer($0) }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Control
+import DIMP
+import Format
+import Glibc
+import Operations
+import Records
+import Store
+import System
+
+/// How the daemon is doing, as `status` shows it (culver-protocol(7)).
+@MainActor struct StatusReport {
+    let loop: Loop
+    let running: RunningConfiguration
+    let brokers: Brokers
+    let configured: ConfiguredBrokers
+    let consumers: Consumers
+    let backups: Backups
+    /// In seconds since the boot of the board.
+    let started: Double
+
+    private var store: MessageStore { loop.store }
+    private var facebook: Facebook { loop.book.facebook }
+
+    func json() throws -> JSON {
+        let states = try store.outboxStates()
+        func count(_ state: DeliveryState) -> JSON { .integer(Int64(states[state] ?? 0)) }
+        let (inbox, outbox) = (try store.inboxSize(), try store.outboxSize())
+        let pending = try store.pending()
+        let identities = facebook.identities.map { identity -> JSON in
+            ["did": .string(identity.id.bare.text), "name": .string(identity.id.name ?? "")]
+        }
+        var status: JSONObject = [
+            "version": .string(Release.version), "state": .string(loop.directory.path),
+            "uptime": .number((KernelClock.boottime.now - started).rounded()),
+            "strangers": .string(running.configuration.agent.strangers.rawValue),
+            "identities": .array(identities), "brokers": .array(configured.names.map(broker)),
+            "outbox": [
+                "waiting": count(.waiting), "queued": count(.queued), "published": count(.published),
+                "bytes": .integer(Int64(outbox.bytes)), "full": .bool(isOutboxFull(outbox)),
+            ],
+            "inbox": [
+                "count": .integer(Int64(inbox.count)),
+                "unacknowledged": .integer(Int64(pending.map(\.count).max() ?? inbox.count)),
+                "bytes": .integer(Int64(inbox.bytes)), "full": .bool(store.isInboxFull),
+            ],
+            "clock": ["set": .bool(loop.clock.now.isClockSet), "time": .number(loop.clock.now.wall)],
+            "disk": disk,
+            "contacts": .integer(Int64(facebook.contacts.count)),
+            "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
+        ]
+        if let behind = pending.max(by: { $0.count < $1.count }), behind.count > 0 {
+            status["behind"] = [
+                "consumer": .string(behind.consumer.name), "pending": .integer(Int64(behind.count)),
+                "connected": .bool(consumers.isConnected(behind.consumer.name)),
+            ]
+        }
+        if let problem = try store.lastProblem() { status["problem"] = .object(Rows.event(problem)) }
+        let peers = try store.peers(limit: 100)
+        let operations = loop.names
+        status["peers"] = .array(peers.rows.map { Rows.peer($0, names: operations.name) })
+        if peers.rest > 0 { status["further_peers"] = .integer(Int64(peers.rest)) }
+        if let other = loop.messenger.olderBoard {
+            status["standing_back"] = ["did": .string(other.did.bare.text), "since": .number(other.at)]
+        }
+        if let retired = backups.retired {
+            status["retired"] = retired.json
+        } else if backups.isRetiring {
+            status["retiring"] = true
+        }
+        return .object(status)
+    }
+
+    private func isOutboxFull(_ size: (count: Int64, bytes: Int64)) -> Bool {
+        let policy = loop.messenger.policy
+        return size.count >= policy.outboxCount || size.bytes >= policy.outboxBytes
+    }
+
+    private var disk: JSON {
+        var disk: JSONObject = [:]
+        if let free = try? DiskSpace(at: loop.directory.path).free { disk["free"] = .integer(free) }
+        if let fault = loop.diskFault { disk["fault"] = .string(fault) }
+        return .object(disk)
+    }
+
+    private func broker(_ name: String) -> JSON {
+        let condition = brokers[name]?.condition ?? Broker.Condition()
+        var object: JSONObject = [
+            "name": .string(name), "url": .string(configured.url(of: name)),
+            "state": .string(condition.state.rawValue),
+        ]
+        if let version = condition.version { object["version"] = .string(version) }
+        if let reason = condition.reason { object["reason"] = .string(reason) }
+        return .object(object)
+    }
+}

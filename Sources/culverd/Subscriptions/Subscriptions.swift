@@ -1,0 +1,76 @@
+import Control
+import DIMP
+import Format
+import Records
+import Store
+
+/// Every connection that is told of something without asking again: consumers of the inbox, calls that wait for a
+/// message, senders of messages, and watchers of events.
+///
+/// Owns the four and says in which order they are asked. Hears what changed, which connection has gone, and the end.
+@MainActor final class Subscriptions {
+    let consumers: Consumers
+    let waiters: MessageWaiters
+    let senders = MessageSenders()
+    let events: EventWatchers
+
+    private let loop: Loop
+    private let notify: Notify
+
+    init(loop: Loop, notify: @escaping Notify) throws(LedgerError) {
+        self.loop = loop
+        self.notify = notify
+        consumers = try Consumers(store: loop.store, name: { loop.names.name(of: $0) }, notify: notify)
+        waiters = MessageWaiters(loop: loop)
+        events = EventWatchers(store: loop.store, notify: notify)
+    }
+
+    /// An outgoing row changed: those hear of it that wait for it, that sent it, and that watch messages.
+    func changed(_ row: Outgoing) {
+        var listeners = events.connections(watching: .message)
+        listeners.formUnion(senders.connections(of: row.id))
+        listeners.formUnion(waiters.changed(row))
+        if row.state.isEnd { senders.ended(row.id, toldTo: listeners) }
+        guard !listeners.isEmpty else { return }
+        var params: JSONObject = ["id": .string(row.id), "state": .string(row.state.rawValue)]
+        if let reason = row.reason { params["reason"] = .string(reason) }
+        for connection in listeners { _ = notify(connection, "message.state", .object(params)) }
+    }
+
+    /// Events of a committed turn.
+    func happened(_ rows: [EventRecord]) { events.tell(rows) }
+
+    /// To be called between turns only: what was not told yet is, as far as windows and sockets take it.
+    func pump() {
+        do {
+            try consumers.pump()
+        } catch {
+            loop.log(.error, "cannot read the inbox: \(error)")
+        }
+        // The pump may have moved cursors; they are written with a turn of their own.
+        if loop.store.hasChanges { loop.wake() }
+        events.pump()
+    }
+
+    func disconnected(_ connection: ConnectionID) {
+        consumers.disconnected(connection)
+        events.disconnected(connection)
+        waiters.disconnected(connection)
+        senders.disconnected(connection)
+    }
+
+    /// The identities of this board move elsewhere: nothing comes any more.
+    func retire() {
+        consumers.closeAll(reason: "retired")
+        waiters.fail(.retiring)
+    }
+
+    /// The daemon ends.
+    func stop() {
+        waiters.fail(.stopping)
+    }
+}
+
+/// Sends a notification with its method and parameters; `false` when it was not taken, because the connection is closed
+/// or has unread ones enough.
+typealias Notify = @MainActor (ConnectionID, String, JSON) -> Bool

@@ -1,0 +1,141 @@
+import DIMP
+import TestSupport
+import Testing
+import Transport
+
+@testable import Agent
+@testable import culverd
+
+/// What one broker does with its link, over the transport in memory.
+@MainActor @Suite struct BrokerTests {
+    private let rig: Rig
+    private let brokers: Brokers
+    private let loopback = LoopbackBroker()
+    private let setting: BrokerSetting
+    private let topics = Topics(root: "t")
+    private let presence: Presence
+
+    init() async throws {
+        rig = try Rig()
+        let loopback = loopback
+        brokers = Brokers(loop: rig.loop, pool: Pool(width: 1)) { options, event in
+            var timing = LinkTiming()
+            timing.longestWait = 0.2
+            return LoopbackLink(options, at: loopback, timing: timing, on: event)
+        }
+        setting = BrokerSetting(
+            options: BrokerOptions(name: "lan", address: try BrokerAddress(url: "mqtt://loopback"), clientID: "one"),
+            topics: topics, url: "mqtt://loopback")
+        presence = try #require(Presence(identities: [try madeIdentity("moki")], boot: "b00t", at: 1_700_000_000))
+    }
+
+    @Test("our presence is stated on every connection, and the will says that we are gone")
+    func stated() async throws {
+        let watcher = try await watcher(of: "t/+/state")
+        rig.loop.perform = { [brokers] effect in
+            if case .publish(let publication) = effect { brokers.publish(publication) }
+        }
+        rig.loop.take(.presence(presence))
+        brokers.start([setting], presence: presence)
+        try await wait { watcher.payloads == [presence.online] }
+        loopback.cut("one")
+        try await wait { watcher.payloads.count == 3 }
+        #expect(watcher.payloads.prefix(2) == [presence.online, presence.gone])
+        #expect(watcher.payloads.last == presence.online)
+        await withCheckedContinuation { end in brokers.stop { end.resume() } }
+        try await wait { watcher.payloads.count == 4 }
+        #expect(watcher.payloads.last == presence.gone)
+    }
+
+    @Test("what finds no room is not kept, because the messenger knows the room: it comes back as refused")
+    func room() async throws {
+        let watcher = try await watcher(of: "t/+/in")
+        brokers.start([setting], presence: nil)
+        let broker = try await connected()
+        for number in 0..<50 { brokers.publish(publication(number)) }
+        #expect(broker.unacknowledged == 20)
+        try await wait { broker.unacknowledged == 0 }
+        #expect(watcher.payloads == (0..<20).map { [UInt8($0)] })
+        #expect(broker.traffic.taken == 20)
+    }
+
+    @Test("what nobody reads is counted so, and what a connection leaves unanswered is lost")
+    func outcomes() async throws {
+        brokers.start([setting], presence: nil)
+        let broker = try await connected()
+        brokers.publish(publication(1))
+        try await wait { broker.traffic.nobody == 1 }
+        for number in 2..<32 { brokers.publish(publication(number)) }
+        loopback.cut("one")
+        try await wait { broker.traffic.lost == 20 }
+        #expect(broker.unacknowledged == 0)
+        try await connected(times: 2)
+        #expect(broker.traffic.nobody == 1 && broker.traffic.taken == 0)
+    }
+
+    @Test("who loses the client id to another goes on under a new one")
+    func takenOver() async throws {
+        brokers.start([setting], presence: nil)
+        let broker = try await connected()
+        let other = LoopbackLink(setting.options, at: loopback) { _ in }
+        other.start()
+        try await connected(times: 2)
+        #expect(broker.traffic.takeOvers == 1)
+        #expect(broker.setting.options.clientID.hasPrefix("one."))
+        #expect(other.isConnected)
+        other.stop()
+    }
+
+    @Test("a broker that is away is called until it answers, and says why meanwhile")
+    func away() async throws {
+        loopback.stop()
+        brokers.start([setting], presence: nil)
+        try await wait { (brokers["lan"]?.traffic.failures ?? 0) >= 2 }
+        #expect(brokers["lan"]?.trouble == "cannot reach mqtt://loopback:1883: connection refused")
+        loopback.restart()
+        let broker = try await connected()
+        #expect(broker.trouble == nil && broker.condition.version == "5")
+    }
+
+    private func publication(_ number: Int) -> Publication {
+        Publication(
+            number: UInt64(number) + 1, broker: "lan", topic: .inbox(presence.address), payload: [UInt8(number)])
+    }
+
+    @discardableResult
+    private func connected(times: Int = 1) async throws -> Broker {
+        try await wait { brokers["lan"]?.isConnected == true && brokers["lan"]?.traffic.connections == times }
+        return try #require(brokers["lan"])
+    }
+
+    /// Another client, which notes what it reads.
+    private final class Watcher {
+        var payloads: [[UInt8]] = []
+        var isSubscribed = false
+    }
+
+    private func watcher(of topic: String) async throws -> Watcher {
+        let watcher = Watcher()
+        var options = setting.options
+        options.clientID = "watcher"
+        var connected: (@MainActor () -> Void)?
+        let link = LoopbackLink(options, at: loopback) { event in
+            switch event {
+            case .connected: connected?()
+            case .subscribed: watcher.isSubscribed = true
+            case .message(_, let payload, _): watcher.payloads.append(payload)
+            default: break
+            }
+        }
+        connected = { link.subscribe([topic]) }
+        link.start()
+        try await wait { watcher.isSubscribed }
+        return watcher
+    }
+
+    /// Half a minute at most.
+    private func wait(until isSo: () -> Bool) async throws {
+        for _ in 0..<1500 where !isSo() { try await Task.sleep(for: .milliseconds(20)) }
+        try #require(isSo())
+    }
+}
