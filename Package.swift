@@ -47,15 +47,18 @@ let package = Package(
         .target(name: "CVectors", cSettings: [.headerSearchPath("../../Tests/Vectors")]),
 
         // The floors, from the ground up.
+        module("System", [], isSmall: true),
         module("Format", ["CJansson"], [.linkedLibrary("m")]),
         module("Crypto", ["CMbedTLS"]),
         module("DIMP", ["Crypto", "Format"]),
-        module("Records", []),
-        module("Agent", ["DIMP", "Crypto", "Format", "Records"]),
-        module("Store", ["DIMP", "Crypto", "Format", "Records", "CSQLite", "CLinux"]),
-        module("Transport", ["Format", "CMosquitto", "CLinux"], isSmall: true),
-        module("Control", ["Format", "CLinux"], isSmall: true),
-        module("Operations", ["Control", "DIMP", "Crypto", "Format", "Records", "Store"], isSmall: true),
+        module("Records", ["DIMP"], isSmall: true),
+        module("Agent", ["DIMP", "Crypto", "Format", "Records"], isSmall: true),
+        module("Store", ["DIMP", "Crypto", "Format", "Records", "System", "CSQLite", "CLinux"], isSmall: true),
+        module("Transport", ["Format", "System", "CMosquitto"], isSmall: true),
+        module("Control", ["Format", "System", "CLinux"], isSmall: true),
+        module("Diagnostics", ["Crypto", "DIMP", "Format", "Records", "Store", "System"], isSmall: true),
+        module(
+            "Operations", ["Control", "DIMP", "Crypto", "Format", "Records", "Store", "System"], isSmall: true),
 
         // What `culver selftest` and the vector tests compare alike.
         module("Selftest", ["CVectors", "Crypto", "DIMP", "Format"]),
@@ -64,35 +67,43 @@ let package = Package(
         .executableTarget(
             name: "culverd",
             dependencies: [
-                "Agent", "Control", "Crypto", "Operations", "DIMP", "Format", "Records", "Store", "Transport", "CInih",
-                "CLinux",
+                "Agent", "Control", "Crypto", "DIMP", "Diagnostics", "Format", "Operations", "Records", "Store",
+                "System", "Transport",
+                "CInih", "CLinux",
             ],
             swiftSettings: small),
         .executableTarget(
             name: "culver",
             dependencies: [
-                "Control", "Crypto", "Operations", "DIMP", "Format", "Records", "Selftest", "Store", "CLinux",
+                "Control", "Crypto", "DIMP", "Diagnostics", "Format", "Operations", "Records", "Selftest", "Store",
+                "System", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
 
         // Tests mirror the sources; `Bench` prints the figures of `make bench`.
-        .target(name: "TestSupport", dependencies: ["Format"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["DIMP", "Format", "Records", "System", "Transport"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings),
+        tests(of: "System"),
         tests(of: "Format"),
         tests(of: "Crypto", ["Format", "Selftest"]),
         tests(of: "DIMP", ["Crypto", "Format", "Selftest"]),
         tests(of: "Selftest", ["Format"]),
+        tests(of: "Records", ["DIMP"]),
         tests(of: "Agent", ["Crypto", "DIMP", "Format", "Records"]),
         // A disk that fails when it is told to, in C because it is a VFS of SQLite's.
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         tests(of: "Store", ["Crypto", "DIMP", "Format", "Records", "FaultyDisk"]),
-        tests(of: "Operations", ["Crypto", "DIMP", "Format", "Records", "Store"]),
-        tests(of: "Transport"),
-        tests(of: "Control", ["Format"]),
+        tests(of: "Diagnostics", ["Crypto", "DIMP", "Format", "Store", "System"]),
+        tests(of: "Operations", ["Control", "DIMP", "Format", "Records", "Store"]),
+        tests(of: "Transport", ["System"]),
+        tests(of: "Control", ["Format", "System"]),
         .testTarget(
             name: "DaemonTests",
             dependencies: [
-                "culverd", "Agent", "Control", "Crypto", "Operations", "DIMP", "Format", "Records", "Store",
+                "culverd", "Agent", "Control", "Crypto", "DIMP", "Diagnostics", "Format", "Records", "Store",
                 "TestSupport",
                 "Transport",
             ],
@@ -100,7 +111,7 @@ let package = Package(
         .testTarget(
             name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),
         .executableTarget(
-            name: "Bench", dependencies: ["CMbedTLS", "Crypto", "DIMP", "Format"], path: "Tests/Bench",
+            name: "Bench", dependencies: ["CMbedTLS", "Crypto", "DIMP", "Format", "System"], path: "Tests/Bench",
             swiftSettings: settings),
     ],
     swiftLanguageModes: [.v6]

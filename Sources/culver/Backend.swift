@@ -8,7 +8,7 @@ protocol Backend {
 }
 
 /// The daemon. One connection, which waits for each answer.
-struct Daemon: Backend {
+struct DaemonBackend: Backend {
     let client: Client
 
     init(path: String, patience: Double = 2) throws {
@@ -16,7 +16,7 @@ struct Daemon: Backend {
     }
 
     func call(_ method: String, _ params: JSONObject) throws -> JSON {
-        try client.call(method, params, timeout: Daemon.patience(method, params))
+        try client.call(method, params, timeout: DaemonBackend.patience(method, params))
     }
 
     /// Seconds for an answer. A small board takes minutes for a long RSA key, and a wait is as long as was asked for.

@@ -2,6 +2,7 @@ import Control
 import Format
 import Records
 import Store
+import System
 
 /// The backup of a state directory without its daemon, retired ones too: the same methods as the daemon's.
 final class BackupFiles: Backend {
@@ -14,10 +15,10 @@ final class BackupFiles: Backend {
     private static let piece = 256 << 10
 
     init(_ path: String) throws {
-        (directory, lock) = try Files.opened(path)
-        if try directory.exists(StatePath.restoring) { throw Failure(Unfinished(path: path)) }
+        (directory, lock) = try FilesBackend.opened(path)
+        if try directory.exists(StatePath.restoring) { throw ToolFailure(Unfinished(path: path)) }
         guard try !directory.list(StatePath.identities).isEmpty else {
-            throw Failure(.unknownName, "no-identity", "there is no identity in \(path)")
+            throw ToolFailure(.unknownName, "no-identity", "there is no identity in \(path)")
         }
     }
 
@@ -43,9 +44,9 @@ final class BackupFiles: Backend {
             default: throw RPCError.methodNotFound(method)
             }
         } catch let error as FileError {
-            throw Failure(error)
+            throw ToolFailure(error)
         } catch let error as LedgerError {
-            throw Failure(error.isFull ? .notNow : .io, error.isFull ? "disk-full" : "io-error", error.description)
+            throw ToolFailure(error.isFull ? .notNow : .io, error.isFull ? "disk-full" : "io-error", error.description)
         }
     }
 
@@ -57,10 +58,10 @@ final class BackupFiles: Backend {
         backup = made
         let items = try made.copy() ?? []
         for damage in directory.takeDamages() { Screen.complain(damage) }
-        let facebook = try Facebook(directory, time: Moment.now)
+        let facebook = try Facebook(directory, time: KernelClock.realtime.now)
         let identities = facebook.identities.map(\.id.bare.text)
         let id = try before?.backup ?? newID()
-        let time = before?.time ?? Moment.now
+        let time = before?.time ?? KernelClock.realtime.now
         retired = Retired(backup: id, time: time, identities: identities)
         let files = items.map { item -> JSON in
             ["name": .string(item.name), "size": .integer(Int64(item.size)), "mode": .integer(Int64(item.mode))]

@@ -1,21 +1,13 @@
 import CLinux
 import Control
+import Diagnostics
 import Glibc
-import Operations
 
 /// What the tool itself sees of the board that it runs on.
 enum Board {
     static var user: String { getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "\(geteuid())" }
 
     // MARK: - Clock
-
-    static func clock(isSet: Bool) -> Check {
-        isSet
-            ? Check("clock", .ok, "the clock is set")
-            : Check(
-                "clock", .fail, "the clock is before the day this culver was made",
-                hint: "timedatectl set-ntp true")
-    }
 
     /// Not the daemon's: its unit takes all calls about clocks from it. `nil` when the kernel does not tell.
     static func synchronisation() -> Check? {
@@ -68,7 +60,7 @@ enum Board {
     /// Where the files lie when no daemon says so: what the configuration names, the user's own, or the system's.
     static func state(config: String?) throws -> String {
         if let config {
-            let text = String(decoding: try Input.bytes(of: config), as: UTF8.self)
+            let text = String(decoding: try CommandInput.bytes(of: config), as: UTF8.self)
             if let path = SocketPath.named("state", in: text) { return path }
         }
         let system = "/var/lib/culver"

@@ -1,6 +1,7 @@
 import Control
 import Format
 import Glibc
+import System
 
 /// One run of a consumer: subscribe, take, acknowledge, and subscribe again when the daemon comes back.
 struct Consumption {
@@ -12,7 +13,7 @@ struct Consumption {
     let count: Int?
     let acknowledges: Bool
     let command: String?
-    /// On the clock of `Moment.elapsed`.
+    /// On the clock of `KernelClock.monotonic.now`.
     let deadline: Double?
 
     private var taken = 0
@@ -46,7 +47,7 @@ struct Consumption {
         }
     }
 
-    private mutating func take(from daemon: Daemon) throws {
+    private mutating func take(from daemon: DaemonBackend) throws {
         var params: JSONObject = ["consumer": .string(consumer)]
         if !filter.isEmpty { params["filter"] = .object(filter) }
         _ = try daemon.call("inbox.subscribe", params)
@@ -69,7 +70,7 @@ struct Consumption {
         }
     }
 
-    private mutating func take(_ message: JSON, _ daemon: Daemon) throws {
+    private mutating func take(_ message: JSON, _ daemon: DaemonBackend) throws {
         let (seq, id) = (message.count("seq"), message.text("id"))
         if handled[seq] != id {
             try handle(message)
@@ -94,7 +95,7 @@ struct Consumption {
     }
 
     /// What the daemon holds for this consumer and has not been acknowledged, at most as many as come at once.
-    private func pending(at daemon: Daemon) throws -> Int {
+    private func pending(at daemon: DaemonBackend) throws -> Int {
         let result = try daemon.call("inbox.consumers", [:])
         let own = result.list("consumers").first { $0["name"]?.string == consumer }
         let pending = Int(own?.count("pending") ?? 0)
@@ -109,7 +110,7 @@ struct Consumption {
 
     /// Seconds to wait for the next message; `nil` for ever. What is known to be there comes soon.
     private func patience(_ waiting: Int?) -> Double? {
-        let left = deadline.map { max(0, $0 - Moment.elapsed) }
+        let left = deadline.map { max(0, $0 - KernelClock.monotonic.now) }
         guard let waiting, waiting > 0 else { return left }
         return min(left ?? 10, 10)
     }
@@ -118,11 +119,11 @@ struct Consumption {
         let isEnough = count == nil && (follow || taken > 0)
         guard !isEnough else { return }
         let words = count.map { "\(taken) of \($0) messages came in time" } ?? "no message came in time"
-        throw Failure(.notNow, "timed-out", words)
+        throw ToolFailure(.notNow, "timed-out", words)
     }
 
-    private func takenOver(_ params: JSON) -> Failure {
+    private func takenOver(_ params: JSON) -> ToolFailure {
         let reason = params["reason"]?.string ?? "closed"
-        return Failure(.notNow, reason, "another connection reads as \(consumer) now (\(reason))")
+        return ToolFailure(.notNow, reason, "another connection reads as \(consumer) now (\(reason))")
     }
 }

@@ -26,8 +26,9 @@ struct Culver: ParsableCommand {
             """,
         version: Release.version,
         subcommands: [
-            Identities.self, Contacts.self, Send.self, Inbox.self, Consumers.self, Messages.self, Watch.self, Log.self,
-            Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, Brokers.self, BackUp.self, Restore.self,
+            Identities.self, Contacts.self, Send.self, Inbox.self, ConsumerVerbs.self, Messages.self, WatchVerb.self,
+            LogVerb.self,
+            Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, BrokerVerbs.self, BackUp.self, Restore.self,
             SelftestVerb.self,
         ],
         defaultSubcommand: Status.self)

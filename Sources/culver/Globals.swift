@@ -35,13 +35,13 @@ extension Anywhere {
     /// The daemon, or the files of `--state`.
     func backend() throws -> any Backend {
         guard let state else { return try globals.daemon() }
-        return try Files(state.text)
+        return try FilesBackend(state.text)
     }
 }
 
 extension Globals {
-    func daemon(patience: Double = 2) throws -> Daemon {
-        try Daemon(path: socketPath(), patience: patience)
+    func daemon(patience: Double = 2) throws -> DaemonBackend {
+        try DaemonBackend(path: socketPath(), patience: patience)
     }
 
     func socketPath() throws -> String {

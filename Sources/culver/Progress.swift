@@ -1,6 +1,7 @@
 import CLinux
 import Dispatch
 import Glibc
+import System
 
 /// What takes long is named on the terminal while it lasts, with the seconds: `making a 4096-bit RSA key … 12 s`.
 /// One line on standard error, erased at the end; nothing when standard error is no terminal or `quiet` (`--json`).
@@ -12,7 +13,7 @@ import Glibc
 final class Progress: @unchecked Sendable {
     private let queue = DispatchQueue(label: "progress")
     private let timer: (any DispatchSourceTimer)?
-    private let start = Progress.now
+    private let start = KernelClock.monotonic.now
     private var words: String
 
     /// Shown from now on until `end`.
@@ -50,7 +51,7 @@ final class Progress: @unchecked Sendable {
 
     private func draw() {
         guard let timer, !timer.isCancelled else { return }
-        let seconds = Progress.now - start
+        let seconds = Int64(KernelClock.monotonic.now) - Int64(start)
         let line = words.printable + " …" + (seconds > 0 ? " \(seconds) s" : "")
         // A line that the terminal breaks could not be erased.
         fputs("\r\u{1B}[K" + line.prefix(Progress.width - 1), culver_stderr())
@@ -65,12 +66,5 @@ final class Progress: @unchecked Sendable {
     private static var width: Int {
         var size = winsize()
         return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 ? Int(size.ws_col) : 80
-    }
-
-    /// Whole seconds that a clock change leaves alone.
-    private static var now: Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec
     }
 }

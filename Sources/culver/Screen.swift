@@ -32,7 +32,7 @@ enum Screen {
     /// What was printed is out, or an error: an acknowledgement must not go before it.
     static func flush() throws {
         guard fflush(culver_stdout()) == 0, ferror(culver_stdout()) == 0 else {
-            throw Failure(.io, "io-error", "cannot write to standard output")
+            throw ToolFailure(.io, "io-error", "cannot write to standard output")
         }
     }
 

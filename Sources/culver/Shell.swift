@@ -1,28 +1,30 @@
 import CLinux
 import Format
 import Glibc
+import System
 
 /// `--exec`: a shell command for one message.
 enum Shell {
     /// The command's status; 128 and the number of the signal that ended it.
     static func run(_ command: String, for message: JSON) throws -> Int32 {
         let input = try file(with: message.bytes + [UInt8(ascii: "\n")])
-        defer { close(input) }
         try Screen.flush()
 
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
+        posix_spawn_file_actions_adddup2(&actions, input.number, 0)
 
         var process: pid_t = 0
-        let failure = withStrings(["/bin/sh", "-c", command]) { arguments in
-            withStrings(environment(for: message)) { environment in
-                posix_spawn(&process, "/bin/sh", &actions, nil, arguments, environment)
+        let failure = withExtendedLifetime(input) {
+            withStrings(["/bin/sh", "-c", command]) { arguments in
+                withStrings(environment(for: message)) { environment in
+                    posix_spawn(&process, "/bin/sh", &actions, nil, arguments, environment)
+                }
             }
         }
         guard failure == 0 else {
-            throw Failure(.io, "cannot-run", "cannot run /bin/sh: \(Input.words(for: failure))")
+            throw ToolFailure(.io, "cannot-run", "cannot run /bin/sh: \(Errno(failure))")
         }
         return status(of: process)
     }
@@ -50,24 +52,17 @@ enum Shell {
     }
 
     /// A file without a name, to be read from its start: a command that reads nothing holds up nobody.
-    private static func file(with bytes: [UInt8]) throws -> Int32 {
-        let file = culver_memory_file("message")
-        guard file >= 0 else { throw failed() }
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-            guard count > 0 || errno == EINTR else {
-                close(file)
-                throw failed()
-            }
-            rest = rest.dropFirst(max(0, count))
+    private static func file(with bytes: [UInt8]) throws -> Descriptor {
+        do throws(Errno) {
+            let number = culver_memory_file("message")
+            guard number >= 0 else { throw .last }
+            let file = Descriptor(owning: number)
+            try file.write(bytes)
+            lseek(number, 0, SEEK_SET)
+            return file
+        } catch {
+            throw ToolFailure(.io, "cannot-run", "cannot hand over the message: \(error)")
         }
-        lseek(file, 0, SEEK_SET)
-        return file
-    }
-
-    private static func failed() -> Failure {
-        Failure(.io, "cannot-run", "cannot hand over the message: \(Input.words(for: errno))")
     }
 
     private static func status(of process: pid_t) -> Int32 {

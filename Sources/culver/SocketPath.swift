@@ -21,7 +21,7 @@ enum SocketPath {
     }
 
     private static func named(inFile path: String) throws -> String? {
-        named(in: String(decoding: try Input.bytes(of: path), as: UTF8.self))
+        named(in: String(decoding: try CommandInput.bytes(of: path), as: UTF8.self))
     }
 
     /// A key of the section `[agent]`. The daemon reads the file for good and says what is wrong with it; here only

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// A length of time as people write it: `60s`, `5m`, `12h`, `7d`.
 struct TimeSpan: Equatable {
@@ -45,5 +46,19 @@ extension TimeSpan: CustomStringConvertible {
 
     private init(seconds: Double) {
         self.seconds = seconds
+    }
+}
+
+/// Points in time for people, in their own time zone.
+enum LocalTime {
+    /// `2026-11-23 20:52:53`; an unset clock says so.
+    static func words(for seconds: Double?) -> String {
+        guard let seconds, seconds > 0, seconds < 1e11 else { return "clock unset" }
+        var time = time_t(seconds)
+        var parts = tm()
+        localtime_r(&time, &parts)
+        var text = [CChar](repeating: 0, count: 32)
+        let count = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S", &parts)
+        return String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

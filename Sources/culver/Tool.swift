@@ -6,6 +6,13 @@ import Glibc
 
 /// From a command line to an exit status.
 enum Tool {
+    /// What the caller closed stays unusable, and no socket takes its number: reading and writing fail, as they should.
+    static func holdStandardStreams() {
+        for stream: Int32 in 0...2 where fcntl(stream, F_GETFD) < 0 {
+            _ = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+
     static func run(_ arguments: [String]) -> Int32 {
         let arguments = Array(arguments.dropFirst())
         let json = ArgumentOrder.wantsJSON(arguments)
@@ -17,18 +24,18 @@ enum Tool {
         } catch let quiet as Quiet {
             let status = Screen.finish()
             return status == 0 ? quiet.exit : status
-        } catch let failure as Failure {
+        } catch let failure as ToolFailure {
             return tell(failure, json)
         } catch let error as RPCError {
-            return tell(Failure(error), json)
+            return tell(ToolFailure(error), json)
         } catch let error as ControlError {
-            return tell(Failure(error), json)
+            return tell(ToolFailure(error), json)
         } catch {
             return parserSays(error, json)
         }
     }
 
-    private static func tell(_ failure: Failure, _ json: Bool) -> Int32 {
+    private static func tell(_ failure: ToolFailure, _ json: Bool) -> Int32 {
         if json {
             Screen.line(["error": failure.error.json])
         } else {
@@ -47,7 +54,7 @@ enum Tool {
             return Screen.finish()
         }
         if json {
-            return tell(Failure(.usage, "usage", TextArgument.withoutMarks(Culver.message(for: error))), json)
+            return tell(ToolFailure(.usage, "usage", TextArgument.withoutMarks(Culver.message(for: error))), json)
         }
         fputs(words + "\n", culver_stderr())
         return Control.ExitCode.usage.rawValue

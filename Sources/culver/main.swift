@@ -1,4 +1,4 @@
 import Glibc
 
-StandardStreams.hold()
+Tool.holdStandardStreams()
 exit(Tool.run(CommandLine.arguments))

@@ -1,5 +1,6 @@
 import Dispatch
 import Glibc
+import System
 
 /// What the cores of the machine do of one piece of work in a second, each core with keys of its own.
 enum Bound {
@@ -24,11 +25,7 @@ enum Bound {
         return Double(counts.sum) / length
     }
 
-    private static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    private static var now: Double { KernelClock.monotonic.now }
 
     /// `@unchecked Sendable`: behind a lock.
     private final class Counts: @unchecked Sendable {

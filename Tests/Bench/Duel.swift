@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 /// Two pieces of work in one run, in turns: A B A B. What disturbs the machine for a moment disturbs both, and the
 /// middle of the ratios of neighbours is little moved by a turn that was disturbed.
@@ -41,11 +42,7 @@ struct Duel {
     }
 
     /// The thread's own time: what other programs take does not count.
-    private static var now: Double {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-    }
+    private static var now: Double { KernelClock.thread.now }
 }
 
 private func median(_ values: [Double]) -> Double {

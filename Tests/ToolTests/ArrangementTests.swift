@@ -55,7 +55,9 @@ struct ArrangementTests {
             ("", "send", 4), ("inbox", "", 5), ("log", "open", 4),
         ])
     func distance(_ left: String, _ right: String, _ distance: Int) {
-        #expect(Distance.between(left, right) == distance && Distance.between(right, left) == distance)
+        #expect(
+            ArgumentOrder.distance(from: left, to: right) == distance
+                && ArgumentOrder.distance(from: right, to: left) == distance)
     }
 
     @Test("a group of verbs alone shows its help, whatever options stand there")

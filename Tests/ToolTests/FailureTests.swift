@@ -6,14 +6,14 @@ import Testing
 struct FailureTests {
     @Test("the daemon's error carries the exit code", arguments: Control.ExitCode.allCases)
     func codes(_ exit: Control.ExitCode) {
-        #expect(Failure(RPCError(exit: exit, reason: "r", message: "m")).exit == exit.rawValue)
+        #expect(ToolFailure(RPCError(exit: exit, reason: "r", message: "m")).exit == exit.rawValue)
     }
 
     @Test(
         "JSON-RPC's own errors have one as well",
         arguments: [(-32602, Int32(64)), (-32601, 69), (-32603, 74), (-32700, 74), (12, 74)])
     func foreign(_ code: Int, _ exit: Int32) {
-        #expect(Failure(RPCError(code: code, message: "m")).exit == exit)
+        #expect(ToolFailure(RPCError(code: code, message: "m")).exit == exit)
     }
 
     @Test(

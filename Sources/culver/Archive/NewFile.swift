@@ -1,13 +1,13 @@
-import CLinux
 import Control
 import Glibc
+import System
 
 /// A file that is there whole or not at all, for its owner alone: written beside its name, synced, and renamed. `-` is
 /// standard output. What is there under its name is replaced if it is a file, and nothing else is. What was not finished
 /// goes with the value.
 final class NewFile {
     let path: String
-    private let descriptor: Int32
+    private let file: Descriptor
     /// `nil` for standard output.
     private let draft: String?
     private var isFinished = false
@@ -15,63 +15,69 @@ final class NewFile {
     init(_ path: String) throws {
         self.path = path
         guard path != "-" else {
-            (descriptor, draft) = (1, nil)
+            do throws(Errno) {
+                (file, draft) = (try Descriptor(duplicating: 1), nil)
+            } catch {
+                throw NewFile.failure(path, error)
+            }
             return
         }
         let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
         let name = path[slash...]
-        guard !name.isEmpty else { throw Failure(.usage, "bad-path", "\(path) is no name of a file") }
+        guard !name.isEmpty else { throw ToolFailure(.usage, "bad-path", "\(path) is no name of a file") }
         var found = stat()
         if lstat(path, &found) == 0, found.st_mode & S_IFMT != S_IFREG {
             let words = found.st_mode & S_IFMT == S_IFDIR ? "it is a directory" : "there is something that is no file"
-            throw Failure(.io, "cannot-write", "cannot write \(path): \(words)", hint: "- is standard output")
+            throw ToolFailure(.io, "cannot-write", "cannot write \(path): \(words)", hint: "- is standard output")
         }
         let draft = "\(path[..<slash]).\(name).\(getpid()).part"
         self.draft = draft
-        descriptor = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw NewFile.failure(path) }
+        do throws(Errno) {
+            file = try Descriptor(draft, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        } catch {
+            throw NewFile.failure(path, error)
+        }
     }
 
     deinit {
-        guard let draft else { return }
-        close(descriptor)
-        if !isFinished { unlink(draft) }
+        if let draft, !isFinished { unlink(draft) }
     }
 
     func write(_ bytes: [UInt8]) throws {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done)
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw NewFile.failure(path) }
-            done += count
+        do throws(Errno) {
+            try file.write(bytes)
+        } catch {
+            throw NewFile.failure(path, error)
         }
     }
 
     /// What was written is on disk, as far as standard output is a file.
     func sync() throws {
-        guard fsync(descriptor) == 0 || draft == nil else { throw NewFile.failure(path) }
+        do throws(Errno) {
+            try file.sync()
+        } catch {
+            guard draft == nil else { throw NewFile.failure(path, error) }
+        }
     }
 
     /// It has its name from here on.
     func finish() throws {
         try sync()
         guard let draft else { return }
-        guard rename(draft, path) == 0 else { throw NewFile.failure(path) }
-        isFinished = true
         let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        let opened = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard opened >= 0 else { throw NewFile.failure(path) }
-        defer { close(opened) }
-        guard fsync(opened) == 0 else { throw NewFile.failure(path) }
+        do throws(Errno) {
+            guard rename(draft, path) == 0 else { throw .last }
+            isFinished = true
+            try Descriptor(following: directory, flags: O_RDONLY | O_DIRECTORY).sync()
+        } catch {
+            throw NewFile.failure(path, error)
+        }
     }
 
-    private static func failure(_ path: String) -> Failure {
-        let code = errno
-        let isFull = code == ENOSPC || code == EDQUOT
-        let exit: Control.ExitCode = isFull ? .notNow : code == EACCES || code == EPERM ? .notPermitted : .io
-        return Failure(exit, isFull ? "disk-full" : "cannot-write", "cannot write \(path): \(Input.words(for: code))")
+    private static func failure(_ path: String, _ error: Errno) -> ToolFailure {
+        let isFull = error.isFull
+        let exit: Control.ExitCode =
+            isFull ? .notNow : error.code == EACCES || error.code == EPERM ? .notPermitted : .io
+        return ToolFailure(exit, isFull ? "disk-full" : "cannot-write", "cannot write \(path): \(error)")
     }
 }

@@ -5,6 +5,7 @@ import Format
 import Glibc
 import Records
 import Store
+import System
 
 struct BackUp: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,7 +30,7 @@ struct BackUp: ParsableCommand {
 
     func run() throws {
         guard file.text != "-" || isatty(1) == 0 else {
-            throw Failure(.usage, "terminal", "a backup is not written to a terminal")
+            throw ToolFailure(.usage, "terminal", "a backup is not written to a terminal")
         }
         let output = try NewFile(file.text)
         let backend: any Backend = try place.state.map { try BackupFiles($0.text) } ?? place.globals.daemon()
@@ -50,7 +51,7 @@ struct BackUp: ParsableCommand {
             // Without its end a backup is taken nowhere.
             try output.write(TarHeader.end)
             try output.finish()
-        } catch var failure as Failure where isFinal {
+        } catch var failure as ToolFailure where isFinal {
             failure.error.hint = "the board has retired: culver backup FILE writes its backup once more"
             throw failure
         }
@@ -83,7 +84,7 @@ struct BackUp: ParsableCommand {
                     ["backup": .string(begun.text("backup")), "name": .string(name), "offset": .integer(Int64(done))])
                 guard let bytes = piece["data"]?.string.flatMap(Base64.decode), !bytes.isEmpty,
                     bytes.count <= size - done
-                else { throw Failure(.io, "cut-off", "\(name) ended after \(done) of \(size) bytes") }
+                else { throw ToolFailure(.io, "cut-off", "\(name) ended after \(done) of \(size) bytes") }
                 try output.write(bytes)
                 done += bytes.count
             }
@@ -95,9 +96,9 @@ struct BackUp: ParsableCommand {
         let params: JSONObject = ["backup": .string(begun.text("backup")), "complete": true]
         do {
             _ = try backend.call("backup.end", params)
-        } catch  where isFinal && !(error is RPCError) && !(error is Failure) {
+        } catch  where isFinal && !(error is RPCError) && !(error is ToolFailure) {
             // Whether it has retired is not known: then it says so at its next start.
-            throw Failure(
+            throw ToolFailure(
                 .io, "not-confirmed", "culverd did not confirm that it has retired",
                 hint: "if it says so at its next start, culver backup FILE --state DIR writes the backup once more")
         }
@@ -105,7 +106,7 @@ struct BackUp: ParsableCommand {
 
     private func write(_ header: TarHeader, _ output: NewFile, _ body: () throws -> Void) throws -> Int {
         guard let bytes = header.bytes else {
-            throw Failure(.badData, "long-name", "\(header.name) has no room in a tar archive")
+            throw ToolFailure(.badData, "long-name", "\(header.name) has no room in a tar archive")
         }
         try output.write(bytes)
         try body()
@@ -149,7 +150,7 @@ struct Restore: ParsableCommand {
 
     func run() throws {
         guard let state = place.state?.text else {
-            throw Failure(
+            throw ToolFailure(
                 .usage, "no-state", "where to?",
                 hint: "--state DIR names an empty state directory, for a packaged culverd /var/lib/culver")
         }
@@ -160,28 +161,28 @@ struct Restore: ParsableCommand {
             restoration = try Restoration(into: directory, lock: lock)
         } catch {
             let hint = error.kind == .exists ? "move it away: mv \(bare(state)) \(bare(state)).old" : nil
-            throw Failure(RPCError(error), hint: hint)
+            throw ToolFailure(RPCError(error), hint: hint)
         }
         let about: JSON
         do {
             about = try Progress.during("restoring", quiet: place.globals.json) {
                 let about = try archive.unpack(into: restoration)
                 let identities = about.list("identities").compactMap(\.string)
-                try restoration.finish(identities: identities, time: Moment.now)
+                try restoration.finish(identities: identities, time: KernelClock.realtime.now)
                 return about
             }
         } catch {
             restoration.abandon()
             guard let refusal = error as? Refusal else { throw error }
-            throw Failure(RPCError(refusal))
+            throw ToolFailure(RPCError(refusal))
         }
         tell(about)
     }
 
     private func opened(_ state: String) throws -> (StateDirectory, DirectoryLock) {
         do {
-            return try Files.opened(state)
-        } catch var failure as Failure where failure.error.reason == "locked" {
+            return try FilesBackend.opened(state)
+        } catch var failure as ToolFailure where failure.error.reason == "locked" {
             failure.error.hint = "end the daemon first: systemctl stop culver culver.socket"
             throw failure
         }

@@ -56,8 +56,8 @@ extension Contacts {
 
         private func card() throws -> JSON {
             do {
-                return try Input.json(of: contact.text)
-            } catch var failure as Failure where failure.exit == Control.ExitCode.noInput.rawValue {
+                return try CommandInput.json(of: contact.text)
+            } catch var failure as ToolFailure where failure.exit == Control.ExitCode.noInput.rawValue {
                 failure.error.hint = "an ID looks like name@address; anything else is the file of a card"
                 throw failure
             }
@@ -147,7 +147,7 @@ extension Contacts {
                     result.list("requests").map {
                         let claim = $0.text("name")
                         return [
-                            $0.text("did"), Moment.words(for: $0["first"]?.double),
+                            $0.text("did"), LocalTime.words(for: $0["first"]?.double),
                             "\($0.count("messages")) messages", claim.isEmpty ? "" : "calls itself \"\(claim)\"",
                         ]
                     })

@@ -1,9 +1,10 @@
 import ArgumentParser
 import Control
+import Diagnostics
 import Format
 import Glibc
-import Operations
 import Store
+import System
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -53,7 +54,7 @@ struct Doctor: ParsableCommand {
         }
     }
 
-    private func asked(_ daemon: Daemon) throws -> [Check] {
+    private func asked(_ daemon: DaemonBackend) throws -> [Check] {
         do {
             let result = try Progress.during("looking, and trying the brokers", quiet: place.globals.json) {
                 try daemon.call("doctor", fix ? ["fix": true] : [:])
@@ -75,9 +76,10 @@ struct Doctor: ParsableCommand {
             ]
         }
         let isInUse = StateDirectory.isLocked(path) ?? true
-        let isClockSet = Moment.now >= Release.built
-        let checkup = StateDiagnosis(of: path, mends: fix, isInUse: isInUse, time: isClockSet ? Moment.now : nil)
-        return [Board.clock(isSet: isClockSet)] + checkup.checks()
+        let isClockSet = KernelClock.realtime.now >= Release.built
+        let state = StateDiagnosis(
+            of: path, mends: fix, isInUse: isInUse, time: isClockSet ? KernelClock.realtime.now : nil)
+        return [BoardChecks.clock(isSet: isClockSet)] + state.checks()
     }
 
     private static func show(_ checks: [Check]) {

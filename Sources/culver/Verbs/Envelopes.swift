@@ -31,7 +31,7 @@ struct Pack: ParsableCommand {
     func run() throws {
         var params: JSONObject = ["from": .string(from.text), "to": .string(to.text)]
         params.set("text", text)
-        params["content"] = try content.map(Draft.content)
+        params["content"] = try content.map(CommandInput.content)
         if attach { params["attach"] = true }
         let result = try place.backend().call("message.pack", params)
         place.globals.show(result) { Screen.line($0["message"] ?? .null) }
@@ -62,7 +62,7 @@ struct Open: ParsableCommand {
 
     /// An object where it is one; else the text as it is, so that one judge says what is wrong with it.
     private func message() throws -> JSON {
-        let text = try Input.text(of: file.text)
+        let text = try CommandInput.text(of: file.text)
         if let json = try? JSON(parsing: text), json.object != nil { return json }
         return .string(text)
     }
@@ -70,12 +70,12 @@ struct Open: ParsableCommand {
     private static func show(_ opened: JSON) {
         var rows = [["sender", opened.text("sender")], ["receiver", opened.text("receiver")]]
         if let group = opened["group"]?.string { rows.append(["group", group]) }
-        rows.append(["time", Moment.words(for: opened["time"]?.double)])
+        rows.append(["time", LocalTime.words(for: opened["time"]?.double)])
         rows.append(["sealed", opened.says("sealed") ? "yes" : "no"])
         rows.append(["encrypted", opened.says("encrypted") ? "yes" : "no"])
         let attached = opened.list("attached").compactMap(\.string)
         if !attached.isEmpty { rows.append(["attached", attached.joined(separator: ", ")]) }
-        rows.append(["content", Content.words(for: opened["content"])])
+        rows.append(["content", Words.content(opened["content"])])
         Screen.table(rows)
     }
 }

@@ -1,10 +1,11 @@
 import ArgumentParser
 import Control
 import Format
+import System
 
-struct Watch: ParsableCommand {
+struct WatchVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show events as they happen, until interrupted.",
+        commandName: "watch", abstract: "Show events as they happen, until interrupted.",
         discussion: """
               culver watch --kind message --kind broker
 
@@ -28,7 +29,7 @@ struct Watch: ParsableCommand {
         }
     }
 
-    private func follow(_ daemon: Daemon, after last: inout Int64?) throws {
+    private func follow(_ daemon: DaemonBackend, after last: inout Int64?) throws {
         var params = JSONObject()
         if !kind.isEmpty { params["kinds"] = .array(kind.map { .string($0.text) }) }
         params["start"] = last.map { .integer($0 + 1) }
@@ -42,9 +43,9 @@ struct Watch: ParsableCommand {
     }
 }
 
-struct Log: ParsableCommand {
+struct LogVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show events that happened, oldest first.",
+        commandName: "log", abstract: "Show events that happened, oldest first.",
         discussion: """
               culver log --since 12h
               culver log hub --kind message
@@ -62,7 +63,7 @@ struct Log: ParsableCommand {
         var params: JSONObject = ["start": 0]
         params.set("did", id)
         params.set("kind", kind)
-        params["since"] = since.map { .number(Moment.now - $0.seconds) }
+        params["since"] = since.map { .number(KernelClock.realtime.now - $0.seconds) }
         let daemon = try globals.daemon()
         var page = try daemon.call("event.list", params)
         while true {
@@ -78,7 +79,7 @@ enum Events {
     /// `2026-11-23 20:52:53  warning  broker  connection lost (lan)  3 times`
     static func show(_ event: JSON) {
         var words = [
-            Moment.words(for: event["time"]?.double), event.text("level"), event.text("kind"), event.text("text"),
+            LocalTime.words(for: event["time"]?.double), event.text("level"), event.text("kind"), event.text("text"),
         ]
         words += ["did", "broker", "id"].compactMap { event[$0]?.string }
         if event.count("count") > 1 { words.append("\(event.count("count")) times") }

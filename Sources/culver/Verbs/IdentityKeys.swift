@@ -38,7 +38,7 @@ extension Identities {
         @OptionGroup var place: Anywhere
 
         func run() throws {
-            let identity = try Input.json(of: file.text)
+            let identity = try CommandInput.json(of: file.text)
             let result = try place.backend().call("identity.import", ["identity": identity])
             place.globals.show(result) { Screen.line($0.text("did")) }
         }
@@ -81,7 +81,7 @@ extension Identities {
             let identity = try backend.call("identity.show", ["did": .string(id.text)])
             let did = identity.text("did")
             guard yes else {
-                throw Failure(
+                throw ToolFailure(
                     .usage, "not-confirmed",
                     "this would destroy the private keys of \(did): nobody could write as it or read what is sent to it "
                         + "any more, and its messages that are not delivered yet would fail",

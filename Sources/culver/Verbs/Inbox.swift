@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Format
+import System
 
 struct Inbox: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -53,7 +54,8 @@ struct Inbox: ParsableCommand {
         filter.set("sender", from)
         var consumption = Consumption(
             consumer: consumer.text, filter: filter, globals: globals, follow: follow, count: count,
-            acknowledges: ack || exec != nil, command: exec?.text, deadline: timeout.map { Moment.elapsed + $0.seconds }
+            acknowledges: ack || exec != nil, command: exec?.text,
+            deadline: timeout.map { KernelClock.monotonic.now + $0.seconds }
         )
         try consumption.run()
     }
@@ -69,9 +71,9 @@ struct Inbox: ParsableCommand {
     static func show(_ message: JSON) {
         let again = message.says("again") ? ["again"] : []
         let words = [
-            "\(message.count("seq"))", Moment.words(for: message["time"]?.double), message.who("sender"),
+            "\(message.count("seq"))", LocalTime.words(for: message["time"]?.double), message.who("sender"),
             ([seal(of: message), message.text("trust")] + again).filter { !$0.isEmpty }.joined(separator: ","),
-            Content.words(for: message["content"]),
+            Words.content(message["content"]),
         ]
         Screen.line(words.joined(separator: "  "))
     }

@@ -29,7 +29,7 @@ extension Messages {
                 Screen.table(
                     result.list("messages").map {
                         [
-                            $0.text("id"), $0.text("state"), Moment.words(for: $0["created"]?.double),
+                            $0.text("id"), $0.text("state"), LocalTime.words(for: $0["created"]?.double),
                             $0.who("receiver"),
                             $0.text("reason"),
                         ]
@@ -67,7 +67,8 @@ extension Messages {
         @OptionGroup var globals: Globals
 
         func run() throws {
-            try Outcome.wait(for: id.text, until: until, timeout, globals, globals.daemon())
+            try DeliveryWait.wait(
+                for: id.text, until: until, within: timeout, globals: globals, asking: globals.daemon())
         }
     }
 
@@ -91,7 +92,7 @@ extension Messages {
             ["receiver", message.who("receiver")],
         ]
         for name in ["created", "published", "delivered"] {
-            if let time = message[name]?.double { rows.append([name, Moment.words(for: time)]) }
+            if let time = message[name]?.double { rows.append([name, LocalTime.words(for: time)]) }
         }
         rows.append(["attempts", "\(message.count("attempts"))"])
         for name in ["reason", "ref"] {

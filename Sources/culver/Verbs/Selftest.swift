@@ -21,7 +21,7 @@ struct SelftestVerb: ParsableCommand {
     func run() throws {
         let (tallies, faults) = try Progress.during("trying", quiet: globals.json) {
             (
-                try Kind.allCases.map { $0.judge(try Embedded.cases(of: $0)) },
+                try VectorKind.allCases.map { $0.judge(try Embedded.cases(of: $0)) },
                 MachineCheck.allCases.map { ($0, $0.fault()) }
             )
         }

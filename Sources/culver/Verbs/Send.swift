@@ -52,16 +52,16 @@ struct Send: ParsableCommand {
     func run() throws {
         let daemon = try globals.daemon()
         guard lines else { return try send(body(), by: daemon) }
-        while let line = try Input.line() { try send(["text": .string(line)], by: daemon) }
+        while let line = try CommandInput.line() { try send(["text": .string(line)], by: daemon) }
     }
 
     private func body() throws -> JSONObject {
-        if let content { return ["content": try Draft.content(of: content)] }
+        if let content { return ["content": try CommandInput.content(of: content)] }
         guard let text else { return [:] }
-        return ["text": .string(text.text == "-" ? try Input.text(of: "-") : text.text)]
+        return ["text": .string(text.text == "-" ? try CommandInput.text(of: "-") : text.text)]
     }
 
-    private func send(_ body: JSONObject, by daemon: Daemon) throws {
+    private func send(_ body: JSONObject, by daemon: DaemonBackend) throws {
         var params: JSONObject = ["to": .string(to.text)]
         for (name, value) in body.members { params[name] = value }
         params.set("from", from)
@@ -71,6 +71,9 @@ struct Send: ParsableCommand {
         globals.show(result) { Screen.line($0.text("id")) }
         // The caller has the id whatever happens while we wait.
         try Screen.flush()
-        if let wait { try Outcome.wait(for: result.text("id"), until: wait, timeout, globals, daemon) }
+        if let wait {
+            try DeliveryWait.wait(
+                for: result.text("id"), until: wait, within: timeout, globals: globals, asking: daemon)
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Format
+import System
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,7 +30,7 @@ struct Status: ParsableCommand {
             ])
         }
         if let retired = status["retired"] {
-            let day = Moment.words(for: retired["time"]?.double)
+            let day = LocalTime.words(for: retired["time"]?.double)
             rows.append([
                 "retired", "moved into the backup \(retired.text("backup")), \(day): it sends and takes nothing",
             ])
@@ -82,21 +83,21 @@ struct Status: ParsableCommand {
     }
 
     private static func words(forDisk disk: JSON) -> String {
-        let room = disk["free"]?.integer.map { "\(Size.words(for: $0)) free" }
+        let room = disk["free"]?.integer.map { "\(Words.size($0)) free" }
         let fault = disk["fault"]?.string.map { "failing, nothing is accepted: \($0)" }
         return [fault, room].compactMap { $0 }.joined(separator: "; ")
     }
 
     private static func words(forProblem problem: JSON) -> String {
         guard let time = problem["time"]?.double, time > 0 else { return problem.text("text") }
-        return "\(TimeSpan.words(for: Moment.now - time)) ago: \(problem.text("text"))"
+        return "\(TimeSpan.words(for: KernelClock.realtime.now - time)) ago: \(problem.text("text"))"
     }
 
     private static func words(forPeer peer: JSON) -> String {
         var words = "\(peer.who("did")): \(peer.count("sent")) sent, \(peer.count("receipted")) receipted"
         words += ", \(peer.count("pending")) pending"
         if let oldest = peer["oldest"]?.double, oldest > 0 {
-            words += " for \(TimeSpan.words(for: Moment.now - oldest))"
+            words += " for \(TimeSpan.words(for: KernelClock.realtime.now - oldest))"
         }
         if peer.count("gaps") > 0 { words += ", " + counted(peer.count("gaps"), "gap") }
         return words

@@ -1,13 +1,13 @@
 import ArgumentParser
 import Format
 
-struct Brokers: ParsableCommand {
+struct BrokerVerbs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "broker", abstract: "The brokers of the configuration, and whether they are connected.",
         subcommands: [List.self])
 }
 
-extension Brokers {
+extension BrokerVerbs {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the brokers: name, address, state, and why one is away.")

@@ -18,10 +18,12 @@ enum Goal: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-enum Outcome {
+/// `send --wait` and `message wait`.
+enum DeliveryWait {
     /// Waits until a message has come that far or has ended, shows it, and ends the command accordingly.
-    static func wait(for id: String, until goal: Goal, _ timeout: TimeSpan, _ globals: Globals, _ daemon: Daemon) throws
-    {
+    static func wait(
+        for id: String, until goal: Goal, within timeout: TimeSpan, globals: Globals, asking daemon: DaemonBackend
+    ) throws {
         let params: JSONObject = [
             "id": .string(id), "until": .string(goal.rawValue), "timeout": .number(timeout.seconds),
         ]
@@ -32,11 +34,11 @@ enum Outcome {
         if globals.json { Screen.line(message) }
         let exit = goal.exit(for: state)
         guard exit != 0 else { return }
-        if !globals.json { Screen.complain(words(for: message, state)) }
+        if !globals.json { Screen.complain(words(for: message, in: state)) }
         throw Quiet(exit: exit)
     }
 
-    private static func words(for message: JSON, _ state: String) -> String {
+    private static func words(for message: JSON, in state: String) -> String {
         let reason = message["reason"]?.string.map { ": \($0)" } ?? ""
         return "message \(message.text("id")) is \(state)\(reason)"
     }

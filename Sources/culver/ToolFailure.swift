@@ -2,7 +2,7 @@ import Control
 import Format
 
 /// Why a command ends with something else than 0, in the form in which it is told.
-struct Failure: Error {
+struct ToolFailure: Error {
     var error: RPCError
     var exit: Int32
 
@@ -16,11 +16,11 @@ struct Failure: Error {
     init(_ error: RPCError, hint: String? = nil) {
         self.error = error
         if let hint { self.error.hint = hint }
-        self.exit = Failure.exit(for: error)
+        self.exit = ToolFailure.exit(for: error)
     }
 
     init(_ error: ControlError) {
-        self.init(error.exit, Failure.reason(for: error), error.description, hint: Failure.hint(for: error))
+        self.init(error.exit, ToolFailure.reason(for: error), error.description, hint: ToolFailure.hint(for: error))
     }
 
     /// JSON-RPC's own codes mean that tool and daemon do not understand each other, save for one: a parameter that

@@ -2,9 +2,10 @@ import CLinux
 import Control
 import Format
 import Glibc
+import System
 
 /// What a command reads: a file, or standard input where a `-` stands.
-enum Input {
+enum CommandInput {
     /// More than the daemon takes on one line is not even sent.
     static let limit = 2 << 20
 
@@ -13,7 +14,7 @@ enum Input {
         guard let file = fopen(path, "re") else {
             let exit: Control.ExitCode =
                 errno == ENOENT || errno == ENOTDIR ? .noInput : errno == EACCES ? .notPermitted : .io
-            throw Failure(exit, "cannot-read", "cannot read \(path): \(Input.words(for: errno))")
+            throw ToolFailure(exit, "cannot-read", "cannot read \(path): \(Errno.last)")
         }
         defer { fclose(file) }
         return try read(file, path)
@@ -30,8 +31,17 @@ enum Input {
         do {
             return try JSON(parsing: bytes(of: path))
         } catch let error as JSONError {
-            throw Failure(.badData, "not-json", "\(name(path)): \(error)")
+            throw ToolFailure(.badData, "not-json", "\(name(path)): \(error)")
         }
+    }
+
+    /// `--content FILE`: what a message holds when it is more than a text.
+    static func content(of path: TextArgument) throws -> JSON {
+        let content = try json(of: path.text)
+        guard content.object != nil else {
+            throw ToolFailure(.badData, "not-an-object", "a content is a JSON object, and \(path.text) holds none")
+        }
+        return content
     }
 
     /// The next line of standard input without its end; `nil` at the end.
@@ -48,11 +58,6 @@ enum Input {
         return try text(from: bytes, "-")
     }
 
-    /// The system's words, in our spelling.
-    static func words(for errno: Int32) -> String {
-        String(cString: strerror(errno)).lowercased()
-    }
-
     private static func read(_ file: UnsafeMutablePointer<FILE>, _ name: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1 << 16)
@@ -62,15 +67,15 @@ enum Input {
             if count < piece.count { break }
         }
         guard ferror(file) == 0 else {
-            throw Failure(.io, "cannot-read", "cannot read \(name): \(Input.words(for: errno))")
+            throw ToolFailure(.io, "cannot-read", "cannot read \(name): \(Errno.last)")
         }
-        guard bytes.count <= limit else { throw Failure(.badData, "too-large", "\(name) is longer than 2 MiB") }
+        guard bytes.count <= limit else { throw ToolFailure(.badData, "too-large", "\(name) is longer than 2 MiB") }
         return bytes
     }
 
     private static func text(from bytes: [UInt8], _ path: String) throws -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure(.badData, "not-utf8", "\(name(path)) is not UTF-8")
+            throw ToolFailure(.badData, "not-utf8", "\(name(path)) is not UTF-8")
         }
         return text
     }

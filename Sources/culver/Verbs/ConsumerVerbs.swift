@@ -1,7 +1,7 @@
 import ArgumentParser
 import Format
 
-struct Consumers: ParsableCommand {
+struct ConsumerVerbs: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "consumer", abstract: "Who reads the inbox, and how far each has come.",
         discussion:
@@ -9,7 +9,7 @@ struct Consumers: ParsableCommand {
         subcommands: [List.self, Seek.self, Forget.self])
 }
 
-extension Consumers {
+extension ConsumerVerbs {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the consumers: name, the number of the last message it acknowledged, what is pending.")
