@@ -28,7 +28,7 @@ private struct Trouble: Error {}
         for (key, fails) in [("a", false), ("b", true), ("c", false)] {
             rig.loop.add(
                 .chore { turn in
-                    try turn.ledger.apply(.value(key: key, "written"))
+                    try turn.ledger.apply(.value(.tried(key), "written"))
                     turn.after { heard.append(key) }
                     if fails { throw Trouble() }
                 })
@@ -36,7 +36,7 @@ private struct Trouble: Error {}
         await rig.settle()
         #expect(heard == ["a", "c"])
         let disk = try rig.onDisk()
-        #expect(try ["a", "b", "c"].map { try disk.value(key: $0) } == ["written", nil, "written"])
+        #expect(try ["a", "b", "c"].map { try disk.value(.tried($0)) } == ["written", nil, "written"])
     }
 
     @Test("a turn whose files cannot be written lets nothing out and leaves nothing in the address book")
@@ -49,19 +49,19 @@ private struct Trouble: Error {}
         rig.loop.add(
             .chore { turn in
                 rig.loop.book.apply(.contact(Contact(id: peer.id, trust: .contact)))
-                try turn.ledger.apply(.value(key: "x", "written"))
+                try turn.ledger.apply(.value(.tried("x"), "written"))
                 turn.after { isHeard = true }
             })
         await rig.settle()
         #expect(!isHeard)
         #expect(faults.count == 1)
         #expect(rig.loop.book.contact(peer.id.address) == nil)
-        #expect(try rig.onDisk().value(key: "x") == nil)
+        #expect(try rig.onDisk().value(.tried("x")) == nil)
 
         try rig.mend("contacts")
-        rig.loop.add(.chore { turn in try turn.ledger.apply(.value(key: "x", "written")) })
+        rig.loop.add(.chore { turn in try turn.ledger.apply(.value(.tried("x"), "written")) })
         await rig.settle()
-        #expect(try rig.onDisk().value(key: "x") == "written")
+        #expect(try rig.onDisk().value(.tried("x")) == "written")
         #expect(faults.count == 2)
         #expect(faults.last == .some(nil))
     }
@@ -124,6 +124,48 @@ private struct Trouble: Error {}
         }
     }
 
+    @Test("a disk that takes nothing does not keep back a receipt that is owed")
+    func owedReceipt() async throws {
+        let own = try madeIdentity("moki")
+        let peer = try madeIdentity("hulk")
+        rig.loop.book.facebook.put(own)
+        rig.loop.book.apply(.contact(Contact(id: peer.id, trust: .contact, isCulver: true, knowsUs: true)))
+        rig.loop.book.apply(.meta(peer.meta, of: peer.id))
+        rig.loop.book.apply(.visa(peer.visa, of: peer.id))
+        rig.loop.take(.linked(broker: "default", room: 20))
+        await rig.settle()
+        let key = try #require(own.visa.key?.encryption)
+        let content = Content(type: .text, sn: 1, time: rig.loop.clock.now.wall, ["text": "hello"])
+        let packing = Packing(identity: peer, receiver: own.id, recipients: [(own.id, key)])
+        let message = Input.arrived(
+            try packing.seal(content).message.json.bytes, at: own.id.address, isRetained: false)
+        rig.loop.take(message)
+        for _ in 0..<8 { await rig.settle() }
+        #expect(published(to: peer) == 1)
+
+        rig.loop.add(
+            .chore { turn in
+                var seen = try #require(try turn.ledger.owedReceipts(limit: 1).first)
+                seen.answered = -100
+                try turn.ledger.apply(.accepted(seen))
+            })
+        await rig.settle()
+        // Another writer keeps the database to itself.
+        let writer = try rig.onDisk()
+        try writer.apply(.value(.tidied, "1"))
+        rig.loop.take(message)
+        for _ in 0..<4 { await rig.settle() }
+        #expect(rig.loop.isDiskFaulty)
+        #expect(published(to: peer) == 2)
+        writer.rollback()
+    }
+
+    private func published(to peer: Identity) -> Int {
+        rig.effects.count { effect in
+            if case .publish(let parcel) = effect { parcel.topic == .inbox(peer.id.address) } else { false }
+        }
+    }
+
     @Test("what is answered is on disk, and what is published was answered")
     func order() async throws {
         let own = try madeIdentity("moki")
@@ -140,7 +182,7 @@ private struct Trouble: Error {}
                 let stored = try? rig.onDisk().outgoing(id: id)
                 steps.append(stored?.state == .queued ? "answer to what is on disk" : "answer too early")
             case .publish(let parcel):
-                if case .inbox = parcel.place { steps.append("publish") }
+                if case .inbox = parcel.topic { steps.append("publish") }
             default: break
             }
         }
@@ -151,13 +193,13 @@ private struct Trouble: Error {}
 
     @Test("turns that only read write nothing")
     func reading() async throws {
-        rig.loop.add(.chore { turn in try turn.ledger.apply(.value(key: "x", "1")) })
+        rig.loop.add(.chore { turn in try turn.ledger.apply(.value(.tried("x"), "1")) })
         await rig.settle()
-        let wall = try rig.onDisk().value(key: "lived")
+        let wall = try rig.onDisk().value(.lived)
         var read: String?
-        rig.loop.add(.chore { turn in read = try turn.ledger.value(key: "x") })
+        rig.loop.add(.chore { turn in read = try turn.ledger.value(.tried("x")) })
         await rig.settle()
         #expect(read == "1")
-        #expect(try rig.onDisk().value(key: "lived") == wall)
+        #expect(try rig.onDisk().value(.lived) == wall)
     }
 }

@@ -263,6 +263,7 @@ import System
         for action in consequences.actions { action() }
         for effect in consequences.answers { perform?(effect) }
         for effect in consequences.effects { perform?(effect) }
+        for job in consequences.jobs { work?(job) { [weak self] in self?.take($0) } }
         let news = store.takeNews()
         if !news.arrived.isEmpty || !news.written.isEmpty { onNews?(news.written, !news.arrived.isEmpty) }
     }

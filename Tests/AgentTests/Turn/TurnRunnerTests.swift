@@ -147,6 +147,29 @@ struct TurnRunnerTests {
         #expect(world.runner.fault != nil)
     }
 
+    @Test("what follows from an input that was given up may be key work, which does not wait for a disk")
+    func workOfGivenUp() throws {
+        befriend()
+        world.turn(.input(.linked(broker: "a", room: 20)))
+        let content = Content(type: .text, sn: 1, time: Pair.start, ["text": "hello"])
+        let message = ScriptedWorld.Runner.Item.input(
+            .arrived(
+                try People.hulk.sealedMessage(content, to: People.moki).json.bytes, at: People.moki.id.address,
+                isRetained: false))
+        world.turn(message)
+        var finished = 0
+        while finished < world.jobs.count {
+            world.finish(world.jobs[finished])
+            finished += 1
+            world.turn()
+        }
+        world.now.lived += 60
+        world.failing = ["input"]
+        world.turn(message)
+        #expect(world.jobs.count == finished)
+        #expect(world.lateJobs.count == 1)
+    }
+
     // MARK: - What is not given up
 
     @Test("what brokers said is held in order until the disk works, and comes first then")
