@@ -160,14 +160,16 @@ struct TransceiverTests {
         }
     }
 
-    @Test("a broadcast with a key, without a number as type, or without serial number is refused")
+    @Test("a broadcast with a key, without numeric type or serial number, or signed for another purpose is refused")
     func broadcasts() throws {
         var message = try scene.packed(to: .everyone)
         message.secure.keys = [.init(receiver: scene.bob.id.text, bytes: [1])]
         #expect(try stage { try scene.transceiver.verifyDecrypt(message, as: scene.bob) } == .key)
         for (text, expected) in [
             (#"{"type":1,"sn":5,"text":"x"}"#, nil), (#"{"type":"1","sn":5,"text":"x"}"#, nil),
-            (#"{"T":"1","N":5,"text":"x"}"#, nil), (#"{"type":"text","sn":5,"text":"x"}"#, .content),
+            (#"{"T":"1","N":5,"text":"x"}"#, nil), (#"{"type":1,"sn":"5","text":"x"}"#, nil),
+            (#"{"type":1,"N":5,"text":"x"}"#, .content), (#"{"type":1,"sn":5,"signed":"ack"}"#, .content),
+            (#"{"type":"text","sn":5,"text":"x"}"#, .content),
             (#"{"type":1,"text":"x"}"#, .content), (#"{"type":"visa","sn":5}"#, .content), (#"{"sn":5}"#, .content),
             ("[]", .content), ("x", .content),
         ] as [(String, Rejection.Stage?)] {

@@ -40,6 +40,20 @@ package struct Content: Sendable, Equatable {
     package var time: Double? { json.seconds("time") }
     package var group: ID? { json.id("group") }
 
+    /// A broadcast is a signature over JSON text, as documents and culver's statements are, by the same key: it must be
+    /// able to be nothing else (extensions.md 3). Bare Python and JavaScript write their numbers as text.
+    func checkBroadcast() throws(Rejection) {
+        guard Self.isNumeric(json["type"]), Self.isNumeric(json["sn"]), json["signed"] == nil else {
+            throw Rejection(.content, "a broadcast has a numeric type and serial number")
+        }
+    }
+
+    /// A number, or decimal digits and nothing else.
+    private static func isNumeric(_ json: JSON?) -> Bool {
+        guard let text = json?.string?.utf8 else { return json?.double != nil }
+        return !text.isEmpty && text.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }
+    }
+
     /// A content type as a number, as decimal digits, or under the name that some applications write.
     package static func type(_ json: JSON) -> Int64? {
         if let number = json.integer { return number }

@@ -67,18 +67,9 @@ package struct SecureMessage: Sendable {
         } catch {
             throw Rejection(envelope.isBroadcast ? .content : .decrypt, "the content cannot be decrypted or read")
         }
-        if key == .plain { try Self.checkPurpose(json) }
-        return InstantMessage(envelope: envelope, content: try Content(json))
-    }
-
-    /// A broadcast is a signature over JSON text, and so is a document by the same key: a number tells them apart
-    /// (extensions.md 3). Decimal digits are a number too, as a stock 2.4 writes its types.
-    private static func checkPurpose(_ json: JSON) throws(Rejection) {
-        let type = json["type"] ?? json["T"]
-        let sn = json["sn"] ?? json["N"]
-        guard type?.integer ?? type?.string.flatMap({ Int64($0) }) != nil, sn?.integer != nil else {
-            throw Rejection(.content, "a broadcast has a number as type and a serial number")
-        }
+        let content = try Content(json)
+        if key == .plain { try content.checkBroadcast() }
+        return InstantMessage(envelope: envelope, content: content)
     }
 
     /// Unwraps the message key with the private keys of this member, in turn. Wrong padding goes on with a random
