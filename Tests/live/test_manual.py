@@ -103,7 +103,7 @@ class Daemon(unittest.TestCase):
 
 class Protocol(unittest.TestCase):
     def test_the_methods_have_their_roles_and_parameters(self):
-        method = re.compile(r'\.(?:plain|later)\(\s*"([\w.]+)",\s*\.(\w+)(?:,\s*\[([^\]]*)\])?')
+        method = re.compile(r'\.(?:plain|direct|later)\(\s*"([\w.]+)",\s*\.(\w+)(?:,\s*\[([^\]]*)\])?')
         wanted = {
             name: (role, re.findall(r'"(\w+)"', parameters))
             for name, role, parameters in method.findall(sources("culverd/Methods"))}
@@ -136,8 +136,8 @@ OTHERS = {"stopped", "self-signed", "visa-keys", "clock-sync", "by-name", "x-rol
 
 def reasons() -> set[str]:
     """Every stable word: what stands where a reason does, and any literal that is hyphenated words."""
-    text = sources("culver", "culverd", "Agent", "Control", "Operations", "Store", "Transport", "Records")
-    text = text.replace((TOP / "Sources/culverd/Metrics/Daemon+Metrics.swift").read_text(), "")  # those are labels
+    text = sources("culver", "culverd", "Agent", "Control", "Diagnostics", "Operations", "Store", "Transport", "Records")
+    text = text.replace((TOP / "Sources/culverd/Metrics/MetricsReport.swift").read_text(), "")  # those are labels
     patterns = (
         rf"\breason: {WORD}", rf"\breason = {WORD}", rf"(?:reason:|isFull) [^\n]*\? {WORD}", rf"(?:reason:|isFull)[^\n]* : {WORD}",
         rf"\.(?:{KINDS}),\s*{WORD}", rf"\bend\([^\n\"]*{WORD}", r'"([a-z0-9]+(?:-[a-z0-9]+)+)(?=[":])')
