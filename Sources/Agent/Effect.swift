@@ -10,7 +10,7 @@ package indirect enum Effect: Sendable {
     /// Give it to the pool.
     case work(Job)
     case publish(Publication)
-    /// Watch, or leave, the directory topics (meta, visa, state) of somebody on every broker.
+    /// Watch, or leave, the cards (meta, visa) of another entity on every broker.
     case watch(Address)
     case leave(Address)
     /// Keep `in` and the directory topics of our own on this broker.

@@ -5,7 +5,8 @@ import Records
 /// room. Nothing reaches a broker but through here.
 ///
 /// A broker takes so many unacknowledged publications (its room). A message of the outbox is given only with room, because
-/// its row stays due; anything else waits in the backlog, and beyond a bound it is dropped, because peers repeat.
+/// its row stays due; anything else waits in the backlog, and beyond a bound it is dropped: peers
+/// repeat their questions and messages, and cards are published again with the next connection.
 struct Publishing {
     /// Connected brokers and how many publications each takes now.
     private var rooms: [String: Int] = [:]
