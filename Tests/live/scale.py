@@ -413,13 +413,16 @@ def copied(path: pathlib.Path, count: int) -> int:
 def main() -> None:
     parts = ["waiting", "sealed", "inbox"]
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="*", default=parts, choices=[*parts, []])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts) + "; all of them without one")
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--sealed", type=int, default=10_000)
     parser.add_argument("--received", type=int, default=2_000)
     options = parser.parse_args()
+    for name in options.parts:
+        if name not in parts:
+            parser.error(f"{name} is none of {', '.join(parts)}")
     for name in parts:
-        if name not in options.parts:
+        if options.parts and name not in options.parts:
             continue
         directory = pathlib.Path(tempfile.mkdtemp(prefix="culver-"))
         scale = Scale(directory, options)
