@@ -301,7 +301,7 @@ package struct Messenger {
             if meets {
                 let findings = try lookups.meet(
                     arrival.sender, meta: message.meta, visa: arrival.message.message.visa, in: &context)
-                try follow(findings)
+                try passOn(findings)
             }
             try follow(admission.findKey(of: message, for: arrival, in: &context), of: arrival)
         case .unwrap(let unwrapping):
@@ -311,7 +311,7 @@ package struct Messenger {
             let consequence = try acceptance.accept(
                 opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
             switch consequence {
-            case .findings(let findings): try follow(findings)
+            case .findings(let findings): try passOn(findings)
             case .forwarded(let messages, let outer): try admitForwarded(messages, of: outer)
             }
         }
@@ -358,7 +358,7 @@ package struct Messenger {
         if case .inbox = topic { return }
         if case .state(let address) = topic { return try foundState(bytes, of: address, on: broker) }
         guard context.book.isOurs(topic.address) else {
-            return try follow(lookups.found(bytes, on: topic, in: &context))
+            return try passOn(lookups.found(bytes, on: topic, in: &context))
         }
         try cards.inspect(bytes, on: topic, of: broker, publishing: &publishing, in: &context)
         try repairCards()
@@ -385,7 +385,8 @@ package struct Messenger {
         }
     }
 
-    private mutating func follow(_ findings: [Lookups.Finding]) throws(LedgerError) {
+    /// What the directory found lets messages go on, those that wait for a meta and those that wait for a key.
+    private mutating func passOn(_ findings: [Lookups.Finding]) throws(LedgerError) {
         for finding in findings {
             switch finding {
             case .meta(of: let id, attaching: let meta): parking.release(id, isVerified: false, attaching: meta)
