@@ -27,11 +27,11 @@ package struct OpenWork: Sendable {
     private func read() throws(Rejection) -> JSON {
         let opened = try Transceiver(barrack: excerpt).opened(message, with: owner.decryptionKeys)
         let isSealed = try opened.checkSeal(isRequired: isCulver)
-        let (envelope, content) = (opened.envelope, opened.content)
+        let content = opened.content
         var object: JSONObject = [
-            "sender": .string(envelope.sender.text), "receiver": .string(envelope.receiver.text),
+            "sender": .string(opened.provenSender.text), "receiver": .string(opened.provenReceiver.text),
         ]
-        if let group = content.group ?? envelope.group { object["group"] = .string(group.text) }
+        if let group = opened.provenGroup { object["group"] = .string(group.text) }
         object["time"] = .number(content.time ?? 0)
         object["content"] = .object(content.json)
         object["sealed"] = .bool(isSealed)

@@ -84,6 +84,26 @@ struct IncomingTests {
     }
 
     @Test(
+        "what is shown and stored is what was proven: no terminal, no name before a broadcast address, no group outside"
+    )
+    func proven() throws {
+        let pair = Pair.friends()
+        var json = try #require(try message().json.object)
+        json["sender"] = .string("\(moki.id.text)/x")
+        json["receiver"] = .string("\(hulk.id.text)/y")
+        pair.lay(JSON.object(json).bytes)
+        let row = try #require(pair.b.inbox.first)
+        #expect(row.sender.text == moki.id.text && row.receiver.text == hulk.id.text && row.sealed)
+
+        let content = Content(type: .text, sn: 5, time: Pair.start, ["text": "to all"])
+        let packed = try Packing(identity: moki, receiver: .anyone, recipients: []).seal(content)
+        var broadcast = try #require(packed.message.json.object)
+        broadcast["receiver"] = "somebody@anywhere"
+        pair.lay(JSON.object(broadcast).bytes)
+        #expect(pair.b.inbox.map(\.receiver.text) == [hulk.id.text, "anyone@anywhere"])
+    }
+
+    @Test(
         "a sealed message altered in its envelope is refused",
         arguments: [
             "sender", "receiver", "time", "group", "IV", "data", "key", "signature",

@@ -113,7 +113,7 @@ struct Acceptance {
     private func store(
         _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
     ) throws(LedgerError) {
-        let sender = opened.sender
+        let sender = opened.message.provenSender
         // A stock peer that repeats makes a new ciphertext of the same content.
         if let digest = contentDigest(of: opened),
             let record = try context.ledger.accepted(
@@ -136,8 +136,8 @@ struct Acceptance {
         try context.ledger.apply(
             .incoming(
                 Incoming(
-                    id: context.newID(), sn: content.sn, sender: sender, receiver: opened.envelope.receiver,
-                    group: content.group ?? opened.envelope.group, time: content.time ?? 0,
+                    id: context.newID(), sn: content.sn, sender: sender, receiver: opened.message.provenReceiver,
+                    group: opened.message.provenGroup, time: content.time ?? 0,
                     received: context.recordedTime, content: JSON.object(unsealed(content)).text,
                     type: content.type, sealed: opened.isSealed, encrypted: opened.isEncrypted,
                     trust: context.book.trust(in: sender))))

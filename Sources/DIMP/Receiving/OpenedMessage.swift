@@ -16,6 +16,23 @@ package struct OpenedMessage: Sendable {
     package var owner: ID { verified.addressed.owner }
     package var digest: [UInt8] { verified.addressed.digest }
     package var envelope: Envelope { verified.envelope }
+
+    // MARK: - Who and to whom, as far as it is proven (extensions.md 4)
+
+    // The envelope is not signed: a terminal, and the name before a broadcast address, may be anybody's addition.
+
+    package var provenSender: ID { sender.bare }
+
+    /// The owner, a broadcast address under the name that it is known by, or a group that only the keys prove.
+    package var provenReceiver: ID {
+        let receiver = envelope.receiver
+        if !receiver.isBroadcast { return receiver == owner ? owner : receiver.bare }
+        return receiver.address == ID.everyone.address ? .everyone : .anyone
+    }
+
+    /// What the content says: a seal agrees with it, and what stands on the envelope alone proves nothing.
+    package var provenGroup: ID? { content.group?.bare }
+
     package var instant: InstantMessage { InstantMessage(envelope: envelope, content: content) }
     package var isEncrypted: Bool { key.key != .plain }
 
