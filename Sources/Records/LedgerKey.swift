@@ -17,6 +17,8 @@ package enum LedgerKey: Sendable, Hashable {
     case quickEnds(broker: String)
     /// When ages were last looked at: seconds since 1970 and seconds lived.
     case tidied
+    /// The newest time of a content whose digest was dropped, in seconds since 1970: nothing as old is taken any more.
+    case forgottenUntil
     /// The random name of the stream of numbers under which this identity sends.
     case stream(Address)
     /// The last number that this identity gave to a message for this receiver.
@@ -41,6 +43,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .presenceAt: "presence at"
         case .quickEnds(let broker): "unsteady \(broker)"
         case .tidied: "tidied"
+        case .forgottenUntil: "forgotten until"
         case .stream(let address): "stream \(address)"
         case .sequence(let sender, let receiver): "sequence \(sender) \(receiver)"
         case .window(let owner, let sender, let target): "window \(owner) \(sender) \(target)"
@@ -65,6 +68,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("presence", _) where rest == "at": self = .presenceAt
         case ("unsteady", _): self = .quickEnds(broker: rest)
         case ("tidied", _): self = .tidied
+        case ("forgotten", _) where rest == "until": self = .forgottenUntil
         case ("tried", _): self = .tried(rest)
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }

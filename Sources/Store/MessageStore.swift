@@ -59,9 +59,19 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             try tables.parking.prune(before: lived - limits.parkedAge)
             var isMore = try tables.outbox.prune(wall: wall, lived: lived, age: limits.endedAge)
             guard wall > 0 else { return isMore }
-            isMore = try tables.accepted.prune(before: wall - limits.digestAge) || isMore
+            isMore = try pruneDigests(before: wall - limits.digestAge) || isMore
             return try tables.inbox.prune(before: wall - limits.keep) || isMore
         }
+    }
+
+    /// What is dropped is written down: a clock that goes back makes contents of that age young again, and they would be
+    /// taken once more.
+    private func pruneDigests(before time: Double) throws(LedgerError) -> Bool {
+        if let newest = try tables.accepted.newestToPrune(before: time) {
+            let known = try tables.values.value(.forgottenUntil).flatMap(Double.init) ?? -.infinity
+            if newest > known { try tables.values.put(String(newest), for: .forgottenUntil) }
+        }
+        return try tables.accepted.prune(before: time)
     }
 
     /// Makes the turn durable: on disk and synced when this returns. Does nothing when there is nothing to do.

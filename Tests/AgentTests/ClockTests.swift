@@ -32,6 +32,21 @@ struct ClockTests {
         #expect(pair.b.texts == ["from 1970", "waits"])
     }
 
+    @Test("what was forgotten is not taken again, whatever the clock says", arguments: [true, false])
+    func forgotten(isClockSet: Bool) throws {
+        let pair = Pair.friends()
+        pair.b.isClockSet = isClockSet
+        pair.b.clockError = isClockSet ? -40 * 86_400 : -pair.now.wall
+        let until = Pair.start - 41 * 86_400
+        pair.b.ledger.state.values[.forgottenUntil] = String(until)
+        for (sn, time) in [(1, until - 86_400), (2, until), (3, until + 1)] as [(Int64, Double)] {
+            let content = Content(type: .text, sn: sn, time: time, ["text": .string("\(sn)")])
+            pair.lay(try People.moki.sealedMessage(content, to: People.hulk))
+        }
+        #expect(pair.b.texts == ["3"])
+        #expect(pair.b.rejections.map(\.stage) == [.time, .time])
+    }
+
     @Test("without a clock nothing goes by its age")
     func noPruning() throws {
         let pair = Pair.friends()

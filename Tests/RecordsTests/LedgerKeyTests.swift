@@ -9,6 +9,7 @@ import Testing
     static let keys: [(LedgerKey, String)] = [
         (.lived, "lived"), (.wall, "wall"), (.boot, "boot"), (.boottime, "boottime"), (.place, "place"),
         (.presenceBoot, "presence boot"), (.presenceAt, "presence at"), (.tidied, "tidied"),
+        (.forgottenUntil, "forgotten until"),
         (.quickEnds(broker: "home"), "unsteady home"), (.quickEnds(broker: "the attic"), "unsteady the attic"),
         (.tried("0abc"), "tried 0abc"), (.stream(moki), "stream \(moki)"), (.removed(moki), "gone \(moki)"),
         (.sequence(from: moki, to: hulk), "sequence \(moki) \(hulk)"),

@@ -62,8 +62,13 @@ import Testing
         ])
         _ = try store.prune(wall: 0, lived: 1e9)
         #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1]) != nil)
+        #expect(try store.value(.forgottenUntil) == nil)
         _ = try store.prune(wall: 1_001 + 32 * day, lived: 0)
         #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [1]) == nil)
+        #expect(try store.value(.forgottenUntil).flatMap(Double.init) == 1_000)
+        // A clock that went back drops nothing, and forgets nothing of that.
+        _ = try store.prune(wall: 1_000 + 31 * day, lived: 0)
+        #expect(try store.value(.forgottenUntil).flatMap(Double.init) == 1_000)
         #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [2]) != nil)
         #expect(try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [3]) != nil)
     }

@@ -191,9 +191,10 @@ struct Admission {
         _ message: VerifiedMessage, with key: MessageKey, for arrival: Arrival, in context: inout Context
     ) throws(LedgerError) -> Step {
         end(arrival)
+        let forgottenUntil = try context.ledger.value(.forgottenUntil).flatMap(Double.init)
         let opened: Opened
         do throws(Rejection) {
-            opened = try checked(message, with: key, for: arrival, in: context)
+            opened = try checked(message, with: key, for: arrival, forgottenUntil: forgottenUntil, in: context)
         } catch {
             if error.stage == .decrypt {
                 failed.append(attempt(of: arrival))
@@ -207,13 +208,18 @@ struct Admission {
         return .opened(opened)
     }
 
+    /// `forgottenUntil`: the digests of contents of this time and before were dropped, so that a repeat of one is not known.
     private func checked(
-        _ message: VerifiedMessage, with key: MessageKey, for arrival: Arrival, in context: Context
+        _ message: VerifiedMessage, with key: MessageKey, for arrival: Arrival, forgottenUntil: Double?,
+        in context: Context
     ) throws(Rejection) -> Opened {
         let opened = try message.opened(with: key)
         let isSealed = try opened.checkSeal(isRequired: context.book.isCulver(opened.sender))
         if !opened.isEncrypted { try checkStranger(opened, in: context) }
         if context.now.isClockSet { try opened.checkTime(at: context.now.wall) }
+        if let forgottenUntil, let time = opened.content.usableTime, time <= forgottenUntil {
+            throw Rejection(.time, "the content is older than what this board remembers")
+        }
         return Opened(arrival: arrival, message: opened, isSealed: isSealed)
     }
 

@@ -49,6 +49,14 @@ struct AcceptedTable {
             "DELETE FROM seen WHERE owner = ? AND sender = ? AND time IS NULL", [.address(owner), .address(sender)])
     }
 
+    /// The newest time in the portion of rows that `prune` removes; `nil` when it removes none.
+    func newestToPrune(before time: Double) throws(LedgerError) -> Double? {
+        let old = "SELECT time FROM seen WHERE time < ? ORDER BY time LIMIT ?"
+        return try database.first("SELECT max(time) FROM (\(old))", [.real(time), .integer(Database.portion)]) {
+            $0.optionalReal(0)
+        } ?? nil
+    }
+
     /// Removes a portion of the rows with a time before this; says whether there may be more.
     func prune(before time: Double) throws(LedgerError) -> Bool {
         let old = "SELECT number FROM seen WHERE time < ? ORDER BY time LIMIT ?"
