@@ -64,7 +64,7 @@ class Tool(unittest.TestCase):
         self.assertIn(".Ss message wait", page("culver.1"))
 
     def test_the_exit_statuses_are_those_of_the_source(self):
-        wanted = {"0", "1", "2", *re.findall(r"case \w+ = (\d+)", (TOP / "Sources/Control/ExitCode.swift").read_text())}
+        wanted = {"0", "1", "2", *re.findall(r"case \w+ = (\d+)", (TOP / "Sources/Control/RPCError.swift").read_text())}
         self.assertEqual(set(re.findall(r"^\.It (\d+)$", section(page("culver.1"), "EXIT STATUS"), re.MULTILINE)), wanted)
 
     def test_every_variable_of_its_environment_is_named(self):

@@ -47,6 +47,8 @@ import Transport
     private var link: (any Link)?
     /// The messenger's numbers of what the broker has not acknowledged, by the link's.
     private var tokens: [Int32: UInt64] = [:]
+    /// Those of them that state our presence: they are no traffic of messages and cards, and not counted.
+    private var statements: Set<UInt64> = []
     /// Whose topics were asked for on this connection.
     private var kept: [Address] = []
     /// Somebody else has our client id.
@@ -71,7 +73,7 @@ import Transport
     var isLinked: Bool { link != nil }
     var isConnected: Bool { link?.isConnected == true }
     /// Publications that the broker has not acknowledged.
-    var unacknowledged: Int { tokens.count }
+    var unacknowledged: Int { tokens.count - statements.count }
 
     /// Why it is not connected; `nil` when it is.
     var trouble: String? { isConnected ? nil : condition.reason ?? condition.state.rawValue }
@@ -129,6 +131,7 @@ import Transport
                 topic: topics.text(topic), payload: publication.payload, retain: topic.isRetained,
                 expiry: topic.isRetained ? nil : publication.expiry)
             tokens[token] = publication.number
+            if topic.isState { statements.insert(publication.number) }
         } catch {
             loop.take(.acknowledged(publication.number, .refused("\(error)")))
         }
@@ -185,7 +188,7 @@ import Transport
             onMessage?(topics.topic(of: topic), payload, isRetained)
         case .acknowledged(let token, let outcome):
             if let number = tokens.removeValue(forKey: token) {
-                traffic.count(outcome)
+                if statements.remove(number) == nil { traffic.count(outcome) }
                 loop.take(.acknowledged(number, Outcome(outcome)))
             }
         case .subscribed(_, let refused):
@@ -209,8 +212,9 @@ import Transport
     }
 
     private func forgetPublications() {
-        traffic.lost += tokens.count
+        traffic.lost += unacknowledged
         tokens = [:]
+        statements = []
         kept = []
     }
 
