@@ -121,9 +121,57 @@ struct SequenceTests {
         #expect(window.holes.last?.through == 1499)
     }
 
-    @Test("what is no window is none", arguments: ["", "{}", "[]", #"{"first":1}"#, #"{"first":"1","high":2}"#])
+    @Test("a number out of a hole that was forgotten is unknown, and one that came is known as long as it can be")
+    func forgottenHoles() {
+        var window = ReplayWindow(first: 1)
+        for number in 1...70 { _ = window.take(Int64(number) * 3, lived: 0) }
+        // Six holes of seventy are forgotten: 2, 4-5, 7-8, 10-11, 13-14 and 16-17.
+        for number in 1...17 { #expect(window.take(Int64(number), lived: 1) == .unknown) }
+        #expect(window.take(18, lived: 1) == .again)
+        #expect(window.take(19, lived: 1) == .new)
+        #expect(window.take(19, lived: 1) == .again)
+        #expect(ReplayWindow(window.text) == window)
+        // A hole that is cut in two is one more.
+        window = ReplayWindow(first: 1)
+        for number in 1...64 { _ = window.take(Int64(number) * 4, lived: 0) }
+        #expect(window.take(6, lived: 1) == .new)
+        #expect(window.holes.count == 64)
+        #expect(window.take(2, lived: 1) == .unknown)
+        #expect(window.take(5, lived: 1) == .new)
+    }
+
+    @Test("late messages out of many holes are no second board")
+    func manyHoles() throws {
+        let pair = Pair.friends()
+        pair.send("first")
+        pair.settle()
+        var lost: [Int] = []
+        for number in 0..<140 {
+            pair.trouble.lost = number % 2 == 0 ? 1 : 0
+            if number % 2 == 0 { lost.append(number) }
+            pair.send("\(number)")
+            pair.settle()
+        }
+        pair.trouble.lost = 0
+        pair.advance(1000)
+        #expect(Set(pair.b.texts).isSuperset(of: lost.map(String.init)))
+        #expect(pair.b.texts.count == 141)
+        #expect(events(pair, .clone).isEmpty)
+        #expect(pair.b.messenger.counts.sameNumbers == 0)
+    }
+
+    @Test(
+        "what is no window is none",
+        arguments: [
+            "", "{}", "[]", #"{"first":1}"#, #"{"first":"1","high":2}"#, #"{"first":3,"high":2}"#,
+        ])
     func damaged(text: String) {
         #expect(ReplayWindow(text) == nil)
+    }
+
+    @Test("a hole that its window cannot have is none", arguments: ["[5,4,0,false]", "[1,9223372036854775807,0,false]"])
+    func damagedHole(row: String) {
+        #expect(ReplayWindow(#"{"first":1,"high":9,"holes":[\#(row)]}"#)?.holes.isEmpty == true)
     }
 
     @Test("what waited for a key and is sealed once more, by a board that came back from a backup, comes once")

@@ -4,7 +4,7 @@ import Format
 ///
 ///     {"first": 1, "high": 9, "holes": [[4, 5, since, told]]}    1…3 and 6…9 came, 4 and 5 not yet
 ///
-/// What came before the first number seen is unknown: a late joiner misses nothing.
+/// What came before `first` is unknown: a late joiner misses nothing, and a number out of a forgotten hole is no clone's.
 struct ReplayWindow: Sendable, Equatable {
     private(set) var first: Int64
     private(set) var high: Int64
@@ -26,11 +26,11 @@ struct ReplayWindow: Sendable, Equatable {
         case ahead
         /// This number came before, in another ciphertext.
         case again
-        /// From before the first number that we know of.
+        /// From before the first number of which this board still knows whether it came.
         case unknown
     }
 
-    /// Holes beyond this many are forgotten, the oldest first.
+    /// Holes beyond this many are forgotten, the oldest first: what they and all before them held is unknown from then on.
     private static let limit = 64
 
     init(first number: Int64) {
@@ -43,7 +43,7 @@ struct ReplayWindow: Sendable, Equatable {
             let isAhead = number > high + 1
             if isAhead {
                 holes.append(Hole(from: high + 1, through: number - 1, since: lived))
-                if holes.count > Self.limit { holes.removeFirst() }
+                forgetOldest()
             }
             high = number
             return isAhead ? .ahead : .new
@@ -59,7 +59,12 @@ struct ReplayWindow: Sendable, Equatable {
             rest.append(Hole(from: number + 1, through: hole.through, since: hole.since, isTold: hole.isTold))
         }
         holes.insert(contentsOf: rest, at: index)
+        forgetOldest()
         return .new
+    }
+
+    private mutating func forgetOldest() {
+        while holes.count > Self.limit { first = holes.removeFirst().through + 1 }
     }
 
     /// When the oldest hole that nobody was told of was noticed.
@@ -78,13 +83,14 @@ struct ReplayWindow: Sendable, Equatable {
 
 extension ReplayWindow {
     init?(_ text: String) {
-        guard let json = try? JSON(parsing: text), let first = json["first"]?.integer, let high = json["high"]?.integer
+        guard let json = try? JSON(parsing: text), let first = json["first"]?.integer,
+            let high = json["high"]?.integer, first <= high
         else { return nil }
         self.first = first
         self.high = high
         holes = (json["holes"]?.array ?? []).compactMap { row in
             guard let row = row.array, row.count == 4, let from = row[0].integer, let through = row[1].integer,
-                let since = row[2].double, let isTold = row[3].bool
+                let since = row[2].double, let isTold = row[3].bool, first <= from, from <= through, through < high
             else { return nil }
             return Hole(from: from, through: through, since: since, isTold: isTold)
         }
