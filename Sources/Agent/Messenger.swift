@@ -10,7 +10,7 @@ package import Records
 /// cannot do alone it returns, and the messenger passes it on. `roads.md` walks through a message out and a message in.
 ///
 ///     Outgoing/    Outbox    Sending, Delivery    what is accepted, sealed, sent, and how far it came
-///     Incoming/    Admission Parking Acceptance Gaps    the checks; who waits for them; what follows; what is missing
+///     Incoming/    Admission Parking Acceptance Forwards Gaps    the checks; who waits; what follows; what is missing
 ///     Receipts/    ReceiptSender ReceiptMatcher    the word that closes a message, given and taken
 ///     Directory/   Lookups OwnCards Answering Removal    others' cards and our own
 ///     Publishing/  Publishing    the one flow control towards brokers
@@ -24,6 +24,7 @@ package struct Messenger {
     private var parking = Parking()
     private var acceptance: Acceptance
     private var gaps = Gaps()
+    private var forwards = Forwards()
     private var lookups: Lookups
     private var cards = OwnCards()
     private var clones = Clones()
@@ -110,8 +111,8 @@ package struct Messenger {
             case .receipts(let records): receipts.giveUp(records)
             case .courtesy, .query: break
             }
-        case .verified(let verifying, _): admission.end(verifying.arrival)
-        case .unwrapped(let unwrapping, _): admission.end(unwrapping.arrival)
+        case .verified(let verifying, _): giveUp(verifying.arrival)
+        case .unwrapped(let unwrapping, _): giveUp(unwrapping.arrival)
         case .arrived(let wire, let address, let isRetained):
             receiptUnwritten(wire, at: address, isRetained: isRetained)
         case .ticked: receipts.sendGathered(in: &context)
@@ -280,18 +281,22 @@ package struct Messenger {
     /// Takes a message on from where a check left it.
     private mutating func follow(_ step: Admission.Step, of arrival: Arrival) throws(LedgerError) {
         switch step {
-        case .dropped, .waits: return
+        case .dropped, .waits: try end(arrival, isDropped: true)
         case .refused(let rejection):
-            try parking.leave(arrival, in: context)
+            try parking.leave(arrival.parked, in: context)
             try context.reject(rejection, from: arrival.sender)
+            try end(arrival)
         case .repeated(let record):
-            try parking.leave(arrival, in: context)
+            try parking.leave(arrival.parked, in: context)
             try receipts.sendAgain(record, in: &context)
+            try end(arrival)
         case .unknownSender:
             try parking.park(arrival, isVerified: false, lookups: &lookups, in: &context)
+            try end(arrival)
         case .stranger(let meta):
             parking.release(arrival.sender, isVerified: false, attaching: meta)
             try parking.park(arrival, isVerified: true, lookups: &lookups, in: &context)
+            try end(arrival)
         case .verify(let verifying, let isAlone):
             let job = Job(lane: "in \(arrival.sender.address.text)", work: .verify(verifying))
             // A public operation is quick; only behind others of this sender it goes the way of the pool, for the order.
@@ -306,31 +311,72 @@ package struct Messenger {
             try follow(admission.findKey(of: message, for: arrival, in: &context), of: arrival)
         case .unwrap(let unwrapping):
             context.perform(.work(Job(lane: "in \(arrival.sender.address.text)", work: .unwrap(unwrapping))))
-        case .opened(let opened):
-            try parking.leave(arrival, in: context)
-            let consequence = try acceptance.accept(
-                opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
-            switch consequence {
-            case .findings(let findings): try passOn(findings)
-            case .forwarded(let messages, let outer): try admitForwarded(messages, of: outer)
-            }
+        case .opened(let opened): try accept(opened)
         }
     }
 
-    private mutating func admitForwarded(_ messages: [JSON], of outer: Opened) throws(LedgerError) {
+    private mutating func accept(_ opened: Opened) throws(LedgerError) {
+        let consequence = try acceptance.accept(
+            opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        switch consequence {
+        case .findings(let findings):
+            try parking.leave(opened.arrival.parked, in: context)
+            try passOn(findings)
+            try end(opened.arrival)
+        case .forwarded(let messages, let confirmation):
+            try admitForwarded(messages, of: opened, confirmation: confirmation)
+        case .noRoom: try end(opened.arrival, isDropped: true)
+        }
+    }
+
+    // MARK: - Forwards
+
+    private mutating func admitForwarded(
+        _ messages: [JSON], of outer: Opened, confirmation: Confirmation
+    ) throws(LedgerError) {
+        admission.goOn(confirmation.record, lived: context.now.lived)
+        // Nothing inside is like one message that has ended: the forward is taken.
+        let number = forwards.begin(confirmation, in: outer.arrival.forward, count: max(1, messages.count))
+        if messages.isEmpty { try endInside(number) }
         for json in messages {
             let arrival: Arrival
             do throws(Rejection) {
                 let incoming = try IncomingMessage(json)
                 arrival = Arrival(
                     message: try incoming.addressed(to: context.book.identities.map(\.id)),
-                    wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, parked: nil)
+                    wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: number, parked: nil)
             } catch {
                 try context.reject(error, from: outer.sender)
+                try endInside(number)
                 continue
             }
             try follow(admission.admit(arrival, in: &context), of: arrival)
         }
+    }
+
+    /// A message has been taken, parked or refused, or else dropped: perhaps the last one inside a forward.
+    private mutating func end(_ arrival: Arrival, isDropped: Bool = false) throws(LedgerError) {
+        if let forward = arrival.forward { try endInside(forward, isDropped: isDropped) }
+    }
+
+    private mutating func endInside(_ number: Int64, isDropped: Bool = false) throws(LedgerError) {
+        guard let forward = forwards.ended(number, isDropped: isDropped) else { return }
+        let confirmation = forward.confirmation
+        let record = confirmation.record
+        admission.end(record)
+        if forward.isComplete {
+            let isKnown =
+                try context.ledger.accepted(owner: record.owner, sender: record.sender, digest: record.digest) != nil
+            if !isKnown { try acceptance.confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context) }
+            try parking.leave(confirmation.parked, in: context)
+        }
+        if let outer = forward.outer { try endInside(outer, isDropped: !forward.isComplete) }
+    }
+
+    /// Its turn could not be written down. Nothing is written here either, as for every message that is dropped.
+    private mutating func giveUp(_ arrival: Arrival) {
+        admission.end(arrival)
+        try? end(arrival, isDropped: true)
     }
 
     /// Parked messages take the way in, a few at a time, because each may be large and may need a private key.

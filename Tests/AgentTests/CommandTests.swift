@@ -184,7 +184,83 @@ struct CommandTests {
         pair.lay(try forward([card, foreign, bad, try inner("good", sn: 4)]))
         #expect(pair.b.texts == ["good"])
         #expect(Set(pair.b.rejections.map(\.stage)) == [.receiver, .signature])
+        #expect(pair.b.ledger.state.parked.map(\.sender) == [People.dave.id])
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+    }
+
+    @Test("a stranger's message inside a forward waits for the owner's word, as it would without")
+    func strangerInside() throws {
+        let pair = friends()
+        var card = try inner("stranger", from: People.dave)
+        card.meta = .object(People.dave.meta.json)
+        pair.lay(try forward([card]))
+        #expect(pair.b.texts.isEmpty)
+        #expect(pair.b.ledger.state.parked.map(\.isVerified) == [true])
+        #expect(pair.b.ledger.state.events.count { $0.kind == .request } == 1)
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        pair.feed(1, .befriended(People.dave.id))
+        pair.settle()
+        #expect(pair.b.texts == ["stranger"])
+        #expect(pair.b.inbox.first?.trust == .contact)
         #expect(pair.b.ledger.state.parked.isEmpty)
+    }
+
+    @Test("a message inside whose sender is unknown waits for the meta, and the forward does not come again for it")
+    func unknownInside() throws {
+        let pair = friends()
+        pair.b.policy.strangers = .open
+        let message = try forward([try inner("unknown", from: People.dave)])
+        pair.lay(message)
+        #expect(pair.b.ledger.state.parked.map(\.isVerified) == [false])
+        #expect(pair.b.watched.contains(People.dave.id.address))
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        pair.putCard(of: People.dave)
+        #expect(pair.b.texts == ["unknown"])
+        pair.lay(message)
+        #expect(pair.b.texts == ["unknown"])
+        #expect(pair.b.ledger.state.parked.isEmpty)
+    }
+
+    @Test("a forward is not receipted while a message inside it has no end, and nothing of it comes twice")
+    func noEndInside() throws {
+        let pair = friends()
+        pair.b.ledger.inboxLimit = 1
+        let nested = try forward([try inner("one"), try inner("two", sn: 10)], from: People.carol, sn: 51)
+        let message = try forward([nested])
+        pair.lay(message)
+        #expect(pair.b.texts == ["one"])
+        #expect(pair.messages(from: 1, to: moki.id.address).isEmpty)
+        #expect(pair.b.ledger.state.accepted.count == 1)
+        pair.b.ledger.inboxLimit = 2
+        pair.lay(message)
+        #expect(pair.b.texts == ["one", "two"])
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        #expect(pair.b.ledger.state.accepted.count == 4)
+        pair.lay(message)
+        #expect(pair.b.texts == ["one", "two"])
+    }
+
+    @Test("a power cut between a forward and a message inside loses nothing", arguments: 0..<5)
+    func cutInside(steps: Int) throws {
+        let pair = friends()
+        let message = try forward([try inner("one"), try inner("two", from: moki, sn: 10)])
+        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+        pair.feedSome(steps)
+        let isTaken = pair.b.ledger.state.accepted.contains { $0.digest == Digest.sha256(message.secure.data) }
+        #expect(!isTaken || pair.b.texts.count == 2)
+        pair.restart(1)
+        if !isTaken { pair.lay(message) }
+        pair.settle()
+        #expect(Set(pair.b.texts) == ["one", "two"])
+        #expect(pair.b.texts.count == 2)
+    }
+
+    @Test("a forward that carries nothing is taken")
+    func emptyForward() throws {
+        let pair = friends()
+        pair.lay(try forward([]))
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        #expect(pair.b.rejections.isEmpty)
     }
 
     @Test("a forwarded message for another name at our address is for somebody else, like any other message")

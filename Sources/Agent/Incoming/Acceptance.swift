@@ -15,8 +15,11 @@ struct Acceptance {
     /// What is to follow, beside what was written down.
     indirect enum Consequence {
         case findings([Lookups.Finding])
-        /// Each of these takes the whole way in, with its own sender.
-        case forwarded([JSON], of: Opened)
+        /// Each of these takes the whole way in, with its own sender. The message around them is confirmed when all of
+        /// them have come to their end.
+        case forwarded([JSON], confirmation: Confirmation)
+        /// The inbox is full, and the message was not taken.
+        case noRoom
     }
 
     mutating func accept(
@@ -28,7 +31,7 @@ struct Acceptance {
         case .array(let contents):
             return try acceptArray(contents, of: opened, receipts: &receipts, gaps: &gaps, in: &context)
         case .forward(let messages):
-            return try acceptForward(messages, of: opened, receipts: &receipts, gaps: &gaps, in: &context)
+            return try acceptForward(messages, of: opened, in: &context)
         case .command(.receipt(let receipt)):
             if opened.isEncrypted { try ReceiptMatcher.close(by: receipt, in: opened, in: &context) }
         case .command(.meta(let id, let meta)):
@@ -41,7 +44,7 @@ struct Acceptance {
                     in: &context))
         case .command(.handshake(let title, _)):
             answering.answer(handshake: title, opened: opened, in: &context)
-        default: try store(opened, receipts: &receipts, gaps: &gaps, in: &context)
+        default: return try store(opened, receipts: &receipts, gaps: &gaps, in: &context)
         }
         return .findings([])
     }
@@ -84,8 +87,7 @@ struct Acceptance {
             return receipt
         }
         guard inner.count == contents.count, !inner.isEmpty else {
-            try store(opened, receipts: &receipts, gaps: &gaps, in: &context)
-            return .findings([])
+            return try store(opened, receipts: &receipts, gaps: &gaps, in: &context)
         }
         for receipt in inner where opened.isEncrypted {
             try ReceiptMatcher.close(by: receipt, in: opened, in: &context)
@@ -93,10 +95,8 @@ struct Acceptance {
         return .findings([])
     }
 
-    /// The outer message is taken as seen and receipted; the messages inside take the way in.
     private func acceptForward(
-        _ messages: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps,
-        in context: inout Context
+        _ messages: [JSON], of opened: Opened, in context: inout Context
     ) throws(LedgerError) -> Consequence {
         guard opened.arrival.depth < context.policy.forwardDepth,
             messages.count <= context.policy.forwardedMessages
@@ -104,15 +104,14 @@ struct Acceptance {
             try context.reject(Rejection(.content, "forwarded too deep or too many"), from: opened.sender)
             return .findings([])
         }
-        try confirm(opened, receipts: &receipts, gaps: &gaps, in: &context)
-        return .forwarded(messages, of: opened)
+        return .forwarded(messages, confirmation: confirmation(of: opened, in: context))
     }
 
     // MARK: - Inbox
 
     private func store(
         _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
-    ) throws(LedgerError) {
+    ) throws(LedgerError) -> Consequence {
         let sender = opened.message.provenSender
         // A stock peer that repeats makes a new ciphertext of the same content.
         if let digest = contentDigest(of: opened),
@@ -120,16 +119,21 @@ struct Acceptance {
                 owner: opened.owner.address, sender: sender.address, contentDigest: digest)
         {
             // A culver's receipt names the ciphertext, so this one has its own.
-            guard opened.isSealed else { return try receipts.sendAgain(record, in: &context) }
-            return try confirm(opened, receipts: &receipts, gaps: &gaps, in: &context)
+            if opened.isSealed {
+                try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+            } else {
+                try receipts.sendAgain(record, in: &context)
+            }
+            return .findings([])
         }
         guard try context.ledger.inboxHasRoom() else {
             let who = try context.ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
             context.counts.inboxFull += 1
-            return try context.note(
+            try context.note(
                 .inbox, level: .error, text: "the inbox is full and \(who): a message of \(sender) was not taken",
                 did: sender,
                 reason: "inbox-full")
+            return .noRoom
         }
         context.counts.received += 1
         let content = opened.content
@@ -141,7 +145,8 @@ struct Acceptance {
                     received: context.recordedTime, content: JSON.object(unsealed(content)).text,
                     type: content.type, sealed: opened.isSealed, encrypted: opened.isEncrypted,
                     trust: context.book.trust(in: sender))))
-        try confirm(opened, receipts: &receipts, gaps: &gaps, in: &context)
+        try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+        return .findings([])
     }
 
     /// Without the members that only carry the message.
@@ -161,21 +166,28 @@ struct Acceptance {
         return Digest.sha256(JSON.object(unsealed(content)).bytes)
     }
 
-    /// Remembers that this message was taken, and owes its sender a receipt. Broadcasts have none.
-    private func confirm(
-        _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
-    ) throws(LedgerError) {
-        guard let owner = context.book.identity(opened.owner.address) else { return }
+    /// What is to be remembered of this message when it is taken, and the receipt for it. Broadcasts have none.
+    private func confirmation(of opened: Opened, in context: Context) -> Confirmation {
         let members = Receipt.members(
             of: opened.arrival.message.message, content: opened.content, text: "Message received.")
         let isOwed = opened.isEncrypted
         let record = AcceptedRecord(
-            owner: owner.id.address, sender: opened.sender.address, digest: opened.arrival.message.digest,
+            owner: opened.owner.address, sender: opened.sender.address, digest: opened.arrival.message.digest,
             contentDigest: contentDigest(of: opened), time: opened.content.usableTime,
             receipt: isOwed ? JSON.object(members).text : nil, receiptTo: opened.sender.bare,
-            receiptFrom: owner.id.bare, isOwed: isOwed, answered: context.now.lived)
+            receiptFrom: opened.owner.bare, isOwed: isOwed, answered: context.now.lived)
+        return Confirmation(record: record, mark: SequenceMark(of: opened), parked: opened.arrival.parked)
+    }
+
+    /// Remembers that a message was taken, and owes its sender the receipt.
+    func confirm(
+        _ confirmation: Confirmation, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
+    ) throws(LedgerError) {
+        var record = confirmation.record
+        guard context.book.isOurs(record.owner) else { return }
+        record.answered = context.now.lived
         try context.ledger.apply(.accepted(record))
-        try gaps.follow(opened, in: &context)
-        if isOwed { receipts.send(record, in: &context) }
+        if let mark = confirmation.mark { try gaps.follow(mark, in: &context) }
+        if record.isOwed { receipts.send(record, in: &context) }
     }
 }

@@ -30,6 +30,12 @@ struct Admission {
             sender = arrival.sender.address
             digest = arrival.message.digest
         }
+
+        init(_ record: AcceptedRecord) {
+            owner = record.owner
+            sender = record.sender
+            digest = record.digest
+        }
     }
 
     init(_ policy: Policy) {
@@ -257,6 +263,16 @@ struct Admission {
         if let parked = arrival.parked { parkedInFlight[parked.number] = nil }
     }
 
+    /// A forward whose checks are over stays in flight until the messages inside have ended.
+    mutating func goOn(_ forward: AcceptedRecord, lived: Double) {
+        inFlight[InFlightKey(forward)] = lived
+    }
+
+    /// The messages inside have ended.
+    mutating func end(_ forward: AcceptedRecord) {
+        inFlight[InFlightKey(forward)] = nil
+    }
+
     /// A parked message in flight whose result was lost is forgotten after a while.
     mutating func forgetLost(in context: Context) {
         parkedInFlight = parkedInFlight.filter { context.now.lived < $0.value + Tuning.lostAfter }
@@ -305,8 +321,9 @@ package struct Arrival: Sendable {
     package var message: AddressedMessage
     /// As it came, for parking.
     package var wire: [UInt8]
-    /// How many forwards it came in.
+    /// How many forwards it came in, and the number of the innermost.
     package var depth: Int
+    package var forward: Int64?
     /// Where it is parked, if it was: there it stays until it is taken or refused.
     package var parked: ParkedAt?
 

@@ -14,28 +14,23 @@ struct Gaps {
     }
 
     /// Takes note of an accepted message's number.
-    mutating func follow(_ opened: Opened, in context: inout Context) throws(LedgerError) {
-        guard opened.isSealed, opened.isEncrypted, let seq = opened.content.json["seq"],
-            let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count),
-            stream.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let number = seq["n"]?.integer, number > 0
-        else { return }
-        let key = LedgerKey.window(
-            owner: opened.owner.address, sender: opened.sender.address, target: opened.envelope.target.address)
+    mutating func follow(_ mark: SequenceMark, in context: inout Context) throws(LedgerError) {
         let lived = context.now.lived
-        var windows = try windows(key, in: context)
-        var window = ReplayWindow(first: number)
-        if let index = windows.firstIndex(where: { $0.stream == stream }) {
+        var windows = try windows(mark.key, in: context)
+        var window = ReplayWindow(first: mark.number)
+        if let index = windows.firstIndex(where: { $0.stream == mark.stream }) {
             window = windows.remove(at: index).window
-            if window.take(number, lived: lived) == .again {
+            if window.take(mark.number, lived: lived) == .again {
                 context.counts.sameNumbers += 1
                 try context.note(
                     .clone, level: .warning,
-                    text: "\(opened.sender) sent two messages with the number \(number): two boards may have its keys",
-                    did: opened.sender, reason: "same-number")
+                    text: "\(mark.sender) sent two messages with the number \(mark.number): "
+                        + "two boards may have its keys",
+                    did: mark.sender, reason: "same-number")
             }
         }
         let older = windows.prefix(Tuning.followedStreams - 1)
-        try keep([(stream, window)] + older, under: key, of: opened.sender, in: context)
+        try keep([(mark.stream, window)] + older, under: mark.key, of: mark.sender, in: context)
     }
 
     /// Tells holes that were not filled in time.
@@ -84,5 +79,26 @@ struct Gaps {
         try context.ledger.apply(.value(key, lines.isEmpty ? nil : lines.joined(separator: "\n")))
         let oldest = windows.compactMap(\.window.nextHole).min()
         holes[key] = oldest.map { HoleWatch(sender: sender, due: $0 + Tuning.holePatience) }
+    }
+}
+
+/// The number of a sealed content in its sender's stream (extensions.md 3, Sequence).
+struct SequenceMark {
+    let key: LedgerKey
+    let sender: ID
+    let stream: String
+    let number: Int64
+
+    /// `nil`: the content has none that counts.
+    init?(of opened: Opened) {
+        guard opened.isSealed, opened.isEncrypted, let seq = opened.content.json["seq"],
+            let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count),
+            stream.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let number = seq["n"]?.integer, number > 0
+        else { return nil }
+        key = .window(
+            owner: opened.owner.address, sender: opened.sender.address, target: opened.envelope.target.address)
+        sender = opened.sender
+        self.stream = stream
+        self.number = number
     }
 }

@@ -2,7 +2,8 @@ import DIMP
 import Records
 
 /// Messages that wait for their sender's meta, or for the owner's word about a stranger (extensions.md 4). They stay parked
-/// until the turn that takes or refuses them: a stock peer does not say anything twice.
+/// until the turn that takes or refuses them: a stock peer does not say anything twice. One that came in a forward is parked
+/// by itself, and is a message like any other from then on.
 struct Parking {
     /// Senders whose parked messages take the way in, the first one now.
     private var releases: [Readmission] = []
@@ -20,10 +21,9 @@ struct Parking {
     func park(
         _ arrival: Arrival, isVerified: Bool, lookups: inout Lookups, in context: inout Context
     ) throws(LedgerError) {
-        guard arrival.depth == 0 else { return }
         let sender = arrival.sender
         if arrival.parked?.isVerified != isVerified {
-            try leave(arrival, in: context)
+            try leave(arrival.parked, in: context)
             let isNew = try context.ledger.parked(
                 sender: sender.address, isVerified: isVerified, after: 0, limit: 1
             ).isEmpty
@@ -44,8 +44,8 @@ struct Parking {
     }
 
     /// It was taken, refused, or parked elsewhere.
-    func leave(_ arrival: Arrival, in context: Context) throws(LedgerError) {
-        if let parked = arrival.parked { try context.ledger.apply(.unpark(number: parked.number)) }
+    func leave(_ parked: Arrival.ParkedAt?, in context: Context) throws(LedgerError) {
+        if let parked { try context.ledger.apply(.unpark(number: parked.number)) }
     }
 
     /// Parked messages of a sender shall take the way in again.
