@@ -12,12 +12,22 @@ struct Budget: Sendable, Equatable {
         tokens = self.burst
     }
 
-    /// Takes one if there is one. `lived` is in seconds lived.
-    mutating func take(at lived: Double) -> Bool {
+    /// Takes so many if there is one: what is taken beyond is owed, and nothing is given until the debt is paid. So what costs
+    /// more than a burst is possible, and the rate holds all the same. `lived` is in seconds lived.
+    mutating func take(_ count: Double = 1, at lived: Double) -> Bool {
+        guard hasRoom(at: lived) else { return false }
+        spend(count)
+        return true
+    }
+
+    mutating func hasRoom(at lived: Double) -> Bool {
         if let last { tokens = min(burst, tokens + max(0, lived - last) * rate) }
         last = lived
-        guard tokens >= 1 else { return false }
-        tokens -= 1
-        return true
+        return tokens >= 1
+    }
+
+    /// Takes what was used already.
+    mutating func spend(_ count: Double) {
+        tokens -= count
     }
 }

@@ -9,7 +9,7 @@ package indirect enum Input: Sendable {
     case cancelled(id: String, token: UInt64)
     /// The pool has sealed, verified or unwrapped.
     case sealed(Sealing, Result<Packing.Packed, CryptoError>)
-    case verified(Verifying, Result<VerifiedMessage, Rejection>)
+    case verified(Verifying, Result<Verified, Rejection>)
     case unwrapped(Unwrapping, Result<MessageKey, Rejection>)
     /// The pool has signed an answer to a start of another board; `nil` when it could not.
     case signed(StatementSigning, [UInt8]?)

@@ -24,15 +24,13 @@ package struct Job: Sendable {
         }
     }
 
-    /// Does the work. Slow: a private-key operation, or a public one for `verify`.
+    /// Does the work. Slow: a private-key operation, or public ones for `verify`.
     package func done() -> Input {
         switch work {
         case .seal(let sealing):
             .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
         case .verify(let verifying):
-            .verified(
-                verifying,
-                Result { () throws(Rejection) in try verifying.arrival.message.verified(by: verifying.meta) })
+            .verified(verifying, Result { () throws(Rejection) in try verifying.verified() })
         case .unwrap(let unwrapping):
             .unwrapped(
                 unwrapping,
@@ -63,10 +61,41 @@ package struct Sealing: Sendable {
     }
 }
 
-/// A message whose signature is to be checked.
+/// A message whose signature is to be checked, with what is attached to it as far as that matters.
 package struct Verifying: Sendable {
     package var arrival: Arrival
-    package var meta: Meta
+    /// The known one; `nil`: the attached one is to vouch for the sender.
+    package var meta: Meta?
+    /// The attached visa may become known.
+    package var checksVisa: Bool
+
+    /// Public-key operations that this takes.
+    var operations: Int { (meta == nil ? 2 : 1) + (checksVisa ? 1 : 0) }
+    /// One RSA operation, which is quicker than the way to the pool and back.
+    var isQuick: Bool { meta?.key.encryption != nil && !checksVisa }
+
+    func verified() throws(Rejection) -> Verified {
+        guard let meta = try arrival.message.meta(known: meta) else {
+            throw Rejection(.meta, "the sender's meta is not known")
+        }
+        return Verified(message: try arrival.message.verified(by: meta), visa: checkedVisa(meta))
+    }
+
+    private func checkedVisa(_ meta: Meta) -> Result<Document, Rejection>? {
+        guard checksVisa else { return nil }
+        return Result { () throws(Rejection) in
+            let visa = try Document(arrival.message.message.visa)
+            try visa.check(about: arrival.sender, meta: meta)
+            return visa
+        }
+    }
+}
+
+/// A message with a good signature.
+package struct Verified: Sendable {
+    package var message: VerifiedMessage
+    /// The attached visa, signed by the sender or not; `nil` when it was not looked at.
+    package var visa: Result<Document, Rejection>?
 }
 
 /// A verified message whose key is to be unwrapped.

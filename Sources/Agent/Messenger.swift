@@ -66,7 +66,7 @@ package struct Messenger {
         case .cancelled(let id, let token): try outbox.cancel(id, token: token, in: &context)
         case .sealed(let sealing, let result): try sealed(sealing, as: result)
         case .verified(let verifying, let result):
-            try follow(admission.verified(verifying, as: result, in: context), of: verifying.arrival)
+            try follow(admission.verified(verifying, as: result, in: &context), of: verifying.arrival)
         case .unwrapped(let unwrapping, let result):
             try follow(admission.unwrapped(unwrapping, as: result, in: &context), of: unwrapping.arrival)
         case .signed(let signing, let payload):
@@ -297,15 +297,14 @@ package struct Messenger {
             parking.release(arrival.sender, isVerified: false, attaching: meta)
             try parking.park(arrival, isVerified: true, lookups: &lookups, in: &context)
             try end(arrival)
-        case .verify(let verifying, let isAlone):
+        case .verify(let verifying, let atOnce):
             let job = Job(lane: "in \(arrival.sender.address.text)", work: .verify(verifying))
-            // A public operation is quick; only behind others of this sender it goes the way of the pool, for the order.
-            guard isAlone, case .verified(_, let result) = job.done() else { return context.perform(.work(job)) }
-            try follow(admission.verified(verifying, as: result, in: context), of: arrival)
-        case .verified(let message, let meets):
+            guard atOnce, case .verified(_, let result) = job.done() else { return context.perform(.work(job)) }
+            try follow(admission.verified(verifying, as: result, in: &context), of: arrival)
+        case .verified(let message, let arrival, let meets):
             if meets {
                 let findings = try lookups.meet(
-                    arrival.sender, meta: message.meta, visa: arrival.message.message.visa, in: &context)
+                    arrival.sender, meta: message.meta, visa: arrival.visa, in: &context)
                 try passOn(findings)
             }
             try follow(admission.findKey(of: message, for: arrival, in: &context), of: arrival)

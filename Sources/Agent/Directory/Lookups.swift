@@ -186,21 +186,28 @@ struct Lookups {
         return [.visa(of: id)]
     }
 
-    /// A visa that is signed, about this ID and newer than the stored one. An older one is an event, not a visa.
+    /// A visa of a contact that is signed and about this ID.
     private mutating func take(visa json: JSON, of id: ID, meta: Meta, in context: inout Context) throws(LedgerError) {
         guard context.book.contact(id.address) != nil, !context.book.isOurs(id.address) else { return }
-        let known = context.book.visa(of: id)
         let visa: Document
         do throws(Rejection) {
             visa = try Document(json)
-            if let known, known.data == visa.data { return }
-            if context.now.isClockSet, visa.time > context.now.wall + ProtocolLimits.contentAhead {
-                throw Rejection(.meta, "the visa is from the future")
-            }
+            if let known = context.book.visa(of: id), known.data == visa.data { return }
             try visa.check(about: id, meta: meta)
-            if known?.key != nil, visa.key == nil { throw Rejection(.meta, "the visa lost its key") }
         } catch {
             return try context.reject(error, from: id)
+        }
+        try adopt(visa, of: id, in: &context)
+    }
+
+    /// A checked visa of a contact, if it is newer than the stored one. An older one is an event, not a visa.
+    private mutating func adopt(_ visa: Document, of id: ID, in context: inout Context) throws(LedgerError) {
+        let known = context.book.visa(of: id)
+        if context.now.isClockSet, visa.time > context.now.wall + ProtocolLimits.contentAhead {
+            return try context.reject(Rejection(.meta, "the visa is from the future"), from: id)
+        }
+        if known?.key != nil, visa.key == nil {
+            return try context.reject(Rejection(.meta, "the visa lost its key"), from: id)
         }
         if let known, visa.time <= known.time {
             guard visa.time < known.time else { return }
@@ -226,9 +233,11 @@ struct Lookups {
         return [.visa(of: id)]
     }
 
-    /// The sender of a message that is taken as a trusted one or under `open`: a contact's meta is kept, a stranger becomes
-    /// known. `visa`: the attached one, not checked yet.
-    mutating func meet(_ id: ID, meta: Meta, visa: JSON?, in context: inout Context) throws(LedgerError) -> [Finding] {
+    /// The sender of a message that is trusted, or was taken under `open`: a contact's meta is kept, a stranger becomes known.
+    /// `visa`: the attached one, checked.
+    mutating func meet(
+        _ id: ID, meta: Meta, visa: Document?, in context: inout Context
+    ) throws(LedgerError) -> [Finding] {
         if context.book.contact(id.address) == nil {
             context.book.apply(.contact(Contact(id: id.bare, trust: .stranger)))
         }
@@ -237,7 +246,7 @@ struct Lookups {
             findings = try keep(meta, of: id, in: &context) + [.meta(of: id, attaching: nil)]
         }
         guard let visa else { return findings }
-        try take(visa: visa, of: id, meta: meta, in: &context)
+        try adopt(visa, of: id, in: &context)
         return findings + [.visa(of: id)]
     }
 }

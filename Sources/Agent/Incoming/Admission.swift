@@ -55,10 +55,10 @@ struct Admission {
         case stranger(Meta)
         /// It was taken before.
         case repeated(AcceptedRecord)
-        /// The signature is to be checked; `isAlone`: no other message of this sender is in flight.
-        case verify(Verifying, isAlone: Bool)
+        /// The signature is to be checked; `atOnce`: that is quick, and no other message of this sender is in flight.
+        case verify(Verifying, atOnce: Bool)
         /// Verified; `meets`: its sender becomes known with its meta and visa.
-        case verified(VerifiedMessage, meets: Bool)
+        case verified(VerifiedMessage, Arrival, meets: Bool)
         /// The key is to be unwrapped.
         case unwrap(Unwrapping)
         case opened(Opened)
@@ -95,51 +95,68 @@ struct Admission {
     mutating func admit(_ arrival: Arrival, in context: inout Context) throws(LedgerError) -> Step {
         let sender = arrival.sender
         if let refusal = refusal(of: sender, in: context) { return .refused(refusal) }
-        let isTrusted = context.book.isTrusted(sender)
-        let known = context.book.knownMeta(of: sender)
-        // A card of a sender whose meta we do not have costs a public operation of its own.
-        if known == nil, arrival.message.hasMeta, !takePublicOperation(in: &context) { return .dropped }
-        let found: Meta?
-        do throws(Rejection) {
-            found = try arrival.message.meta(known: known)
-        } catch {
-            return .refused(error)
-        }
-        guard let meta = found else { return .unknownSender }
+        guard arrival.message.hasMeta || context.book.knownMeta(of: sender) != nil else { return .unknownSender }
         if let record = try record(of: arrival, in: context) { return .repeated(record) }
         let isAlone = !inFlight.keys.contains { $0.sender == sender.address }
         guard begin(arrival, lived: context.now.lived) else {
             context.counts.overBusy += 1
             return .dropped
         }
-        if !isTrusted, !takePublicOperation(in: &context) {
+        let verifying = verifying(arrival, in: context)
+        let isTrusted = context.book.isTrusted(sender)
+        if !isTrusted, !takePublicOperations(verifying.operations, in: &context) {
             end(arrival)
             return .dropped
         }
-        return .verify(Verifying(arrival: arrival, meta: meta), isAlone: isAlone)
+        return .verify(verifying, atOnce: isAlone && isTrusted && verifying.isQuick)
+    }
+
+    /// What is attached is looked at where it may become known: a visa of a sender that is trusted, or welcome as a stranger.
+    private func verifying(_ arrival: Arrival, in context: Context) -> Verifying {
+        let sender = arrival.sender
+        let visa = arrival.message.message.visa?["data"]?.string
+        let isNews = visa != nil && visa != context.book.visa(of: sender)?.data
+        let isWelcome =
+            context.book.isTrusted(sender)
+            || (context.policy.strangers == .open && !arrival.message.envelope.isBroadcast)
+        return Verifying(
+            arrival: arrival, meta: context.book.knownMeta(of: sender),
+            checksVisa: isNews && isWelcome && !context.book.isOurs(sender.address))
     }
 
     /// Signature checked. Trust.
     mutating func verified(
-        _ verifying: Verifying, as result: Result<VerifiedMessage, Rejection>, in context: Context
-    ) -> Step {
-        let arrival = verifying.arrival
+        _ verifying: Verifying, as result: Result<Verified, Rejection>, in context: inout Context
+    ) throws(LedgerError) -> Step {
+        var arrival = verifying.arrival
         let sender = arrival.sender
-        guard case .success(let message) = result, context.book.isOurs(arrival.owner.address) else {
+        let verified: Verified
+        switch result {
+        case .success(let success): verified = success
+        case .failure(let rejection):
             end(arrival)
-            return .refused(Rejection(.signature, "the signature does not verify"))
+            return .refused(rejection)
+        }
+        guard context.book.isOurs(arrival.owner.address) else {
+            end(arrival)
+            return .refused(Rejection(.receiver, "the message is for somebody else"))
         }
         if let refusal = refusal(of: sender, in: context) {
             end(arrival)
             return .refused(refusal)
         }
+        let message = verified.message
         let isTrusted = context.book.isTrusted(sender)
         if context.policy.strangers == .ask, !isTrusted, !message.isBroadcast {
             end(arrival)
-            return .stranger(verifying.meta)
+            return .stranger(message.meta)
         }
-        let isWelcome = isTrusted || (context.policy.strangers == .open && !message.isBroadcast)
-        return .verified(message, meets: isWelcome && !context.book.isOurs(sender.address))
+        switch verified.visa {
+        case .success(let visa): arrival.visa = visa
+        case .failure(let rejection): try context.reject(rejection, from: sender)
+        case nil: break
+        }
+        return .verified(message, arrival, meets: isTrusted && !context.book.isOurs(sender.address))
     }
 
     /// A key that costs no private key, or the private-key budget.
@@ -220,7 +237,8 @@ struct Admission {
         in context: Context
     ) throws(Rejection) -> Opened {
         let opened = try message.opened(with: key)
-        let isSealed = try opened.checkSeal(isRequired: context.book.isCulver(opened.sender))
+        let isCulver = context.book.isCulver(opened.sender) || arrival.visa?.isOfCulver == true
+        let isSealed = try opened.checkSeal(isRequired: isCulver)
         if !opened.isEncrypted { try checkStranger(opened, in: context) }
         if context.now.isClockSet { try opened.checkTime(at: context.now.wall) }
         if let forgottenUntil, let time = opened.content.usableTime, time <= forgottenUntil {
@@ -292,8 +310,8 @@ struct Admission {
         failed = []
     }
 
-    private mutating func takePublicOperation(in context: inout Context) -> Bool {
-        if publicOperations.take(at: context.now.lived) { return true }
+    private mutating func takePublicOperations(_ count: Int, in context: inout Context) -> Bool {
+        if publicOperations.take(Double(count), at: context.now.lived) { return true }
         context.counts.overPublicBudget += 1
         return false
     }
@@ -326,6 +344,8 @@ package struct Arrival: Sendable {
     package var forward: Int64?
     /// Where it is parked, if it was: there it stays until it is taken or refused.
     package var parked: ParkedAt?
+    /// The attached visa, once it was found to be the sender's.
+    var visa: Document?
 
     package struct ParkedAt: Sendable {
         package var number: Int64
