@@ -317,25 +317,20 @@ package struct Messenger {
     private mutating func accept(_ opened: Opened) throws(LedgerError) {
         let consequence = try acceptance.accept(
             opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
-        switch consequence {
-        case .findings(let findings):
-            try parking.leave(opened.arrival.parked, in: context)
-            try passOn(findings)
-            try end(opened.arrival)
-        case .forwarded(let messages, let confirmation):
-            try admitForwarded(messages, of: opened, confirmation: confirmation)
-        case .noRoom: try end(opened.arrival, isDropped: true)
-        }
+        try passOn(consequence.findings)
+        if let forward = consequence.forward { return try admit(forward, of: opened) }
+        if !consequence.isWithoutRoom { try parking.leave(opened.arrival.parked, in: context) }
+        try end(opened.arrival, isDropped: consequence.isWithoutRoom)
     }
 
     // MARK: - Forwards
 
-    private mutating func admitForwarded(
-        _ messages: [JSON], of outer: Opened, confirmation: Confirmation
-    ) throws(LedgerError) {
-        admission.goOn(confirmation.record, lived: context.now.lived)
+    private mutating func admit(_ forward: Acceptance.Forwarded, of outer: Opened) throws(LedgerError) {
+        let messages = forward.messages
+        admission.goOn(forward.confirmation.record, lived: context.now.lived)
         // Nothing inside is like one message that has ended: the forward is taken.
-        let number = forwards.begin(confirmation, in: outer.arrival.forward, count: max(1, messages.count))
+        let number = forwards.begin(
+            forward.confirmation, in: outer.arrival.forward, count: max(1, messages.count))
         if messages.isEmpty { try endInside(number) }
         for json in messages {
             let arrival: Arrival

@@ -32,6 +32,9 @@ enum Tuning {
     static let unparkedInOneTurn = 8
     static let unverifiedSenders = 64
     static let verifiedSenders = 1000
+    /// Strangers that are known under `open`, and those that are forgotten for a new one when a board knows too many.
+    static let keptStrangers = 1000
+    static let strangersForgottenAtOnce = 4
     /// How long a hole in a sender's numbers may be filled by repeats before it is told, and streams that are followed.
     static let holePatience = 120.0
     static let followedStreams = 4

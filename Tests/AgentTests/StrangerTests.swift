@@ -2,6 +2,7 @@ import Agent
 import DIMP
 import Format
 import Records
+import TestSupport
 import Testing
 
 @Suite("Strangers")
@@ -203,6 +204,60 @@ struct StrangerTests {
         #expect(fresh.inbox.count < 5)
         #expect(fresh.rejections.isEmpty)
         #expect(fresh.messenger.counts.overPublicBudget == 9 - fresh.inbox.count)
+    }
+
+    @Test("under open nothing is kept of a stranger whose message is not taken")
+    func keptWhenTaken() throws {
+        let pair = pair(.open)
+        // No key of this board opens it.
+        var message = try moki.stockMessage(.text("x", sn: 1, time: Pair.start), to: People.carol, attach: true)
+        message.secure.envelope.receiver = hulk.id
+        message.secure.keys = message.secure.keys.map { SecureMessage.WrappedKey(receiver: hulk.id.text, bytes: $0.bytes) }
+        message.visa = nil
+        pair.lay(message)
+        #expect(pair.b.rejections.map(\.stage) == [.decrypt])
+        // A culver agent seals, and what it has to say of itself comes with the message.
+        pair.lay(try moki.stockMessage(.text("y", sn: 2, time: Pair.start), to: hulk, attach: true))
+        #expect(pair.b.rejections.map(\.stage) == [.decrypt, .seal])
+        // A question is answered and no more.
+        let question = Content.metaCommand(about: hulk.id, meta: nil, sn: 3, time: Pair.start)
+        pair.lay(try moki.sealedMessage(question, to: hulk, attach: true))
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        pair.b.ledger.inboxLimit = 0
+        let last = try moki.sealedMessage(.text("z", sn: 4, time: Pair.start), to: hulk, attach: true)
+        pair.lay(last)
+        #expect(pair.b.book.state.contacts.isEmpty)
+        #expect(pair.b.book.state.metas.isEmpty)
+        #expect(pair.b.book.state.visas.isEmpty)
+        #expect(pair.b.book.state.received.isEmpty)
+        pair.b.ledger.inboxLimit = 1
+        pair.lay(last)
+        #expect(pair.b.texts == ["z"])
+        #expect(pair.b.book.contact(moki.id.address)?.trust == .stranger)
+        #expect(pair.b.book.visa(of: moki.id)?.data == moki.visa.data)
+        #expect(pair.b.book.state.received.count == 1)
+    }
+
+    @Test("only so many strangers are known; a new one takes the place of another, never of one the owner spoke about")
+    func bounded() throws {
+        let pair = pair(.open)
+        let book = pair.b.book
+        for number in 0..<1000 {
+            let id = ID.sample("stranger \(number)")
+            book.apply(.contact(Contact(id: id, trust: .stranger)))
+            pair.b.ledger.state.values[.window(owner: hulk.id.address, sender: id.address, target: hulk.id.address)] = "w"
+        }
+        let kept = [
+            Contact(id: .sample("blocked"), trust: .stranger, isBlocked: true),
+            Contact(id: .sample("named"), name: "n", trust: .stranger), Contact(id: .sample("friend"), trust: .contact),
+        ]
+        for contact in kept { book.apply(.contact(contact)) }
+        pair.lay(try moki.sealedMessage(.text("hi", sn: 1, time: Pair.start), to: hulk, attach: true))
+        #expect(pair.b.texts == ["hi"])
+        #expect(book.strangers.count == 1000)
+        #expect(book.contact(moki.id.address) != nil)
+        for contact in kept { #expect(book.contact(contact.id.address) == contact) }
+        #expect(pair.b.ledger.state.values.keys.count { $0.text.hasPrefix(LedgerKey.Family.windows.prefix) } == 999)
     }
 
     @Test("lookups for strangers leave half of the room, and end when nobody waits")

@@ -239,6 +239,7 @@ struct Lookups {
         _ id: ID, meta: Meta, visa: Document?, in context: inout Context
     ) throws(LedgerError) -> [Finding] {
         if context.book.contact(id.address) == nil {
+            try makeRoomForStranger(in: &context)
             context.book.apply(.contact(Contact(id: id.bare, trust: .stranger)))
         }
         var findings: [Finding] = []
@@ -248,5 +249,19 @@ struct Lookups {
         guard let visa else { return findings }
         try adopt(visa, of: id, in: &context)
         return findings + [.visa(of: id)]
+    }
+
+    /// Only so many strangers are kept, each with a directory of its own. One by chance makes room for the next: the oldest
+    /// might be the one that is worth keeping. It may write again, and is known again then.
+    private mutating func makeRoomForStranger(in context: inout Context) throws(LedgerError) {
+        var strangers = context.book.strangers
+        for _ in 0..<Tuning.strangersForgottenAtOnce where strangers.count >= Tuning.keptStrangers {
+            let gone = strangers.remove(at: Int(context.random() % UInt64(strangers.count))).address
+            context.book.apply(.forget(gone))
+            for identity in context.book.identities {
+                let own = identity.id.address
+                try context.ledger.apply(.value(.window(owner: own, sender: gone, target: own), nil))
+            }
+        }
     }
 }

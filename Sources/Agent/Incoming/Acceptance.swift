@@ -13,13 +13,18 @@ struct Acceptance {
     }
 
     /// What is to follow, beside what was written down.
-    indirect enum Consequence {
-        case findings([Lookups.Finding])
-        /// Each of these takes the whole way in, with its own sender. The message around them is confirmed when all of
-        /// them have come to their end.
-        case forwarded([JSON], confirmation: Confirmation)
-        /// The inbox is full, and the message was not taken.
-        case noRoom
+    struct Consequence {
+        var findings: [Lookups.Finding] = []
+        var forward: Forwarded?
+        /// The inbox is full: the message was not taken.
+        var isWithoutRoom = false
+    }
+
+    /// Each of these messages takes the whole way in, with its own sender. The message around them is confirmed when all of
+    /// them have come to their end.
+    struct Forwarded {
+        var messages: [JSON]
+        var confirmation: Confirmation
     }
 
     mutating func accept(
@@ -29,31 +34,53 @@ struct Acceptance {
         remember(opened, in: context)
         switch opened.content.body {
         case .array(let contents):
-            return try acceptArray(contents, of: opened, receipts: &receipts, gaps: &gaps, in: &context)
+            return try acceptArray(
+                contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         case .forward(let messages):
-            return try acceptForward(messages, of: opened, in: &context)
+            return try acceptForward(messages, of: opened, lookups: &lookups, in: &context)
         case .command(.receipt(let receipt)):
             if opened.isEncrypted { try ReceiptMatcher.close(by: receipt, in: opened, in: &context) }
         case .command(.meta(let id, let meta)):
-            return .findings(
-                try answering.answer(aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context))
+            return Consequence(
+                findings: try answering.answer(
+                    aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context))
         case .command(.documents(let id, let documents, let meta, _)):
-            return .findings(
-                try answering.answer(
+            return Consequence(
+                findings: try answering.answer(
                     aboutDocuments: id, documents: documents, meta: meta, opened: opened, lookups: &lookups,
                     in: &context))
         case .command(.handshake(let title, _)):
             answering.answer(handshake: title, opened: opened, in: &context)
-        default: return try store(opened, receipts: &receipts, gaps: &gaps, in: &context)
+        default:
+            return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
-        return .findings([])
+        return Consequence()
+    }
+
+    /// Under `open` a stranger becomes known when a message of it is taken, and no sooner: what is not taken, anybody can send
+    /// in any number.
+    private func meet(
+        _ opened: Opened, lookups: inout Lookups, in context: inout Context
+    ) throws(LedgerError) -> [Lookups.Finding] {
+        let sender = opened.sender
+        let isNew = context.book.contact(sender.address) == nil
+        guard opened.isEncrypted, context.policy.strangers == .open, !context.book.isTrusted(sender),
+            isNew || opened.arrival.visa != nil
+        else { return [] }
+        let findings = try lookups.meet(
+            sender, meta: opened.message.verified.meta, visa: opened.arrival.visa, in: &context)
+        if isNew { remember(opened, in: context) }
+        return findings
     }
 
     /// The peer has our visa if it encrypted to the key in it, seals if it sealed, and its key is worth keeping. A key that
-    /// was kept tells nothing of the visa: it may have been wrapped for the last one.
+    /// was kept tells nothing of the visa: it may have been wrapped for the last one. Nothing is remembered of those that are
+    /// not known.
     private func remember(_ opened: Opened, in context: Context) {
         let sender = opened.sender
-        if var contact = context.book.contact(sender.address), opened.isEncrypted {
+        let contact = context.book.contact(sender.address)
+        guard contact != nil || context.book.isOurs(sender.address) else { return }
+        if var contact, opened.isEncrypted {
             let before = contact
             if opened.message.key.isByNewest { contact.knowsUs = true }
             if opened.isSealed { contact.isCulver = true }
@@ -72,13 +99,13 @@ struct Acceptance {
     /// Only arrays of receipts are taken apart; an array with anything for a person in it is one message of the inbox,
     /// because it has one receipt.
     private func acceptArray(
-        _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps,
+        _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
         in context: inout Context
     ) throws(LedgerError) -> Consequence {
         guard contents.count <= context.policy.arrayContents else {
             try context.reject(
                 Rejection(.content, "an array of more than \(context.policy.arrayContents)"), from: opened.sender)
-            return .findings([])
+            return Consequence()
         }
         let inner = contents.compactMap { json -> Receipt? in
             guard let content = try? Content(json), case .command(.receipt(let receipt)) = content.body else {
@@ -87,30 +114,34 @@ struct Acceptance {
             return receipt
         }
         guard inner.count == contents.count, !inner.isEmpty else {
-            return try store(opened, receipts: &receipts, gaps: &gaps, in: &context)
+            return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
         for receipt in inner where opened.isEncrypted {
             try ReceiptMatcher.close(by: receipt, in: opened, in: &context)
         }
-        return .findings([])
+        return Consequence()
     }
 
     private func acceptForward(
-        _ messages: [JSON], of opened: Opened, in context: inout Context
+        _ messages: [JSON], of opened: Opened, lookups: inout Lookups, in context: inout Context
     ) throws(LedgerError) -> Consequence {
         guard opened.arrival.depth < context.policy.forwardDepth,
             messages.count <= context.policy.forwardedMessages
         else {
             try context.reject(Rejection(.content, "forwarded too deep or too many"), from: opened.sender)
-            return .findings([])
+            return Consequence()
         }
-        return .forwarded(messages, confirmation: confirmation(of: opened, in: context))
+        let findings = try meet(opened, lookups: &lookups, in: &context)
+        let confirmation = confirmation(of: opened, in: context)
+        return Consequence(
+            findings: findings, forward: Forwarded(messages: messages, confirmation: confirmation))
     }
 
     // MARK: - Inbox
 
     private func store(
-        _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
+        _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
+        in context: inout Context
     ) throws(LedgerError) -> Consequence {
         let sender = opened.message.provenSender
         // A stock peer that repeats makes a new ciphertext of the same content.
@@ -124,7 +155,7 @@ struct Acceptance {
             } else {
                 try receipts.sendAgain(record, in: &context)
             }
-            return .findings([])
+            return Consequence()
         }
         guard try context.ledger.inboxHasRoom() else {
             let who = try context.ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
@@ -133,8 +164,9 @@ struct Acceptance {
                 .inbox, level: .error, text: "the inbox is full and \(who): a message of \(sender) was not taken",
                 did: sender,
                 reason: "inbox-full")
-            return .noRoom
+            return Consequence(isWithoutRoom: true)
         }
+        let findings = try meet(opened, lookups: &lookups, in: &context)
         context.counts.received += 1
         let content = opened.content
         try context.ledger.apply(
@@ -146,7 +178,7 @@ struct Acceptance {
                     type: content.type, sealed: opened.isSealed, encrypted: opened.isEncrypted,
                     trust: context.book.trust(in: sender))))
         try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
-        return .findings([])
+        return Consequence(findings: findings)
     }
 
     /// Without the members that only carry the message.

@@ -33,6 +33,9 @@ package struct Contact: Sendable, Equatable {
         case verified
     }
 
+    /// Known only because it wrote: the owner has said nothing about it.
+    package var isPassing: Bool { trust == .stranger && !isBlocked && !isDeclared && name == nil }
+
     /// Passes `ask` and `closed`.
     package var isTrusted: Bool { trust != .stranger && !isBlocked }
 }

@@ -62,6 +62,9 @@ package final class Facebook: Barrack {
     /// By ID.
     package var contacts: [Contact] { contactsByAddress.values.sorted { $0.id.text < $1.id.text } }
 
+    /// In any order.
+    package var strangers: [ID] { contactsByAddress.values.filter(\.isPassing).map(\.id) }
+
     /// The entity that this board calls so: an identity of its own, or a contact.
     package func id(named name: String) -> ID? {
         identities.first { $0.id.name == name }?.id ?? contactsByAddress.values.first { $0.name == name }?.id

@@ -15,6 +15,7 @@ final class Book: AddressBook {
     var identities: [Identity] { facebook.identities }
     func identity(_ address: Address) -> Identity? { facebook.identity(address) }
     func contact(_ address: Address) -> Contact? { facebook.contact(address) }
+    var strangers: [ID] { facebook.strangers }
     func meta(of id: ID) -> Meta? { facebook.meta(of: id) }
     func visa(of id: ID) -> Document? { facebook.visa(of: id) }
     func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey? { keys.sendingKey(from: sender, to: receiver) }

@@ -51,6 +51,8 @@ final class MemoryBook: AddressBook {
 
     func contact(_ address: Address) -> Contact? { state.contacts[address] }
 
+    var strangers: [ID] { state.contacts.values.filter(\.isPassing).map(\.id).sorted { $0.text < $1.text } }
+
     func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey? {
         state.sending[Direction(sender, receiver)].flatMap { isAlive($0.born, $0.uses) ? $0 : nil }
     }
