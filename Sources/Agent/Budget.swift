@@ -15,19 +15,23 @@ struct Budget: Sendable, Equatable {
     /// Takes so many if there is one: what is taken beyond is owed, and nothing is given until the debt is paid. So what costs
     /// more than a burst is possible, and the rate holds all the same. `lived` is in seconds lived.
     mutating func take(_ count: Double = 1, at lived: Double) -> Bool {
-        guard hasRoom(at: lived) else { return false }
-        spend(count)
+        tokens = tokens(at: lived)
+        last = lived
+        guard tokens >= 1 else { return false }
+        tokens -= count
         return true
     }
 
-    mutating func hasRoom(at lived: Double) -> Bool {
-        if let last { tokens = min(burst, tokens + max(0, lived - last) * rate) }
-        last = lived
-        return tokens >= 1
-    }
+    func hasRoom(at lived: Double) -> Bool { tokens(at: lived) >= 1 }
 
     /// Takes what was used already.
-    mutating func spend(_ count: Double) {
-        tokens -= count
+    mutating func spend(_ count: Double, at lived: Double) {
+        tokens = tokens(at: lived) - count
+        last = lived
+    }
+
+    private func tokens(at lived: Double) -> Double {
+        guard let last else { return tokens }
+        return min(burst, tokens + max(0, lived - last) * rate)
     }
 }

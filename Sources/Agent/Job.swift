@@ -24,21 +24,25 @@ package struct Job: Sendable {
         }
     }
 
-    /// Does the work. Slow: a private-key operation, or public ones for `verify`.
-    package func done() -> Input {
+    /// Does the work. Slow: a private-key operation, or public ones for `verify`. `clock` counts seconds of the processor,
+    /// for budgets; a caller that leaves it out has no such budget.
+    package func done(clock: () -> Double = { 0 }) -> Input {
+        let begun = clock()
         switch work {
         case .seal(let sealing):
-            .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
-        case .verify(let verifying):
-            .verified(verifying, Result { () throws(Rejection) in try verifying.verified() })
-        case .unwrap(let unwrapping):
-            .unwrapped(
-                unwrapping,
-                Result { () throws(Rejection) in
-                    try unwrapping.message.unwrapped(with: unwrapping.owner.decryptionKeys)
-                })
+            return .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
+        case .verify(var verifying):
+            let result = Result { () throws(Rejection) in try verifying.verified() }
+            verifying.seconds = clock() - begun
+            return .verified(verifying, result)
+        case .unwrap(var unwrapping):
+            let result = Result { () throws(Rejection) in
+                try unwrapping.message.unwrapped(with: unwrapping.owner.decryptionKeys)
+            }
+            unwrapping.seconds = clock() - begun
+            return .unwrapped(unwrapping, result)
         case .state(let signing):
-            .signed(signing, try? signing.statement.signed(by: signing.identity, with: signing.others))
+            return .signed(signing, try? signing.statement.signed(by: signing.identity, with: signing.others))
         }
     }
 }
@@ -68,6 +72,21 @@ package struct Verifying: Sendable {
     package var meta: Meta?
     /// The attached visa may become known.
     package var checksVisa: Bool
+    /// What it took.
+    var seconds = 0.0
+
+    /// What is attached is looked at where it may become known: a visa of a sender that is trusted, or welcome as a stranger.
+    init(_ arrival: Arrival, in context: Context) {
+        let sender = arrival.sender
+        let visa = arrival.message.message.visa?["data"]?.string
+        let isNews = visa != nil && visa != context.book.visa(of: sender)?.data
+        let isWelcome =
+            context.book.isTrusted(sender)
+            || (context.policy.strangers == .open && !arrival.message.envelope.isBroadcast)
+        self.arrival = arrival
+        meta = context.book.knownMeta(of: sender)
+        checksVisa = isNews && isWelcome && !context.book.isOurs(sender.address)
+    }
 
     /// Public-key operations that this takes.
     var operations: Int { (meta == nil ? 2 : 1) + (checksVisa ? 1 : 0) }
@@ -103,4 +122,9 @@ package struct Unwrapping: Sendable {
     package var arrival: Arrival
     package var message: VerifiedMessage
     package var owner: Identity
+    /// What it took.
+    var seconds = 0.0
+
+    /// Private-key operations that this takes: all keys are tried, whatever comes of the first.
+    var operations: Int { message.secure.wrappedKeys(for: owner.id).count * owner.decryptionKeys.count }
 }

@@ -49,6 +49,10 @@ package struct Messenger {
     /// The older start of another board with our keys, for which this one stands back.
     package var olderBoard: OlderBoard? { clones.olderBoard }
 
+    /// Messages of strangers that wait until they may be checked, and their bytes: with many of them nothing more should be
+    /// read.
+    package var heldBack: (count: Int, bytes: Int) { admission.heldBack }
+
     /// Publications that wait for room on this broker.
     package func backlog(of broker: String) -> Int { publishing.backlog(of: broker) }
 
@@ -89,6 +93,9 @@ package struct Messenger {
         case .restored: try numberAnew()
         case .ticked: try tick()
         }
+        for held in admission.release(in: context) {
+            try follow(admission.goOn(with: held, in: &context), of: held.arrival)
+        }
         try takeParked()
         receipts.sendGathered(in: &context)
         return context.takeEffects()
@@ -128,7 +135,7 @@ package struct Messenger {
         let pruning = min(nextPruning ?? now.lived + Tuning.tidyPause, now.lived + Tuning.tidyPause)
         var next = [
             pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
-            receipts.nextDue, context.refusals.nextDue,
+            receipts.nextDue, context.refusals.nextDue, admission.nextDue,
         ]
         if publishing.isConnected { next += [lookups.nextDue, cards.nextDue] }
         return max(next.lazy.compactMap { $0 }.min() ?? pruning, now.lived + 0.01)
@@ -281,6 +288,7 @@ package struct Messenger {
     /// Takes a message on from where a check left it.
     private mutating func follow(_ step: Admission.Step, of arrival: Arrival) throws(LedgerError) {
         switch step {
+        case .held: return
         case .dropped, .waits: try end(arrival, isDropped: true)
         case .refused(let rejection):
             try parking.leave(arrival.parked, in: context)
@@ -327,7 +335,7 @@ package struct Messenger {
 
     private mutating func admit(_ forward: Acceptance.Forwarded, of outer: Opened) throws(LedgerError) {
         let messages = forward.messages
-        admission.goOn(forward.confirmation.record, lived: context.now.lived)
+        admission.keepInFlight(forward.confirmation.record, lived: context.now.lived)
         // Nothing inside is like one message that has ended: the forward is taken.
         let number = forwards.begin(
             forward.confirmation, in: outer.arrival.forward, count: max(1, messages.count))
@@ -413,7 +421,7 @@ package struct Messenger {
     private mutating func foundState(_ bytes: [UInt8], of address: Address, on broker: String) throws(LedgerError) {
         guard publishing.isConnected(to: broker) else { return }
         let finding = try clones.inspect(
-            bytes, of: address, on: broker, operations: &admission.publicOperations, cards: &cards, in: &context)
+            bytes, of: address, on: broker, cards: &cards, in: &context)
         switch finding {
         case .nothing: break
         case .booksAreCopy: try numberAnew()

@@ -27,6 +27,17 @@ enum Tuning {
     /// Attempts to decrypt that failed and are not made again, and strangers with a budget of their own.
     static let rememberedFailures = 1000
     static let strangerBudgets = 1024
+    /// Milliseconds of every second that the processor may spend on strangers' public keys, and again on private keys for
+    /// them.
+    static let strangersMilliseconds = 400.0
+    /// Strangers' messages that wait for a budget and their bytes; for how long brokers are held back for them, and for how
+    /// long they are not after that.
+    static let throttledMessages = 1024
+    static let throttledBytes = 6 << 20
+    static let longestThrottling = 60.0
+    static let pauseOfThrottling = 600.0
+    static let throttlePause = 0.05
+    static let releasedStrangers = 64
     /// Parked messages that take the way in at a time, and that are looked at in one turn.
     static let unparkedAtOnce = 4
     static let unparkedInOneTurn = 8
@@ -59,6 +70,11 @@ enum Tuning {
     static let questionPause = 2.0
     /// Documents of one answer that are checked: each costs a public-key operation.
     static let documentsOfOneAnswer = 8
+    /// Unknown cards that are checked in a second, and those at once, as after a connect.
+    static let checkedCardsPerSecond = 50.0
+    static let checkedCardsAtOnce = 1024.0
+    /// Metas and documents in answers of strangers that are checked in a second.
+    static let strangersCardsPerSecond = 10.0
     /// The pauses between two repairs of a retained topic of ours; after an hour of peace the first one again.
     static let firstRepairPause = 60.0
     static let longestRepairPause = 3600.0
@@ -67,6 +83,7 @@ enum Tuning {
 
     static let rememberedStarts = 16
     static let answerToStartPause = 10.0
+    static let statementsPerSecond = 20.0
     static let tidyPause = 3600.0
     static let tidyPortionPause = 0.2
 }

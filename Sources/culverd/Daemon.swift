@@ -128,7 +128,7 @@ import System
     private func listen() {
         loop.perform = { [weak self] in self?.performer.perform($0) }
         loop.work = { [weak self] job, finish in
-            self?.pool.run(lane: job.lane, weight: job.weight, { job.done() }, then: finish)
+            self?.pool.run(lane: job.lane, weight: job.weight, { job.done { KernelClock.thread.now } }, then: finish)
         }
         loop.onNews = { [weak self] events, _ in self?.subscriptions.happened(events) }
         loop.onTurn = { [weak self] in

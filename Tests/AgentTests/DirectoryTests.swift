@@ -222,4 +222,22 @@ struct DirectoryTests {
         pair.advance(100)
         #expect(pair.b.texts.count == 25)
     }
+
+    @Test("of what a broker shows only so much is checked")
+    func flood() throws {
+        let pair = Pair([Board([People.moki])])
+        pair.linkAll()
+        pair.send("x", to: People.hulk.id)
+        pair.settle()
+        var card = People.hulk.meta.json
+        card["fingerprint"] = .string(Base64.encode([1]))
+        let bytes = JSON.object(card).bytes
+        for _ in 0..<2000 {
+            pair.feed(0, .found(.meta(People.hulk.id.address), bytes, broker: "home"))
+        }
+        #expect(pair.a.rejections.count == 1024)
+        pair.advance(2)
+        pair.putCard(of: People.hulk)
+        #expect(pair.a.book.visa(of: People.hulk.id) != nil)
+    }
 }

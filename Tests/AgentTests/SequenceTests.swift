@@ -169,7 +169,8 @@ struct SequenceTests {
         #expect(ReplayWindow(text) == nil)
     }
 
-    @Test("a hole that its window cannot have is none", arguments: ["[5,4,0,false]", "[1,9223372036854775807,0,false]"])
+    @Test(
+        "a hole that its window cannot have is none", arguments: ["[5,4,0,false]", "[1,9223372036854775807,0,false]"])
     func damagedHole(row: String) {
         #expect(ReplayWindow(#"{"first":1,"high":9,"holes":[\#(row)]}"#)?.holes.isEmpty == true)
     }

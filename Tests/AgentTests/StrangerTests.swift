@@ -183,27 +183,108 @@ struct StrangerTests {
         #expect(pair.b.inbox.isEmpty)
     }
 
-    @Test("strangers over their budget are dropped, not refused, and come in later")
+    private func numbered(_ number: Int, to receiver: Identity? = nil) throws -> ReliableMessage {
+        let content = Content.text("\(number)", sn: Int64(number) + 1, time: Pair.start)
+        return try moki.sealedMessage(content, to: receiver ?? hulk, attach: true)
+    }
+
+    @Test("strangers over their budget wait, neither refused nor dropped, and come in by themselves in their order")
     func budgets() throws {
         let pair = pair(.open)
-        for number in 0..<9 {
-            pair.lay(try moki.sealedMessage(.text("\(number)", sn: 1, time: Pair.start), to: hulk, attach: true))
-        }
-        #expect(pair.b.inbox.count == 5)
+        for number in 0..<9 { pair.lay(try numbered(number)) }
+        // Each costs two operations, because this board has two keys, and a peer has five a second.
+        #expect(pair.b.unwraps == 3)
+        #expect(pair.b.inbox.count == 3)
+        #expect(pair.b.messenger.heldBack.count == 6)
+        #expect(pair.b.messenger.counts.overPrivateBudget == 0)
+        pair.advance(10)
+        #expect(pair.b.texts == (0..<9).map(String.init))
         #expect(pair.b.rejections.isEmpty)
-        #expect(pair.b.messenger.counts.overPrivateBudget == 4)
-        pair.advance(1)
-        pair.lay(try moki.sealedMessage(.text("later", sn: 2, time: Pair.start), to: hulk))
-        #expect(pair.b.texts.last == "later")
+        #expect(pair.b.messenger.heldBack.count == 0)
         pair.b.policy.publicOperations = 3
         let fresh = Board([hulk], policy: pair.b.policy)
         let crowd = Pair([Board([moki]), fresh])
-        for number in 0..<9 {
-            crowd.lay(try moki.sealedMessage(.text("\(number)", sn: 1, time: Pair.start), to: hulk, attach: true))
-        }
-        #expect(fresh.inbox.count < 5)
+        for number in 0..<9 { crowd.lay(try numbered(number)) }
+        // The first one costs three: meta, signature and visa.
+        #expect(fresh.texts == ["0"])
+        crowd.advance(10)
+        #expect(fresh.texts == (0..<9).map(String.init))
         #expect(fresh.rejections.isEmpty)
-        #expect(fresh.messenger.counts.overPublicBudget == 9 - fresh.inbox.count)
+        #expect(fresh.messenger.counts.overPublicBudget == 0)
+    }
+
+    @Test("what a stranger sends again while it waits does not wait twice")
+    func waitsOnce() throws {
+        let pair = pair(.open)
+        let messages = try (0..<9).map { try numbered($0) }
+        for _ in 0..<3 { for message in messages { pair.lay(message) } }
+        #expect(pair.b.messenger.heldBack.count == 6)
+        pair.advance(10)
+        #expect(pair.b.texts == (0..<9).map(String.init))
+    }
+
+    @Test("the private-key budget counts operations: one message may buy eight")
+    func operations() throws {
+        let pair = pair(.open)
+        var dear = try numbered(0)
+        let wrapped = try #require(dear.secure.keys.first)
+        for terminal in ["a", "b", "c"] {
+            let bytes = wrapped.bytes.dropLast() + [UInt8(ascii: "x")]
+            dear.secure.keys.append(
+                SecureMessage.WrappedKey(
+                    receiver: "\(hulk.id.text)/\(terminal)", bytes: bytes.dropFirst() + Array(terminal.utf8)))
+        }
+        pair.lay(dear)
+        #expect(pair.b.texts == ["0"])
+        pair.lay(try numbered(1))
+        // Three are owed, and five a second are given.
+        pair.advance(0.7)
+        #expect(pair.b.texts == ["0"])
+        pair.advance(0.4)
+        #expect(pair.b.texts == ["0", "1"])
+    }
+
+    @Test("one stranger that waits does not keep another one out")
+    func otherStranger() throws {
+        let pair = pair(.open)
+        for number in 0..<9 { pair.lay(try numbered(number)) }
+        let content = Content.text("carol", sn: 1, time: Pair.start)
+        pair.lay(try People.carol.sealedMessage(content, to: hulk, attach: true))
+        #expect(pair.b.texts.last == "carol")
+    }
+
+    @Test("a stranger that is blocked, or accepted, while its messages wait")
+    func spokenOf() throws {
+        let pair = pair(.open)
+        for number in 0..<9 { pair.lay(try numbered(number)) }
+        pair.feed(1, .befriended(moki.id))
+        pair.advance(0.1)
+        #expect(pair.b.texts == (0..<9).map(String.init))
+        let other = self.pair(.open)
+        for number in 0..<9 { other.lay(try numbered(number)) }
+        other.b.book.apply(.contact(Contact(id: moki.id, trust: .stranger, isBlocked: true)))
+        other.advance(10)
+        #expect(other.b.inbox.count == 3)
+        #expect(other.b.rejections.count == 6)
+        #expect(other.b.messenger.heldBack.count == 0)
+    }
+
+    @Test("what a stranger signs is checked by the pool, also when it comes alone, and a contact's is not")
+    func pooled() throws {
+        let pair = pair(.ask)
+        pair.b.befriend(People.carol)
+        let content = Content.text("x", sn: 1, time: Pair.start)
+        let wire = try moki.sealedMessage(content, to: hulk, attach: true).json.bytes
+        pair.feed(1, .arrived(wire, at: hulk.id.address, isRetained: false))
+        #expect(pair.jobCount == 1)
+        #expect(pair.b.ledger.state.parked.isEmpty)
+        pair.settle()
+        #expect(pair.b.ledger.state.parked.count == 1)
+        var forged = try People.carol.sealedMessage(content, to: hulk)
+        forged.signature[0] ^= 1
+        pair.feed(1, .arrived(forged.json.bytes, at: hulk.id.address, isRetained: false))
+        #expect(pair.jobCount == 0)
+        #expect(pair.b.rejections.map(\.stage) == [.signature])
     }
 
     @Test("under open nothing is kept of a stranger whose message is not taken")
@@ -212,7 +293,9 @@ struct StrangerTests {
         // No key of this board opens it.
         var message = try moki.stockMessage(.text("x", sn: 1, time: Pair.start), to: People.carol, attach: true)
         message.secure.envelope.receiver = hulk.id
-        message.secure.keys = message.secure.keys.map { SecureMessage.WrappedKey(receiver: hulk.id.text, bytes: $0.bytes) }
+        message.secure.keys = message.secure.keys.map {
+            SecureMessage.WrappedKey(receiver: hulk.id.text, bytes: $0.bytes)
+        }
         message.visa = nil
         pair.lay(message)
         #expect(pair.b.rejections.map(\.stage) == [.decrypt])
@@ -245,7 +328,8 @@ struct StrangerTests {
         for number in 0..<1000 {
             let id = ID.sample("stranger \(number)")
             book.apply(.contact(Contact(id: id, trust: .stranger)))
-            pair.b.ledger.state.values[.window(owner: hulk.id.address, sender: id.address, target: hulk.id.address)] = "w"
+            pair.b.ledger.state.values[.window(owner: hulk.id.address, sender: id.address, target: hulk.id.address)] =
+                "w"
         }
         let kept = [
             Contact(id: .sample("blocked"), trust: .stranger, isBlocked: true),

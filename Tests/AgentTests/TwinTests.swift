@@ -58,6 +58,22 @@ struct TwinTests {
         #expect(clones(pair.boards[2]).isEmpty)
     }
 
+    @Test("strangers that use up all that they may cost do not hide another board")
+    func flood() throws {
+        var policy = Policy()
+        policy.publicOperations = 1
+        let pair = Pair([Board([moki], policy: policy)])
+        pair.a.begin("one", at: noon - 60)
+        pair.linkAll()
+        for number in 0..<5 {
+            let content = Content.text("x", sn: number + 1, time: noon)
+            pair.lay(try hulk.sealedMessage(content, to: moki, attach: true), on: 0)
+        }
+        #expect(pair.a.messenger.heldBack.count == 4)
+        pair.feed(0, .found(statePlace, try statement("two", at: noon - 30), broker: "home"))
+        #expect(clones(pair.a) == ["cloned-card"])
+    }
+
     @Test("it ends there: nobody states anything again for a day")
     func quiet() throws {
         let pair = world()

@@ -23,6 +23,8 @@ struct Clones {
     private var newerStarts: [NewerStart] = []
     /// The older start of another board for which this one stands back.
     private(set) var olderBoard: OlderBoard?
+    /// A statement is checked by a public-key operation. Nobody else's messages use up what clones are found with.
+    private var operations = Budget(perSecond: Tuning.statementsPerSecond)
 
     /// One run of the daemon.
     private struct Start {
@@ -111,11 +113,9 @@ struct Clones {
         case standBack
     }
 
-    /// What a broker shows on the topic `state` of one of ours. `operations`: a statement is checked by a public-key
-    /// operation.
+    /// What a broker shows on the topic `state` of one of ours.
     mutating func inspect(
-        _ bytes: [UInt8], of address: Address, on broker: String, operations: inout Budget, cards: inout OwnCards,
-        in context: inout Context
+        _ bytes: [UInt8], of address: Address, on broker: String, cards: inout OwnCards, in context: inout Context
     ) throws(LedgerError) -> Finding {
         guard let start, let identity = context.book.identity(address) else { return .nothing }
         let place = OwnCards.RetainedTopic(topic: .state(address), broker: broker)

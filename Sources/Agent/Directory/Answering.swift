@@ -6,6 +6,8 @@ import Records
 /// What agents ask each other (wire.md 7.1 and 8): metas, documents, handshakes. Only so many a minute are answered.
 struct Answering {
     private var answers: Budget
+    /// What answers say that nobody of ours gave: each meta and each document costs a public-key operation.
+    private var strangersCards = Budget(perSecond: Tuning.strangersCardsPerSecond)
 
     init(_ policy: Policy) {
         answers = Budget(perSecond: Double(policy.queriesPerMinute) / 60, burst: Double(policy.queriesPerMinute))
@@ -15,7 +17,10 @@ struct Answering {
     mutating func answer(
         aboutMeta id: ID, meta: JSON?, opened: Opened, lookups: inout Lookups, in context: inout Context
     ) throws(LedgerError) -> [Lookups.Finding] {
-        if let meta { return try lookups.take(meta: meta, of: id, in: &context) }
+        if let meta {
+            guard mayShowCard(opened, in: context) else { return [] }
+            return try lookups.take(meta: meta, of: id, in: &context)
+        }
         guard let owner = identity(askedAbout: id, by: opened, in: context), answers.take(at: context.now.lived) else {
             return []
         }
@@ -35,9 +40,12 @@ struct Answering {
         in context: inout Context
     ) throws(LedgerError) -> [Lookups.Finding] {
         var findings: [Lookups.Finding] = []
-        if let meta { findings = try lookups.take(meta: meta, of: id, in: &context) }
+        if let meta, mayShowCard(opened, in: context) {
+            findings = try lookups.take(meta: meta, of: id, in: &context)
+        }
         guard documents.isEmpty else {
-            return try findings + lookups.take(documents: documents, of: id, in: &context)
+            let shown = documents.prefix { _ in mayShowCard(opened, in: context) }
+            return try findings + lookups.take(documents: Array(shown), of: id, in: &context)
         }
         guard meta == nil, let owner = identity(askedAbout: id, by: opened, in: context),
             answers.take(at: context.now.lived)
@@ -54,6 +62,10 @@ struct Answering {
     mutating func answer(handshake title: String, opened: Opened, in context: inout Context) {
         guard title == "Hello world!", answers.take(at: context.now.lived) else { return }
         reply(Content.handshake("DIM!", sn: context.newSN(), time: context.now.wall), to: opened, in: &context)
+    }
+
+    private mutating func mayShowCard(_ opened: Opened, in context: Context) -> Bool {
+        context.book.isTrusted(opened.sender) || strangersCards.take(at: context.now.lived)
     }
 
     /// Only the one that is asked itself: that two identities share a board is not told.

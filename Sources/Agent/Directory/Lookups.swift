@@ -10,6 +10,9 @@ struct Lookups {
     private var entries: [Address: Entry] = [:]
     /// What we ask peers.
     private var questions: Budget
+    /// What is found and unknown costs a public-key operation, and a broker can show as much as it likes. What is not looked
+    /// at is asked for later.
+    private var checks = Budget(perSecond: Tuning.checkedCardsPerSecond, burst: Tuning.checkedCardsAtOnce)
 
     private struct Entry {
         var id: ID
@@ -161,6 +164,7 @@ struct Lookups {
     /// A meta from the directory or from an answer: kept for contacts; for a stranger it only lets parked messages on.
     mutating func take(meta json: JSON, of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
         if context.book.isOurs(id.address) || context.book.meta(of: id) != nil { return [] }
+        guard mayCheck(in: &context) else { return [] }
         let meta: Meta
         do throws(Rejection) {
             meta = try Meta(json)
@@ -193,11 +197,18 @@ struct Lookups {
         do throws(Rejection) {
             visa = try Document(json)
             if let known = context.book.visa(of: id), known.data == visa.data { return }
+            guard mayCheck(in: &context) else { return }
             try visa.check(about: id, meta: meta)
         } catch {
             return try context.reject(error, from: id)
         }
         try adopt(visa, of: id, in: &context)
+    }
+
+    private mutating func mayCheck(in context: inout Context) -> Bool {
+        if checks.take(at: context.now.lived) { return true }
+        context.counts.lookupsDropped += 1
+        return false
     }
 
     /// A checked visa of a contact, if it is newer than the stored one. An older one is an event, not a visa.

@@ -13,11 +13,9 @@ struct Admission {
     private var parkedInFlight: [Int64: Double] = [:]
     /// Ciphertexts with their keys that could not be decrypted lately; forgotten when a key of ours changes.
     private var failed: [[UInt8]] = []
-    /// Public-key operations for strangers.
-    var publicOperations: Budget
-    /// Private-key operations for all strangers, and for each.
-    private var privateOperations: Budget
-    private var privateOperationsOfPeers: [Address: Budget] = [:]
+    private var budgets: StrangerBudgets
+    /// Strangers' messages that wait for a budget. They are in flight.
+    private var throttle = Throttle()
 
     /// One message of one sender to one of us: a group message for two of us is two.
     private struct InFlightKey: Hashable {
@@ -39,14 +37,15 @@ struct Admission {
     }
 
     init(_ policy: Policy) {
-        publicOperations = Budget(perSecond: policy.publicOperations)
-        privateOperations = Budget(perSecond: policy.strangersPrivateOperations)
+        budgets = StrangerBudgets(policy)
     }
 
     /// How far a message came.
     indirect enum Step {
-        /// Over budget, or in flight already. Not refused: the sender repeats.
+        /// Too many wait or are in flight, or the same one is. Not refused: the sender repeats.
         case dropped
+        /// Over budget for now: the message is kept here and goes on by itself.
+        case held
         /// The sender's fault, counted.
         case refused(Rejection)
         /// The sender's meta is not to be had yet.
@@ -102,26 +101,12 @@ struct Admission {
             context.counts.overBusy += 1
             return .dropped
         }
-        let verifying = verifying(arrival, in: context)
-        let isTrusted = context.book.isTrusted(sender)
-        if !isTrusted, !takePublicOperations(verifying.operations, in: &context) {
-            end(arrival)
-            return .dropped
+        let verifying = Verifying(arrival, in: context)
+        if context.book.isTrusted(sender) { return .verify(verifying, atOnce: isAlone && verifying.isQuick) }
+        guard !throttle.holds(sender.address), budgets.takePublic(verifying.operations, at: context.now.lived) else {
+            return hold(HeldMessage(arrival: arrival), in: &context)
         }
-        return .verify(verifying, atOnce: isAlone && isTrusted && verifying.isQuick)
-    }
-
-    /// What is attached is looked at where it may become known: a visa of a sender that is trusted, or welcome as a stranger.
-    private func verifying(_ arrival: Arrival, in context: Context) -> Verifying {
-        let sender = arrival.sender
-        let visa = arrival.message.message.visa?["data"]?.string
-        let isNews = visa != nil && visa != context.book.visa(of: sender)?.data
-        let isWelcome =
-            context.book.isTrusted(sender)
-            || (context.policy.strangers == .open && !arrival.message.envelope.isBroadcast)
-        return Verifying(
-            arrival: arrival, meta: context.book.knownMeta(of: sender),
-            checksVisa: isNews && isWelcome && !context.book.isOurs(sender.address))
+        return .verify(verifying, atOnce: false)
     }
 
     /// Signature checked. Trust.
@@ -130,6 +115,8 @@ struct Admission {
     ) throws(LedgerError) -> Step {
         var arrival = verifying.arrival
         let sender = arrival.sender
+        let isTrusted = context.book.isTrusted(sender)
+        if !isTrusted { budgets.spendPublic(seconds: verifying.seconds, at: context.now.lived) }
         let verified: Verified
         switch result {
         case .success(let success): verified = success
@@ -146,8 +133,7 @@ struct Admission {
             return .refused(refusal)
         }
         let message = verified.message
-        let isTrusted = context.book.isTrusted(sender)
-        if context.policy.strangers == .ask, !isTrusted, !message.isBroadcast {
+        if asks(for: message, in: context) {
             end(arrival)
             return .stranger(message.meta)
         }
@@ -159,9 +145,14 @@ struct Admission {
         return .verified(message, arrival, meets: isTrusted && !context.book.isOurs(sender.address))
     }
 
-    /// A key that costs no private key, or the private-key budget.
+    /// The owner has to say whether this sender may talk to us.
+    private func asks(for message: VerifiedMessage, in context: Context) -> Bool {
+        context.policy.strangers == .ask && !context.book.isTrusted(message.sender) && !message.isBroadcast
+    }
+
+    /// A key that costs no private key, or the private-key budget. `isPaid`: that was charged already.
     mutating func findKey(
-        of message: VerifiedMessage, for arrival: Arrival, in context: inout Context
+        of message: VerifiedMessage, for arrival: Arrival, isPaid: Bool = false, in context: inout Context
     ) throws(LedgerError) -> Step {
         let known: MessageKey?
         do throws(Rejection) {
@@ -175,20 +166,23 @@ struct Admission {
             end(arrival)
             return .refused(Rejection(.decrypt, "failed before with the same keys"))
         }
-        let isTrusted = context.book.isTrusted(arrival.sender)
-        guard let owner = context.book.identity(arrival.owner.address),
-            isTrusted || takePrivateOperation(of: arrival.sender, in: context)
-        else {
-            context.counts.overPrivateBudget += 1
+        guard let owner = context.book.identity(arrival.owner.address) else {
             end(arrival)
-            return .dropped
+            return .refused(Rejection(.receiver, "the message is for somebody else"))
         }
-        if isTrusted {
+        let unwrapping = Unwrapping(arrival: arrival, message: message, owner: owner)
+        let sender = arrival.sender
+        if context.book.isTrusted(sender) {
             context.counts.decryptionsOfContacts += 1
-        } else {
-            context.counts.decryptionsOfStrangers += 1
+            return .unwrap(unwrapping)
         }
-        return .unwrap(Unwrapping(arrival: arrival, message: message, owner: owner))
+        let isFree =
+            isPaid
+            || (!throttle.holds(sender.address)
+                && budgets.takePrivate(unwrapping.operations, of: sender.address, at: context.now.lived))
+        guard isFree else { return hold(HeldMessage(arrival: arrival, message: message), in: &context) }
+        context.counts.decryptionsOfStrangers += 1
+        return .unwrap(unwrapping)
     }
 
     /// Key unwrapped.
@@ -196,6 +190,9 @@ struct Admission {
         _ unwrapping: Unwrapping, as result: Result<MessageKey, Rejection>, in context: inout Context
     ) throws(LedgerError) -> Step {
         let arrival = unwrapping.arrival
+        if !context.book.isTrusted(arrival.sender) {
+            budgets.spendPrivate(seconds: unwrapping.seconds, at: context.now.lived)
+        }
         switch result {
         case .success(let key):
             if let refusal = refusal(of: arrival.sender, in: context) {
@@ -282,7 +279,7 @@ struct Admission {
     }
 
     /// A forward whose checks are over stays in flight until the messages inside have ended.
-    mutating func goOn(_ forward: AcceptedRecord, lived: Double) {
+    mutating func keepInFlight(_ forward: AcceptedRecord, lived: Double) {
         inFlight[InFlightKey(forward)] = lived
     }
 
@@ -310,21 +307,58 @@ struct Admission {
         failed = []
     }
 
-    private mutating func takePublicOperations(_ count: Int, in context: inout Context) -> Bool {
-        if publicOperations.take(Double(count), at: context.now.lived) { return true }
-        context.counts.overPublicBudget += 1
-        return false
+    /// Waits for its budget, unless too many do.
+    private mutating func hold(_ held: HeldMessage, in context: inout Context) -> Step {
+        if throttle.add(held, lived: context.now.lived) { return .held }
+        if held.message == nil { context.counts.overPublicBudget += 1 } else { context.counts.overPrivateBudget += 1 }
+        end(held.arrival)
+        return .dropped
     }
 
-    private mutating func takePrivateOperation(of sender: ID, in context: Context) -> Bool {
-        if privateOperationsOfPeers.count > Tuning.strangerBudgets { privateOperationsOfPeers = [:] }
+    /// Messages whose budget has come, charged for.
+    mutating func release(in context: Context) -> [HeldMessage] {
         let lived = context.now.lived
-        var budget =
-            privateOperationsOfPeers[sender.address] ?? Budget(perSecond: context.policy.peerPrivateOperations)
-        let isTaken = budget.take(at: lived) && privateOperations.take(at: lived)
-        privateOperationsOfPeers[sender.address] = budget
-        return isTaken
+        var budgets = budgets
+        let released = throttle.release(lived: lived) { held in
+            let sender = held.arrival.sender
+            if context.book.isTrusted(sender) { return true }
+            guard let message = held.message else {
+                return budgets.takePublic(Verifying(held.arrival, in: context).operations, at: lived)
+            }
+            guard message.keptKey(in: context.book) == nil,
+                let owner = context.book.identity(held.arrival.owner.address)
+            else { return true }
+            let unwrapping = Unwrapping(arrival: held.arrival, message: message, owner: owner)
+            return budgets.takePrivate(unwrapping.operations, of: sender.address, at: lived)
+        }
+        self.budgets = budgets
+        return released
     }
+
+    /// From where it was held. The owner may have spoken meanwhile, and another copy may have been taken.
+    mutating func goOn(with held: HeldMessage, in context: inout Context) throws(LedgerError) -> Step {
+        let arrival = held.arrival
+        inFlight[InFlightKey(arrival)] = context.now.lived
+        if let refusal = refusal(of: arrival.sender, in: context) {
+            end(arrival)
+            return .refused(refusal)
+        }
+        if let record = try record(of: arrival, in: context) {
+            end(arrival)
+            return .repeated(record)
+        }
+        guard let message = held.message else { return .verify(Verifying(arrival, in: context), atOnce: false) }
+        if asks(for: message, in: context) {
+            end(arrival)
+            return .stranger(message.meta)
+        }
+        return try findKey(of: message, for: arrival, isPaid: true, in: &context)
+    }
+
+    /// What waits for a budget, as far as the brokers are held back for it.
+    var heldBack: (count: Int, bytes: Int) { throttle.heldBack }
+
+    var nextDue: Double? { throttle.nextDue }
 
     /// What exactly failed: the ciphertext, its IV and its wrapped keys.
     private func attempt(of arrival: Arrival) -> [UInt8] {

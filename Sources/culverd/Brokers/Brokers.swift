@@ -183,11 +183,13 @@ import Transport
 
     /// Called after every turn: brokers are read from again when the backlog is gone.
     func relieve() {
-        gathered = loop.weight + pool.weight
+        gathered = loop.weight + pool.weight + loop.messenger.heldBack.bytes
         guard isSuspended, !isCrowded else { return }
         isSuspended = false
         for broker in all.values { broker.resumeReading() }
     }
 
-    private var isCrowded: Bool { loop.backlog + pool.load > Self.backlog || gathered > Self.weight }
+    private var isCrowded: Bool {
+        loop.backlog + pool.load + loop.messenger.heldBack.count > Self.backlog || gathered > Self.weight
+    }
 }
