@@ -92,6 +92,33 @@ import Testing
         #expect(try store.events(limit: 99).map(\.n) == Array(8...12))
     }
 
+    @Test("a kind of which many come does not push out the others")
+    func shares() throws {
+        let limits = StoreLimits.with { $0.events = 20 }
+        do {
+            let store = try scratch.open(limits)
+            try store.apply((1...3).map { .event(event(Double($0) * 100, .disk)) })
+            try store.apply((1...3).map { .event(event(Double($0) * 100, .clone)) })
+            try store.apply((1...50).map { .event(event(Double($0) * 100, .request, reason: "\($0)")) })
+            #expect(try store.events(limit: 99, kind: .disk).count == 3)
+            #expect(try store.events(limit: 99, kind: .request).map(\.reason) == (37...50).map { "\($0)" })
+            #expect(try store.events(limit: 99).count == 20)
+            store.rollback()
+            #expect(try store.events(limit: 99).isEmpty)
+            try store.apply((1...3).map { .event(event(Double($0) * 100, .disk)) })
+            try store.apply((1...50).map { .event(event(Double($0) * 100, .request, reason: "\($0)")) })
+            try store.commit()
+        }
+        let store = try scratch.open(limits)
+        try store.apply((51...90).map { .event(event(Double($0) * 100, .gap, reason: "\($0)")) })
+        #expect(try store.events(limit: 99, kind: .disk).count == 3)
+        #expect(try store.events(limit: 99, kind: .gap).last?.reason == "90")
+        #expect(try store.events(limit: 99, kind: .request).last?.reason == "50")
+        // The two that come in numbers share what is left.
+        #expect(try store.events(limit: 99, kind: .gap).count + store.events(limit: 99, kind: .request).count == 17)
+        #expect(try store.events(limit: 99, kind: .gap).count >= 8)
+    }
+
     @Test("a row that a later event joined is told once, with its count")
     func news() throws {
         let store = try scratch.open()

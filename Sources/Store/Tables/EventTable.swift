@@ -1,7 +1,7 @@
 import DIMP
 import Records
 
-/// What happened and is worth telling: table `happenings`.
+/// What happened and is worth telling: table `happenings`, bounded so that each kind has its share.
 struct EventTable {
     /// How many events of each kind there were since the file was opened; each of several like ones counts.
     private(set) var counts: [EventRecord.Kind: Int64] = [:]
@@ -9,6 +9,8 @@ struct EventTable {
     private(set) var written: [EventRecord] = []
 
     private let database: Database
+    /// Rows of each kind, by its name in the file, and a number before which none of it is.
+    private var stored: [String: (rows: Int64, begin: Int64)] = [:]
     /// Events with a greater `n` are of this run.
     private let firstOfRun: Int64
 
@@ -16,6 +18,10 @@ struct EventTable {
         self.database = database
         firstOfRun =
             try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'happenings'") { $0.integer(0) } ?? 0
+        let kinds = try database.rows("SELECT kind, count(*) FROM happenings GROUP BY kind") {
+            ($0.text(0), $0.integer(1))
+        }
+        for (kind, rows) in kinds { stored[kind] = (rows, 0) }
     }
 
     /// The rows that were written since the last call.
@@ -74,7 +80,6 @@ struct EventTable {
             ], EventRecord.init)
     }
 
-    /// Of all rows, the newest `kept` stay.
     private mutating func insert(_ row: EventRecord, kept: Int) throws(LedgerError) {
         try database.run(
             """
@@ -85,10 +90,31 @@ struct EventTable {
                 .real(row.time), .text(row.kind.rawValue), .text(row.level.rawValue), SQLValue(row.did),
                 SQLValue(row.broker), SQLValue(row.id), SQLValue(row.reason), .integer(row.count), .text(row.text),
             ])
-        var stored = row
-        stored.n = database.lastRow
-        written.append(stored)
-        try database.run("DELETE FROM happenings WHERE n <= ?", [.integer(stored.n - Int64(kept))])
+        var written = row
+        written.n = database.lastRow
+        self.written.append(written)
+        stored[row.kind.rawValue, default: (0, written.n)].rows += 1
+        try bound(kept)
+    }
+
+    /// Of more rows than `kept` the kind with the most loses its oldest, so that no kind pushes out the others. After the
+    /// limit became smaller that takes some insertions.
+    private mutating func bound(_ kept: Int) throws(LedgerError) {
+        var total = stored.values.reduce(0) { $0 + $1.rows }
+        for _ in 0..<Database.portion where total > Int64(kept) {
+            guard let (kind, most) = stored.max(by: { ($0.value.rows, $0.key) < ($1.value.rows, $1.key) }) else {
+                return
+            }
+            // Not by the index, which has the rows of a kind in another order.
+            let oldest = try database.first(
+                "SELECT n FROM happenings WHERE n >= ? AND +kind = ? ORDER BY n LIMIT 1",
+                [.integer(most.begin), .text(kind)]
+            ) { $0.integer(0) }
+            guard let oldest else { return stored[kind] = nil }
+            try database.run("DELETE FROM happenings WHERE n = ?", [.integer(oldest)])
+            stored[kind] = (most.rows - 1, oldest + 1)
+            total -= 1
+        }
     }
 }
 
