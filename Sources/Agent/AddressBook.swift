@@ -9,6 +9,8 @@ package protocol AddressBook: Barrack, KeyCache {
     func contact(_ address: Address) -> Contact?
     /// Those that are known only because they wrote under `open`, in any order.
     var strangers: [ID] { get }
+    /// When the first reused key has lived for so long that it is to be destroyed, in seconds lived; `nil`: there is none.
+    var nextKeyEnd: Double? { get }
     func apply(_ change: AddressBookChange)
 }
 
@@ -24,6 +26,8 @@ package enum AddressBookChange: Sendable {
     /// One more message went out, or came in, under a reused key.
     case usedSendingKey(from: ID, to: ID)
     case usedReceivedKey(from: ID, to: ID, wrapping: [UInt8])
+    /// Reused keys whose life is over are destroyed, on disk too.
+    case keysEnded
 }
 
 extension AddressBook {

@@ -136,6 +136,7 @@ package struct Messenger {
         var next = [
             pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
             receipts.nextDue, context.refusals.nextDue, admission.nextDue,
+            context.book.nextKeyEnd,
         ]
         if publishing.isConnected { next += [lookups.nextDue, cards.nextDue] }
         return max(next.lazy.compactMap { $0 }.min() ?? pruning, now.lived + 0.01)
@@ -148,6 +149,7 @@ package struct Messenger {
         try repairCards()
         try outbox.releaseMore(lookups: lookups, in: &context)
         try sendDue()
+        if let end = context.book.nextKeyEnd, context.now.lived >= end { context.book.apply(.keysEnded) }
         try context.tellRefusals()
         try gaps.tell(in: &context)
         try prune()

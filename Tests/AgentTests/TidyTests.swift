@@ -1,4 +1,5 @@
 import Agent
+import DIMP
 import Testing
 
 @Suite("What is over its age goes")
@@ -35,5 +36,21 @@ struct TidyTests {
         let later = Moment(wall: 1_800_003_000, lived: 3000)
         _ = board.handle(.acknowledged(1, .taken), at: later)
         #expect(board.nextTick(later) == 3600)
+    }
+
+    @Test("reused keys are destroyed on both sides when they have lived for a day, whether or not anything is sent")
+    func reusedKeys() {
+        let pair = Pair.friends()
+        pair.send("one")
+        pair.settle()
+        #expect(pair.a.book.state.sending.count == 1)
+        #expect(pair.b.book.state.received.count == 1)
+        pair.advance(ProtocolLimits.reusedKeyLife - 60)
+        #expect(pair.b.book.state.received.count == 1)
+        pair.advance(120)
+        for board in pair.boards {
+            #expect(board.book.state.sending.isEmpty)
+            #expect(board.book.state.received.isEmpty)
+        }
     }
 }

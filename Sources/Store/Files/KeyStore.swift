@@ -8,11 +8,14 @@ import Format
 ///                                     "received": [{"key", "digest", "born", "uses"}]}
 ///
 /// Files are written when a key begins and every hundred uses, with the uses rounded up: after a power cut a key may
-/// end early, never late.
+/// end early, never late. A key whose life is over is destroyed, on disk too: after the last use at once, and by time when
+/// the owner calls `destroyEnded`.
 package final class KeyStore: KeyCache {
     private let directory: StateDirectory
     private var pairs: [Pair: Keys] = [:]
     private var changes: [FileChange] = []
+    /// When the first key of each file ends, in seconds lived; `nil` before the files were looked through.
+    private var ends: [Pair: Double]?
     /// Seconds lived now; set by the loop before each turn.
     package var lived = 0.0
 
@@ -32,6 +35,13 @@ package final class KeyStore: KeyCache {
         var digest: [UInt8]
         var born: Double
         var uses: Int
+    }
+
+    /// A key that says it was born long after now is none of this installation's life.
+    private func isAlive(born: Double, uses: Int) -> Bool {
+        let age = lived - born
+        return age < ProtocolLimits.reusedKeyLife && age > -ProtocolLimits.reusedKeyLife
+            && uses < ProtocolLimits.reusedKeyUses
     }
 
     /// A peer whose key changes more often than this wraps anew anyway.
@@ -54,10 +64,6 @@ package final class KeyStore: KeyCache {
         return keys(pair).received.first { $0.digest == digest && isAlive(born: $0.born, uses: $0.uses) }?.key
     }
 
-    private func isAlive(born: Double, uses: Int) -> Bool {
-        lived < born + ProtocolLimits.reusedKeyLife && uses < ProtocolLimits.reusedKeyUses
-    }
-
     // MARK: - Learning
 
     package func put(_ key: ReusedKey, from sender: ID, to receiver: ID) {
@@ -67,6 +73,7 @@ package final class KeyStore: KeyCache {
     package func put(_ key: SymmetricKey, from sender: ID, to target: ID, wrapping digest: [UInt8]) {
         let lived = lived
         change(Pair(sender: sender.address, receiver: target.address), isSaved: true) { keys in
+            keys.received.removeAll { $0.digest == digest }
             keys.received.insert(Received(key: key, digest: digest, born: lived, uses: 1), at: 0)
             keys.received = Array(keys.received.prefix(Self.receivedLimit))
         }
@@ -74,45 +81,93 @@ package final class KeyStore: KeyCache {
 
     package func useSending(from sender: ID, to receiver: ID) {
         let pair = Pair(sender: sender.address, receiver: receiver.address)
-        let uses = (keys(pair).sending?.uses ?? 0) + 1
-        change(pair, isSaved: uses % 100 == 0) { $0.sending?.uses = uses }
+        guard let key = keys(pair).sending else { return }
+        let uses = key.uses + 1
+        let isOver = !isAlive(born: key.born, uses: uses)
+        change(pair, isSaved: isOver || uses % 100 == 0) { keys in
+            if isOver { keys.sending = nil } else { keys.sending?.uses = uses }
+        }
     }
 
     package func useReceived(from sender: ID, to target: ID, wrapping digest: [UInt8]) {
         let pair = Pair(sender: sender.address, receiver: target.address)
         guard let index = keys(pair).received.firstIndex(where: { $0.digest == digest }) else { return }
-        let uses = keys(pair).received[index].uses + 1
-        change(pair, isSaved: uses % 100 == 0) { $0.received[index].uses = uses }
+        let key = keys(pair).received[index]
+        let uses = key.uses + 1
+        let isOver = !isAlive(born: key.born, uses: uses)
+        change(pair, isSaved: isOver || uses % 100 == 0) { keys in
+            if isOver { keys.received.remove(at: index) } else { keys.received[index].uses = uses }
+        }
     }
+
+    // MARK: - The end of a key's life
+
+    /// When `destroyEnded` has something to do next, in seconds lived; `nil`: there is no key. At once after a start, because
+    /// nobody has looked through the files yet.
+    package var nextEnd: Double? {
+        guard let ends else { return -.infinity }
+        return ends.values.min()
+    }
+
+    /// Destroys what has lived for too long.
+    package func destroyEnded() {
+        for (pair, end) in ends ?? allEnds() where lived >= end {
+            var keys = keys(pair)
+            if let key = keys.sending, !isAlive(born: key.born, uses: key.uses) { keys.sending = nil }
+            keys.received.removeAll { !isAlive(born: $0.born, uses: $0.uses) }
+            change(pair, isSaved: true) { $0 = keys }
+        }
+    }
+
+    /// Files that hold nothing to keep have ended.
+    private func allEnds() -> [Pair: Double] {
+        var found: [Pair: Double] = [:]
+        for pair in pairsOnDisk() { found[pair] = end(of: keys(pair)) ?? -.infinity }
+        ends = found
+        return found
+    }
+
+    /// When the first of these keys ends; `nil` without any.
+    private func end(of keys: Keys) -> Double? {
+        var lives = keys.received.map { ($0.born, $0.uses) }
+        if let key = keys.sending { lives.append((key.born, key.uses)) }
+        return lives.map { isAlive(born: $0, uses: $1) ? $0 + ProtocolLimits.reusedKeyLife : -.infinity }.min()
+    }
+
+    private func pairsOnDisk() -> [Pair] {
+        var found: [Pair] = []
+        for sender in (try? directory.list(StatePath.keys)) ?? [] {
+            guard let address = Address(sender) else { continue }
+            for name in (try? directory.list("\(StatePath.keys)/\(sender)")) ?? [] where name.hasSuffix(".json") {
+                guard let receiver = Address(String(name.dropLast(5))) else { continue }
+                found.append(Pair(sender: address, receiver: receiver))
+            }
+        }
+        return found
+    }
+
+    // MARK: - Keys that go with an entity
 
     /// All keys from and to this entity.
     package func forget(_ address: Address, owners: [Address]) {
         for owner in owners {
             for pair in [Pair(sender: address, receiver: owner), Pair(sender: owner, receiver: address)] {
-                pairs[pair] = Keys()
-                changes.append(.remove(pair.file))
+                remove(pair)
             }
         }
     }
 
     /// All keys from and to one of our own: its keys were changed, or it is gone.
     package func forgetOwn(_ address: Address) {
-        let own = address.text
-        var found = Set(pairs.keys.filter { $0.sender == address || $0.receiver == address })
-        for sender in (try? directory.list(StatePath.keys)) ?? [] {
-            guard let other = Address(sender) else { continue }
-            for name in (try? directory.list("\(StatePath.keys)/\(sender)")) ?? [] where name.hasSuffix(".json") {
-                guard let receiver = Address(String(name.dropLast(5))), sender == own || receiver == address else {
-                    continue
-                }
-                found.insert(Pair(sender: other, receiver: receiver))
-            }
-        }
-        for pair in found {
-            pairs[pair] = Keys()
-            changes.append(.remove(pair.file))
-        }
-        changes.append(.removeAll("\(StatePath.keys)/\(own)"))
+        let known = Array(pairs.keys) + pairsOnDisk()
+        for pair in Set(known) where pair.sender == address || pair.receiver == address { remove(pair) }
+        changes.append(.removeAll("\(StatePath.keys)/\(address.text)"))
+    }
+
+    private func remove(_ pair: Pair) {
+        pairs[pair] = Keys()
+        ends?[pair] = nil
+        changes.append(.remove(pair.file))
     }
 
     // MARK: - Files
@@ -127,12 +182,16 @@ package final class KeyStore: KeyCache {
     package func reload() {
         changes = []
         pairs = [:]
+        ends = nil
     }
 
     private func change(_ pair: Pair, isSaved: Bool, _ body: (inout Keys) -> Void) {
         var keys = keys(pair)
         body(&keys)
+        let end = end(of: keys)
+        guard end != nil || !isSaved else { return remove(pair) }
         pairs[pair] = keys
+        ends?[pair] = end
         if isSaved { changes.append(.write(Self.json(keys).bytes, to: pair.file, mode: 0o600)) }
     }
 

@@ -16,6 +16,7 @@ final class Book: AddressBook {
     func identity(_ address: Address) -> Identity? { facebook.identity(address) }
     func contact(_ address: Address) -> Contact? { facebook.contact(address) }
     var strangers: [ID] { facebook.strangers }
+    var nextKeyEnd: Double? { keys.nextEnd }
     func meta(of id: ID) -> Meta? { facebook.meta(of: id) }
     func visa(of id: ID) -> Document? { facebook.visa(of: id) }
     func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey? { keys.sendingKey(from: sender, to: receiver) }
@@ -36,6 +37,7 @@ final class Book: AddressBook {
         case .receivedKey(let key, let from, let to, let digest): keys.put(key, from: from, to: to, wrapping: digest)
         case .usedSendingKey(let from, let to): keys.useSending(from: from, to: to)
         case .usedReceivedKey(let from, let to, let digest): keys.useReceived(from: from, to: to, wrapping: digest)
+        case .keysEnded: keys.destroyEnded()
         }
     }
 

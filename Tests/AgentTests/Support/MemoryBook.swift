@@ -53,6 +53,11 @@ final class MemoryBook: AddressBook {
 
     var strangers: [ID] { state.contacts.values.filter(\.isPassing).map(\.id).sorted { $0.text < $1.text } }
 
+    var nextKeyEnd: Double? {
+        (state.sending.values.map(\.born) + state.received.values.flatMap { $0.map(\.born) }).min()
+            .map { $0 + ProtocolLimits.reusedKeyLife }
+    }
+
     func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey? {
         state.sending[Direction(sender, receiver)].flatMap { isAlive($0.born, $0.uses) ? $0 : nil }
     }
@@ -80,6 +85,9 @@ final class MemoryBook: AddressBook {
             let direction = Direction(sender, receiver)
             guard let index = state.received[direction]?.firstIndex(where: { $0.digest == digest }) else { return }
             state.received[direction]?[index].uses += 1
+        case .keysEnded:
+            state.sending = state.sending.filter { isAlive($0.value.born, 0) }
+            state.received = state.received.mapValues { $0.filter { isAlive($0.born, 0) } }.filter { !$0.value.isEmpty }
         }
     }
 
