@@ -14,6 +14,9 @@ enum Tuning {
     /// What Base64, keys, meta and visa add to a content on the wire.
     static let wireOverhead: Int64 = 8192
 
+    /// Message keys whose wrapped bytes are remembered for repeats.
+    static let rememberedWrappings = 256
+
     // MARK: - Publishing
 
     /// Publications other than messages that wait for room on a broker.

@@ -74,4 +74,35 @@ struct RotationTests {
         #expect(pair.messages(from: 0, to: People.hulk.id.address).first?.visa == nil)
         #expect(pair.b.texts == ["one", "two"])
     }
+
+    private func wrappedBytes(_ pair: Pair) -> Set<[UInt8]> {
+        Set(pair.messages(from: 0, to: People.hulk.id.address).flatMap { $0.secure.wrappedKeys(for: People.hulk.id) })
+    }
+
+    @Test("repeats of older messages carry one wrapped key: the old one, or one for the receiver's new key")
+    func wrappedOnce() throws {
+        let pair = Pair.friends()
+        pair.trouble.lost = 1
+        pair.forgetPublished()
+        pair.send("one")
+        pair.send("two")
+        pair.settle()
+        let first = wrappedBytes(pair)
+        #expect(first.count == 1)
+        // The key has ended, or another is in use.
+        pair.a.book.state.sending = [:]
+        pair.forgetPublished()
+        pair.advance(100)
+        #expect(pair.messages(from: 0, to: People.hulk.id.address).count > 4)
+        #expect(wrappedBytes(pair) == first)
+        let visa = try Document.visa(
+            of: People.hulk.id, name: nil, key: People.spareKeys[0].publicKey, time: People.time + 50,
+            signedBy: People.hulk.secret)
+        pair.a.book.apply(.visa(visa, of: People.hulk.id))
+        pair.forgetPublished()
+        pair.advance(1000)
+        #expect(pair.messages(from: 0, to: People.hulk.id.address).count > 2)
+        #expect(wrappedBytes(pair).count == 1)
+        #expect(wrappedBytes(pair).isDisjoint(with: first))
+    }
 }

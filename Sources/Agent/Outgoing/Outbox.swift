@@ -12,6 +12,8 @@ import Records
 struct Outbox {
     private var sealing = SealingQueue()
     private var numbers = SequenceNumbers()
+    /// For repeats.
+    var wrappedKeys = WrappedKeys()
     /// Receivers whose key has come while messages waited for it, with the order of the last that was taken up: later ones
     /// wait behind them, so that messages to one peer leave in their order.
     private var releases: [Address: ReleasedReceiver] = [:]
@@ -179,6 +181,7 @@ struct Outbox {
                 if row.order > 0 { sequence["waited"] = true }
                 content.json["seq"] = .object(sequence)
                 packing.reused = context.book.keyInUse(for: packing, wrappedFor: key, lived: context.now.lived)
+                if let reused = packing.reused { wrappedKeys.remember(reused) }
             }
         }
         context.counts.signatures += 1

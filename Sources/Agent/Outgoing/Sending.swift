@@ -52,7 +52,7 @@ enum Sending {
             try Outbox.end(row, by: .failed, reason: "unacknowledged", in: &context)
             return
         }
-        guard let wire = wireForRepeat(of: row, from: identity, in: context) else {
+        guard let wire = wireForRepeat(of: row, from: identity, wrappedKeys: &outbox.wrappedKeys, in: context) else {
             // The contact is gone, and its keys with it.
             lookups.lookUp(receiver, isWanted: true, in: &context)
             let until = RepeatSchedule(context).afterLongestPause(row)
@@ -84,7 +84,9 @@ enum Sending {
     }
 
     /// The same ciphertext and signature; keys, meta and visa as they are today. `nil` when no key of the receiver is known.
-    private static func wireForRepeat(of row: Outgoing, from identity: Identity, in context: Context) -> [UInt8]? {
+    private static func wireForRepeat(
+        of row: Outgoing, from identity: Identity, wrappedKeys: inout WrappedKeys, in context: Context
+    ) -> [UInt8]? {
         guard case .sealed(let text, let sealed) = row.body, let json = try? JSON(parsing: text),
             let content = try? Content(json)
         else { return nil }
@@ -93,26 +95,32 @@ enum Sending {
             sender: identity.id, receiver: receiver, time: content.time, group: content.group, type: content.type)
         var secure = SecureMessage(envelope: envelope, data: sealed.data, iv: sealed.iv, keys: [])
         if let key = sealed.key {
-            guard let keys = wrapped(key, for: receiver, from: identity, in: context) else { return nil }
-            secure.keys = keys
+            guard let bytes = wrapped(key, for: receiver, from: identity, wrappedKeys: &wrappedKeys, in: context) else {
+                return nil
+            }
+            secure.keys = [SecureMessage.WrappedKey(receiver: receiver.bare.text, bytes: bytes)]
         }
         return context.book.wire(
             ReliableMessage(secure: secure, signature: sealed.signature), of: identity, to: receiver)
     }
 
-    /// The bytes that other messages carry already where the key is still in use, else wrapped anew.
+    /// The bytes that other messages carry already where the key is still in use, else those that its messages carry since
+    /// the receiver has its present key.
     private static func wrapped(
-        _ key: String, for receiver: ID, from identity: Identity, in context: Context
-    ) -> [SecureMessage.WrappedKey]? {
+        _ key: String, for receiver: ID, from identity: Identity, wrappedKeys: inout WrappedKeys, in context: Context
+    ) -> [UInt8]? {
         guard let publicKey = context.book.encryptionKey(of: receiver)?.encryption, let json = try? JSON(parsing: key),
             let key = try? SymmetricKey(json)
         else { return nil }
         if let known = context.book.sendingKey(from: identity.id, to: receiver), known.key == key,
             known.wrappedFor == Digest.sha256(publicKey.der)
         {
-            return [SecureMessage.WrappedKey(receiver: receiver.bare.text, bytes: known.wrapped)]
+            return known.wrapped
         }
-        return try? Packing(identity: identity, receiver: receiver, recipients: [(receiver, publicKey)]).wrap(key)
+        return wrappedKeys.bytes(of: key, for: publicKey) {
+            let packing = Packing(identity: identity, receiver: receiver, recipients: [(receiver, publicKey)])
+            return try? packing.wrap(key).first?.bytes
+        }
     }
 
     // MARK: - What brokers say
