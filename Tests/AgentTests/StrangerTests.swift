@@ -306,6 +306,8 @@ struct StrangerTests {
         let question = Content.metaCommand(about: hulk.id, meta: nil, sn: 3, time: Pair.start)
         pair.lay(try moki.sealedMessage(question, to: hulk, attach: true))
         #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        // What they cost is paid.
+        pair.advance(2)
         pair.b.ledger.inboxLimit = 0
         let last = try moki.sealedMessage(.text("z", sn: 4, time: Pair.start), to: hulk, attach: true)
         pair.lay(last)

@@ -65,8 +65,8 @@ struct TwinTests {
         let pair = Pair([Board([moki], policy: policy)])
         pair.a.begin("one", at: noon - 60)
         pair.linkAll()
-        for number in 0..<5 {
-            let content = Content.text("x", sn: number + 1, time: noon)
+        for number in 1...5 as ClosedRange<Int64> {
+            let content = Content.text("x", sn: number, time: noon)
             pair.lay(try hulk.sealedMessage(content, to: moki, attach: true), on: 0)
         }
         #expect(pair.a.messenger.heldBack.count == 4)

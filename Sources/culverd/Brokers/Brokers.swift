@@ -183,13 +183,13 @@ import Transport
 
     /// Called after every turn: brokers are read from again when the backlog is gone.
     func relieve() {
-        gathered = loop.weight + pool.weight + loop.messenger.heldBack.bytes
+        gathered = loop.weight + pool.weight + loop.heldBack.bytes
         guard isSuspended, !isCrowded else { return }
         isSuspended = false
         for broker in all.values { broker.resumeReading() }
     }
 
     private var isCrowded: Bool {
-        loop.backlog + pool.load + loop.messenger.heldBack.count > Self.backlog || gathered > Self.weight
+        loop.backlog + pool.load + loop.heldBack.count > Self.backlog || gathered > Self.weight
     }
 }

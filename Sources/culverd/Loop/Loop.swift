@@ -82,6 +82,8 @@ import System
     /// Bytes of what came in and waits for a turn.
     var weight: Int { runner.weight }
     var counts: TurnCounts { runner.counts }
+    /// What waits in the messenger for a budget, as far as nothing more should come in.
+    var heldBack: (count: Int, bytes: Int) { runner.messenger.heldBack }
 
     // MARK: - When
 
