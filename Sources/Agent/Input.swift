@@ -14,7 +14,7 @@ package indirect enum Input: Sendable {
     /// The pool has signed an answer to a start of another board; `nil` when it could not.
     case signed(StatementSigning, [UInt8]?)
     /// Bytes on a topic `in` of ours.
-    case arrived([UInt8], at: Address, isRetained: Bool)
+    case arrived([UInt8], at: Address)
     /// Bytes on a retained topic of somebody, perhaps ours.
     case found(Topic, [UInt8], broker: String)
     /// A broker is connected, and takes so many unacknowledged publications.
@@ -51,7 +51,7 @@ extension Input {
     /// Bytes of a message or card on its way in that are held for it.
     package var weight: Int {
         switch self {
-        case .arrived(let bytes, _, _), .found(_, let bytes, _): bytes.count
+        case .arrived(let bytes, _), .found(_, let bytes, _): bytes.count
         case .verified(let verifying, _): verifying.arrival.wire.count
         case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
         default: 0

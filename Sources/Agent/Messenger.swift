@@ -75,8 +75,8 @@ package struct Messenger {
             try follow(admission.unwrapped(unwrapping, as: result, in: &context), of: unwrapping.arrival)
         case .signed(let signing, let payload):
             if let payload { clones.signed(signing, as: payload, publishing: &publishing, in: &context) }
-        case .arrived(let wire, let address, let isRetained):
-            try arrived(wire, at: address, isRetained: isRetained)
+        case .arrived(let wire, let address):
+            try arrived(wire, at: address)
         case .found(let topic, let bytes, let broker): try found(bytes, on: topic, of: broker)
         case .linked(let broker, let room): try connected(broker, room: room)
         case .unlinked(let broker): try disconnected(broker)
@@ -120,8 +120,8 @@ package struct Messenger {
             }
         case .verified(let verifying, _): giveUp(verifying.arrival)
         case .unwrapped(let unwrapping, _): giveUp(unwrapping.arrival)
-        case .arrived(let wire, let address, let isRetained):
-            receiptUnwritten(wire, at: address, isRetained: isRetained)
+        case .arrived(let wire, let address):
+            receiptUnwritten(wire, at: address)
         case .ticked: receipts.sendGathered(in: &context)
         default: break
         }
@@ -274,13 +274,13 @@ package struct Messenger {
     // MARK: - A message comes in
 
     private mutating func arrived(
-        _ wire: [UInt8], at address: Address, isRetained: Bool
+        _ wire: [UInt8], at address: Address
     ) throws(LedgerError) {
         // Not receipted, so it is repeated to the board that goes on.
         guard !clones.isStandingBack else { return }
         let arrival: Arrival
         do throws(Rejection) {
-            arrival = try admission.read(wire, at: address, isRetained: isRetained, in: context)
+            arrival = try admission.read(wire, at: address, in: context)
         } catch {
             return try context.reject(error, from: nil)
         }
@@ -393,8 +393,8 @@ package struct Messenger {
     }
 
     /// Nothing can be written now. What this board has already is receipted all the same when it is repeated.
-    private mutating func receiptUnwritten(_ wire: [UInt8], at address: Address, isRetained: Bool) {
-        guard let arrival = try? admission.read(wire, at: address, isRetained: isRetained, in: context),
+    private mutating func receiptUnwritten(_ wire: [UInt8], at address: Address) {
+        guard let arrival = try? admission.read(wire, at: address, in: context),
             admission.refusal(of: arrival.sender, in: context) == nil,
             context.book.knownMeta(of: arrival.sender) != nil,
             let record = try? admission.record(of: arrival, in: context)

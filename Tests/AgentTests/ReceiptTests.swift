@@ -107,7 +107,7 @@ struct ReceiptTests {
         for number in 0..<10 {
             let content = Content.text("\(number)", sn: Int64(number) + 1, time: Pair.start)
             let message = try isCulver ? moki.sealedMessage(content, to: hulk) : moki.stockMessage(content, to: hulk)
-            pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+            pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address))
         }
         pair.settle()
         #expect(pair.b.inbox.count == 10)

@@ -83,7 +83,7 @@ struct StrangerTests {
         pair.b.befriend(moki)
         let block = Contact(id: moki.id, trust: .contact, isBlocked: true)
         let message = try moki.sealedMessage(.text("x", sn: 1, time: Pair.start), to: hulk)
-        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address))
         #expect(pair.jobCount == 1)
         pair.b.book.apply(.contact(block))
         pair.settle()

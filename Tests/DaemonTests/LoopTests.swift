@@ -138,7 +138,7 @@ private struct Trouble: Error {}
         let content = Content(type: .text, sn: 1, time: rig.loop.clock.now.wall, ["text": "hello"])
         let packing = Packing(identity: peer, receiver: own.id, recipients: [(own.id, key)])
         let message = Input.arrived(
-            try packing.seal(content).message.json.bytes, at: own.id.address, isRetained: false)
+            try packing.seal(content).message.json.bytes, at: own.id.address)
         rig.loop.take(message)
         for _ in 0..<8 { await rig.settle() }
         #expect(published(to: peer) == 1)

@@ -69,9 +69,8 @@ struct Admission {
 
     /// Size, JSON, addressed to us.
     func read(
-        _ wire: [UInt8], at address: Address, isRetained: Bool, in context: Context
+        _ wire: [UInt8], at address: Address, in context: Context
     ) throws(Rejection) -> Arrival {
-        guard !isRetained else { throw Rejection(.replay, "a retained message on an inbox topic") }
         let incoming = try IncomingMessage(
             parsing: wire, maximumSize: context.policy.messageSize, limits: context.policy.json)
         let owners = context.book.identity(address).map { [$0.id] } ?? []

@@ -38,7 +38,7 @@ import Transport
     private(set) var traffic = Traffic()
     private(set) var afterEnd = AfterEnd.stay
     /// A message came: its topic, unless it is none of ours, and its bytes.
-    var onMessage: (@MainActor (Topic?, _ payload: [UInt8], _ isRetained: Bool) -> Void)?
+    var onMessage: (@MainActor (Topic?, _ payload: [UInt8]) -> Void)?
     /// The link has ended; `afterEnd` says what is to follow.
     var onEnd: (@MainActor () -> Void)?
 
@@ -184,8 +184,9 @@ import Transport
             isUsurped = true
             traffic.takeOvers += 1
             note(.warning, "another client took our client id at broker \(name)", reason: "taken-over")
-        case .message(let topic, let payload, let isRetained):
-            onMessage?(topics.topic(of: topic), payload, isRetained)
+        // Not the flag RETAIN: some brokers set it on what they had queued.
+        case .message(let topic, let payload, _):
+            onMessage?(topics.topic(of: topic), payload)
         case .acknowledged(let token, let outcome):
             if let number = tokens.removeValue(forKey: token) {
                 if statements.remove(number) == nil { traffic.count(outcome) }

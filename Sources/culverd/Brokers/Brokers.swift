@@ -80,7 +80,7 @@ import Transport
 
     private func dial(_ setting: BrokerSetting, starts: Int = 0) {
         let broker = Broker(setting, presence: presence, starts: starts, loop: loop, makeLink: makeLink)
-        broker.onMessage = { [unowned self, unowned broker] in receive($1, on: $0, isRetained: $2, from: broker) }
+        broker.onMessage = { [unowned self, unowned broker] in receive($1, on: $0, from: broker) }
         broker.onEnd = { [unowned self, unowned broker] in ended(broker) }
         all[broker.name] = broker
         broker.dial()
@@ -166,13 +166,13 @@ import Transport
 
     // MARK: - Inwards
 
-    private func receive(_ payload: [UInt8], on topic: Topic?, isRetained: Bool, from broker: Broker) {
+    private func receive(_ payload: [UInt8], on topic: Topic?, from broker: Broker) {
         guard !probes.contains(where: { payload.starts(with: $0) }) else { return }
         broker.count(payload)
         gathered += payload.count
         switch topic {
         case nil: return
-        case .inbox(let address): loop.take(.arrived(payload, at: address, isRetained: isRetained))
+        case .inbox(let address): loop.take(.arrived(payload, at: address))
         case .some(let topic): loop.take(.found(topic, payload, broker: broker.name))
         }
         if !isSuspended, isCrowded {

@@ -246,8 +246,8 @@ final class Pair {
     /// Lays a message on the inbox of a board, as anybody can.
     func lay(_ message: ReliableMessage, on board: Int = 1) { lay(message.json.bytes, on: board) }
 
-    func lay(_ wire: [UInt8], on board: Int = 1, isRetained: Bool = false) {
-        feed(board, .arrived(wire, at: boards[board].id.address, isRetained: isRetained))
+    func lay(_ wire: [UInt8], on board: Int = 1) {
+        feed(board, .arrived(wire, at: boards[board].id.address))
         settle()
     }
 
@@ -326,7 +326,7 @@ final class Pair {
         if word == .taken, !dice.once(in: trouble.lost) {
             for receiver in receivers {
                 for _ in 0..<(dice.once(in: trouble.doubled) ? 2 : 1) {
-                    let input = Input.arrived(parcel.payload, at: address, isRetained: false)
+                    let input = Input.arrived(parcel.payload, at: address)
                     later(.input(board: receiver, input, needs: parcel.broker), trouble.delay)
                 }
             }

@@ -81,7 +81,7 @@ struct TurnRunnerTests {
 
     @Test("bytes that came in count while they wait")
     func weight() {
-        world.runner.add(.input(.arrived([1, 2, 3], at: People.moki.id.address, isRetained: false)))
+        world.runner.add(.input(.arrived([1, 2, 3], at: People.moki.id.address)))
         world.runner.add(.chore("x"))
         #expect(world.runner.weight == 3)
     }
@@ -154,8 +154,7 @@ struct TurnRunnerTests {
         let content = Content(type: .text, sn: 1, time: Pair.start, ["text": "hello"])
         let message = ScriptedWorld.Runner.Item.input(
             .arrived(
-                try People.hulk.sealedMessage(content, to: People.moki).json.bytes, at: People.moki.id.address,
-                isRetained: false))
+                try People.hulk.sealedMessage(content, to: People.moki).json.bytes, at: People.moki.id.address))
         world.turn(message)
         var finished = 0
         while finished < world.jobs.count {

@@ -237,7 +237,7 @@ final class CrashWorld {
                 losses -= 1
                 break
             }
-            pending.append((to, .input(.arrived(parcel.payload, at: address, isRetained: false))))
+            pending.append((to, .input(.arrived(parcel.payload, at: address))))
         case .meta(let address), .visa(let address), .state(let address):
             shelves[parcel.topic] = parcel.payload
             for board in boards.indices where watched[board].contains(address) {
