@@ -34,6 +34,11 @@ package struct BrokerAdvice: Sendable {
                         + "not even permission",
                     hint: "use a broker with MQTT 5: mosquitto 1.6 or newer"))
         }
+        if let doubt = broker.rootDoubt {
+            checks.append(
+                Check(
+                    "broker", .warn, "\(name): \(doubt)", hint: "\(broker.section) topic_root = dim/v1, on all boards"))
+        }
         if let trouble = broker.trouble {
             // Our presence is a will that is to be retained: such a broker refuses the whole connection.
             let isAboutRetaining = trouble.utf8.has("retain")
@@ -89,6 +94,44 @@ package struct BrokerAdvice: Sendable {
         return "culver log --kind broker; ping \(host)"
     }
 
+    // MARK: - What CONNACK grants
+
+    /// What an MQTT 5 broker grants to the daemon's link. `session`: seconds; `inFlight`: how many publications it takes
+    /// at once, and `packet`: bytes of the longest, `nil` where it has no limit; `expiry`: seconds that a message waits at
+    /// most; `message`: bytes of the longest packet that this board writes.
+    package func grants(
+        session: Int64, inFlight: Int64?, packet: Int64?, keepsRetained: Bool, expiry: Int64, message: Int64
+    ) -> [Check] {
+        var (faults, hints): ([String], [String]) = ([], [])
+        if session < expiry {
+            faults.append("what waits longer for a board that is away is kept by its sender alone, which repeats it")
+            hints.append("in mosquitto.conf: persistent_client_expiration 31d; other brokers: docs/brokers.md")
+        }
+        if let packet, packet < message {
+            faults.append("larger messages than it takes stay here")
+            hints.append("in mosquitto.conf: max_packet_size 0; or in culver.conf: [limits] message, smaller than that")
+        }
+        if !keepsRetained {
+            faults.append("an ID alone is not enough to write to us")
+            hints.append("in mosquitto.conf: retain_available true; or give your card: culver id show --card")
+        }
+        let text =
+            "\(name): it ends our session \(Self.words(seconds: session)) after we have gone, takes "
+            + (inFlight.map { "\($0) messages at once" } ?? "any number of messages at once")
+            + (packet.map { " of \($0) bytes at most" } ?? " of any size")
+            + ", and keeps \(keepsRetained ? "retained ones" : "none that are retained")"
+        guard !faults.isEmpty else { return [Check("grants", .ok, text)] }
+        return [
+            Check("grants", .warn, "\(text): \(faults.joined(separator: "; "))", hint: hints.joined(separator: "; "))
+        ]
+    }
+
+    private static func words(seconds: Int64) -> String {
+        let (length, unit) =
+            [(86_400, "d"), (3_600, "h"), (60, "min")].first { seconds % $0.0 == 0 && seconds > 0 } ?? (1, "s")
+        return "\(seconds / Int64(length)) \(unit)"
+    }
+
     // MARK: - Encryption
 
     /// `days`: how long the certificates of a connection are valid, as far as that is known; `nil` without a connection.
@@ -125,8 +168,18 @@ package struct BrokerAdvice: Sendable {
             return Check("access", .ok, "\(name): what is written to our own topics comes back")
         }
         let reason = known ?? "what was written to it did not come back: the broker denies writing or reading it"
-        let hint = reason.utf8.has("QoS") ? "in mosquitto.conf: max_qos 2" : acl(topic)
+        // A broker that knows the topic by another name denies nothing.
+        let hint = broker.rootDoubt ?? (reason.utf8.has("QoS") ? "in mosquitto.conf: max_qos 2" : acl(topic))
         return Check("access", .fail, "\(name): \(topic): \(reason)", hint: hint)
+    }
+
+    /// `topics`: inboxes on which a retained message stands. It comes again at every connection, and counts once.
+    package func retainedMessages(on topics: [String]) -> [Check] {
+        topics.map {
+            Check(
+                "access", .warn, "\(name): a retained message stands on \($0), and comes at every connection",
+                hint: "mosquitto_pub -h \(broker.host ?? "HOST") -r -n -t \($0)")
+        }
     }
 
     /// `missing`: our retained topics in which something else stands, or nothing; `all`: a filter that takes them.

@@ -9,12 +9,14 @@ package struct BrokerFacts: Sendable {
     package var port: UInt16?
     package var isEncrypted: Bool
     package var username: String?
+    /// What some brokers make of its `topic_root`; `nil` where all take it as it is.
+    package var rootDoubt: String?
     /// Why the daemon's own link is away; `nil` when it stands.
     package var trouble: String?
 
     package init(
         name: String, section: String, url: String, host: String?, port: UInt16?, isEncrypted: Bool, username: String?,
-        trouble: String?
+        rootDoubt: String? = nil, trouble: String?
     ) {
         self.name = name
         self.section = section
@@ -23,6 +25,7 @@ package struct BrokerFacts: Sendable {
         self.port = port
         self.isEncrypted = isEncrypted
         self.username = username
+        self.rootDoubt = rootDoubt
         self.trouble = trouble
     }
 

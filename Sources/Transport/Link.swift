@@ -15,6 +15,9 @@
 package protocol Link: AnyObject {
     var isConnected: Bool { get }
 
+    /// What the broker has granted to this connection; `nil` while not connected.
+    var greeting: Greeting? { get }
+
     /// How many more publications may be unacknowledged; 0 while not connected or stopping.
     var room: Int { get }
 

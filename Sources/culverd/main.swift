@@ -33,6 +33,11 @@ do throws(ConfigurationErrors) {
 }
 if let missing = configuration.missing { leave(78, missing) }
 if options.isCheck {
+    for broker in configuration.brokers {
+        if let doubt = Topics(root: broker.topicRoot).doubt {
+            Log(level: .info)(.warning, "\(broker.section) \(doubt)")
+        }
+    }
     print("the configuration is good")
     exit(0)
 }

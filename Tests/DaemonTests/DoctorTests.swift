@@ -64,6 +64,53 @@ import Transport
         #expect(retaining.advice.reached(isNewest: true).map(\.result) == [.ok, .fail])
     }
 
+    @Test("a session that ends before a message does is a warning, and so are small packets and no retained ones")
+    func grants() throws {
+        let advice = (try target("mqtt://b.lan")).advice
+        func check(
+            session: Int64 = 31 * 86_400, inFlight: Int64? = nil, packet: Int64? = nil, keepsRetained: Bool = true
+        ) throws -> Check {
+            let checks = advice.grants(
+                session: session, inFlight: inFlight, packet: packet, keepsRetained: keepsRetained, expiry: 7 * 86_400,
+                message: 1 << 20)
+            return try #require(checks.first)
+        }
+        #expect(try check().result == .ok)
+        #expect(try check(session: 7 * 86_400).result == .ok)
+        #expect(try check(inFlight: 20).text.contains("31 d after we have gone, takes 20 messages at once"))
+        let (day, minutes) = (try check(session: 86_400), try check(session: 300))
+        #expect(day.result == .warn && day.text.contains("ends our session 1 d"))
+        #expect(minutes.text.contains("5 min"))
+        #expect(try check(packet: 1 << 20).result == .ok)
+        let small = try check(packet: 65_536)
+        #expect(small.result == .warn && small.hint?.contains("max_packet_size") == true)
+        #expect(try check(keepsRetained: false).hint?.contains("retain_available") == true)
+    }
+
+    @Test(
+        "a root with characters that RabbitMQ or NATS do not take as they are is told, and its ACL is not blamed",
+        arguments: [("dim/v1", nil), ("a-b_c/9", nil), ("a.b", "."), ("a/*", "*"), ("a b", "blank"), ("é", "é")]
+            as [(String, String?)])
+    func root(_ root: String, _ odd: String?) throws {
+        var target = try target("mqtt://b.lan", trouble: nil)
+        target.setting.topics = Topics(root: root)
+        let doubt = target.setting.topics.doubt
+        #expect((doubt == nil) == (odd == nil))
+        #expect(odd == nil || doubt?.contains(odd ?? "") == true)
+        #expect(target.advice.reached(isNewest: true).map(\.result) == (odd == nil ? [.ok] : [.ok, .warn]))
+        let access = target.advice.access(denied: (topic: "x", reason: nil))
+        #expect(access.hint?.contains("acl_file") == (odd == nil))
+    }
+
+    @Test("a retained message on an inbox is told, with the command that clears it")
+    func retainedOnInbox() throws {
+        let target = try target("mqtt://b.lan", trouble: nil)
+        #expect(target.advice.retainedMessages(on: []).isEmpty)
+        let check = try #require(target.advice.retainedMessages(on: ["t/A/in"]).first)
+        #expect(check.result == .warn)
+        #expect(check.hint == "mosquitto_pub -h b.lan -r -n -t t/A/in")
+    }
+
     @Test(
         "what is not encrypted on its way to another machine is a warning",
         arguments: [

@@ -285,6 +285,25 @@ extension Links {
             try await alice.stop()
         }
 
+        @Test("what a broker grants is known as long as the connection lasts")
+        func grants() async throws {
+            let broker = try FakeBroker { connection, _ in
+                guard connection.level() == 5 else { return }
+                // Session expiry 300, receive maximum 2, no retained messages, packets of 65536 bytes.
+                connection.send(
+                    [0x20, 18, 0, 0, 15, 0x11, 0, 0, 1, 0x2c, 0x21, 0, 2, 0x25, 0, 0x27, 0, 1, 0, 0])
+                connection.drain()
+            }
+            let alice = Witness(try BrokerOptions(broker.url, "a"))
+            #expect(alice.link.greeting == nil)
+            try await alice.connected()
+            let greeting = try #require(alice.link.greeting)
+            #expect((greeting.sessionExpiry, greeting.receiveMaximum) == (300, 2))
+            #expect((greeting.packetLimit, greeting.keepsRetained) == (65_536, false))
+            try await alice.stop()
+            #expect(alice.link.greeting == nil)
+        }
+
         @Test("a broker that does not take our goodbye is left all the same")
         func deafAtTheEnd() async throws {
             let broker = try FakeBroker { connection, _ in

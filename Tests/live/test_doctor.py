@@ -12,8 +12,10 @@ import subprocess
 import threading
 import unittest
 
+import paho.mqtt.client as mqtt
+
 import test_brokers
-from harness import TOP, Story, address_of, eventually, free_port, tool
+from harness import TOP, Story, address_of, eventually, free_port, program, tool
 
 
 class Proxy:
@@ -212,6 +214,55 @@ class Doctor(Story):
         eventually(lambda: "retain" in json.dumps(board.call("status")["brokers"]), what="the refusal")
         self.says(board, "broker", "fail", "retain", "retain_available true")
         self.says(board, "directory", "warn", "/meta")
+
+    def test_a_retained_message_on_our_inbox_counts_once_and_is_told(self):
+        broker = self.broker()
+        board, peer = self.daemon("board", broker), self.daemon("peer", broker)
+        self.connected(board)
+        topic = f"dim/v1/{address_of(board.did)}/in"
+        heard = []
+        spy = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="spy")
+        spy.on_connect = lambda *_: spy.subscribe(topic, qos=1)
+        spy.on_subscribe = lambda *_: heard.append(None)
+        spy.on_message = lambda _, __, message: heard.append(message.payload)
+        spy.connect("127.0.0.1", broker.port)
+        spy.loop_start()
+        self.addCleanup(spy.loop_stop)
+        eventually(lambda: heard, what="the subscription of the spy")
+        self.succeeds(peer.tool("send", board.did, "first", "--wait", "delivered", timeout=120))
+        eventually(lambda: len(heard) > 1, what="the message at the spy")
+        board.stop()
+        spy.publish(topic, heard[1], qos=1, retain=True).wait_for_publish(10)
+        board.start()
+        self.says(board, "access", "warn", f"retained message stands on {topic}", f"mosquitto_pub .*-r -n -t {topic}")
+        self.succeeds(peer.tool("send", board.did, "second", "--wait", "delivered", timeout=120))
+        self.assertEqual(board.texts(), ["first", "second"])
+        spy.publish(topic, b"", qos=1, retain=True).wait_for_publish(10)
+        self.says(board, "access", "ok")
+
+        # One that the board has not seen is taken with the flag, which amqtt sets on what it has kept for a client.
+        board.stop()
+        before = len(heard)
+        self.succeeds(peer.tool("send", board.did, "third", "--wait", "published", timeout=120))
+        wire = eventually(lambda: heard[before:], what="the third message at the spy")[0]
+        peer.stop()
+        broker.restart()  # its queue is gone
+        eventually(spy.is_connected, what="the spy's connection")
+        spy.publish(topic, wire, qos=1, retain=True).wait_for_publish(10)
+        board.start()
+        eventually(lambda: board.texts() == ["first", "second", "third"], what="the third message")
+
+    def test_a_topic_root_that_not_all_brokers_take_as_it_is(self):
+        broker = self.broker()
+        board, peer = (self.daemon(name, broker, broker_lines=["topic_root = a.b/c"]) for name in ("board", "peer"))
+        self.connected(board)
+        self.says(board, "broker", "warn", r'topic_root: "a\.b/c" has a "\."', "topic_root = dim/v1")
+        self.succeeds(peer.tool("send", board.did, "hello", "--wait", "delivered", timeout=120))
+        checked = subprocess.run(
+            [program("culverd"), "--config", str(board.configuration), "--check"], capture_output=True, text=True, timeout=30
+        )
+        self.assertEqual((checked.returncode, checked.stdout), (0, "the configuration is good\n"), checked)
+        self.assertRegex(checked.stderr, r'\[broker\] topic_root: "a\.b/c" has a "\."')
 
     def test_a_short_queue(self):
         broker = self.broker()

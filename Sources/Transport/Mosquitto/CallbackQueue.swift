@@ -49,11 +49,3 @@ enum CallbackEvent {
     /// The connection is over: a reason code of MQTT 5 if the broker sent DISCONNECT, or libmosquitto's own.
     case over(code: Int32)
 }
-
-/// What a CONNACK says besides yes or no.
-struct Greeting {
-    var sessionPresent = false
-    var keepAlive: UInt16?
-    var receiveMaximum: UInt16?
-    var keepsRetained = true
-}

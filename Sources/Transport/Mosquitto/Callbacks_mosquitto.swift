@@ -12,13 +12,19 @@ private func write(_ object: UnsafeMutableRawPointer?, _ entry: (CallbackQueue) 
 
 private func greeting(_ flags: Int32, _ properties: OpaquePointer?) -> Greeting {
     var greeting = Greeting(sessionPresent: flags & 1 == 1)
-    var word: UInt16 = 0
-    var byte: UInt8 = 0
+    var (long, word, byte): (UInt32, UInt16, UInt8) = (0, 0, 0)
     if mosquitto_property_read_int16(properties, Int32(MQTT_PROP_SERVER_KEEP_ALIVE.rawValue), &word, false) != nil {
         greeting.keepAlive = word
     }
     if mosquitto_property_read_int16(properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &word, false) != nil {
         greeting.receiveMaximum = word
+    }
+    if mosquitto_property_read_int32(properties, Int32(MQTT_PROP_SESSION_EXPIRY_INTERVAL.rawValue), &long, false) != nil
+    {
+        greeting.sessionExpiry = long
+    }
+    if mosquitto_property_read_int32(properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &long, false) != nil {
+        greeting.packetLimit = long
     }
     if mosquitto_property_read_byte(properties, Int32(MQTT_PROP_RETAIN_AVAILABLE.rawValue), &byte, false) != nil {
         greeting.keepsRetained = byte != 0

@@ -64,6 +64,8 @@ package final class MosquittoLink: Link {
     /// How long the certificates of this connection hold; `nil` while not connected, and without TLS.
     package var validity: Validity? { connected?.handle.validity }
 
+    package var greeting: Greeting? { connected?.greeting }
+
     package var dropped: Int { droppedBefore + (current?.handle.callbacks.dropped ?? 0) }
 
     package var room: Int { connected?.window.room ?? 0 }

@@ -72,6 +72,8 @@ import Transport
     var topics: Topics { setting.topics }
     var isLinked: Bool { link != nil }
     var isConnected: Bool { link?.isConnected == true }
+    /// What the broker grants to the connection that there is.
+    var greeting: Greeting? { link?.greeting }
     /// Publications that the broker has not acknowledged.
     var unacknowledged: Int { tokens.count - statements.count }
 
@@ -184,7 +186,7 @@ import Transport
             isUsurped = true
             traffic.takeOvers += 1
             note(.warning, "another client took our client id at broker \(name)", reason: "taken-over")
-        // Not the flag RETAIN: some brokers set it on what they had queued.
+        // Not the flag RETAIN: some brokers set it on what they had queued (docs/brokers.md).
         case .message(let topic, let payload, _):
             onMessage?(topics.topic(of: topic), payload)
         case .acknowledged(let token, let outcome):

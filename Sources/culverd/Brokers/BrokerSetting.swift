@@ -21,6 +21,15 @@ struct BrokerSetting: Sendable {
 struct Topics: Sendable, Equatable {
     var root: String
 
+    /// What some brokers make of this root; `nil` where all of them take it as it is (docs/brokers.md).
+    var doubt: String? {
+        let odd = root.first { !($0.isASCII && ($0.isLetter || $0.isNumber) || "/-_".contains($0)) }
+        guard let odd else { return nil }
+        return
+            "topic_root: \"\(root)\" has a \(odd == " " ? "blank" : "\"\(odd)\""), which some brokers change or refuse "
+            + "(RabbitMQ, NATS); letters, digits, - and _ do everywhere"
+    }
+
     func text(_ topic: Topic) -> String {
         switch topic {
         case .inbox(let address): "\(root)/\(address)/in"

@@ -18,6 +18,9 @@ struct BrokerSettings: Settings, Sendable, Equatable {
     /// Seconds.
     var keepAlive = 60
 
+    /// Its heading.
+    var section: String { name == Self.plain ? "[broker]" : "[broker \(name)]" }
+
     static let keys = [
         "url", "topic_root", "username", "password_file", "ca_file", "cert_file", "key_file", "keep_alive",
     ]

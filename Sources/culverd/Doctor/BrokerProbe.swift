@@ -40,6 +40,7 @@ import Transport
         self.nonce = nonce
         self.done = done
         front = ProbeConnection(target.setting.options, suffix: "-probe", session: 0)
+        if target.isOld { front.answerWithin = 3 }
         // Should the removal fail, the broker forgets it soon.
         absent = ProbeConnection(target.setting.options, suffix: "-doctor", session: 300)
     }
@@ -70,7 +71,16 @@ import Transport
     }
 
     private func reached(_ version: MQTTVersion) {
+        if version == .v311 { absent.answerWithin = 3 }
         checks += advice.reached(isNewest: version == .v5)
+        // By the daemon's own link: a probe's session is short because it asks for no more.
+        if version == .v5, let greeting = target.greeting {
+            checks += advice.grants(
+                session: greeting.sessionExpiry.map(Int64.init) ?? Int64(target.setting.options.sessionExpiry),
+                inFlight: greeting.receiveMaximum.map(Int64.init), packet: greeting.packetLimit.map(Int64.init),
+                keepsRetained: greeting.keepsRetained, expiry: Int64(target.expiry),
+                message: Int64(target.setting.options.maximumPacket))
+        }
         checks += advice.encryption(days: front.link.validity.map { ($0.broker, $0.own) })
         guard !target.identities.isEmpty else { return finish() }
         read()
@@ -98,14 +108,18 @@ import Transport
             case .acknowledged(let token, .refused(let code, let reason)):
                 writing[token].map { self.finding.denied[$0] = "it may not be written to: \(reason) (\(code))" }
             case .message(let topic, let payload, let isRetained):
-                if isRetained, self.target.cards.contains(topic) { self.finding.retained[topic] = payload }
-                if self.isProbe(payload) { self.finding.echoed.insert(topic) }
+                if self.isProbe(payload) {
+                    self.finding.echoed.insert(topic)
+                } else if isRetained {
+                    // This connection had no session: nothing that was queued for it comes with the flag.
+                    self.finding.retained[topic] = payload
+                }
             case .disconnected(let reason, _): self.finding.lost = reason
             default: return
             }
             let isComplete =
                 self.finding.echoed.count == self.target.inboxes.count
-                && self.finding.retained.count == self.target.cards.count
+                && self.target.cards.allSatisfy { self.finding.retained[$0] != nil }
             if isComplete || self.finding.lost != nil { self.conclude() }
         }
         front.link.subscribe(target.inboxes + target.cards)
@@ -123,6 +137,7 @@ import Transport
     private func conclude() {
         let access = advice.access(denied: finding.denied(of: target))
         checks.append(access)
+        checks += advice.retainedMessages(on: target.inboxes.filter { finding.retained[$0] != nil })
         checks.append(advice.directory(missing: finding.missing(of: target), all: target.ownTopics))
         // While our own link is away the probes would fill our queue.
         guard access.result == .ok, target.trouble == nil, finding.lost == nil else { return finish() }
@@ -222,6 +237,7 @@ import Transport
         within(10) { self.finish() }
         absent.leave {
             let last = ProbeConnection(self.target.setting.options, suffix: "-doctor", session: 0)
+            last.answerWithin = self.absent.answerWithin
             last.connect { _, _ in
                 last.leave { self.finish() }
             } otherwise: { _ in

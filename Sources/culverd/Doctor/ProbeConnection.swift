@@ -5,8 +5,11 @@ import Transport
 @MainActor final class ProbeConnection {
     /// What becomes of its events; changed from step to step.
     var ear: @MainActor (LinkEvent) -> Void = { _ in }
-    private(set) lazy var link = MosquittoLink(options, timing: Self.timing) { [weak self] event in self?.ear(event) }
+    private(set) lazy var link = MosquittoLink(options, timing: timing) { [weak self] event in self?.ear(event) }
 
+    /// Seconds for the answer to CONNECT. A broker of MQTT 3.1.1 may never answer that of MQTT 5, and a step of the probe
+    /// has ten.
+    var answerWithin = 9.0
     private let options: BrokerOptions
     private var isOn = false
 
@@ -56,11 +59,11 @@ import Transport
         link.stop()
     }
 
-    private static var timing: LinkTiming {
+    private var timing: LinkTiming {
         var timing = LinkTiming()
         timing.firstWait = 0.2
         timing.longestWait = 0.5
-        timing.answerWithin = 9
+        timing.answerWithin = answerWithin
         return timing
     }
 }

@@ -8,7 +8,7 @@ struct ProbeFinding {
     var denied: [String: String] = [:]
     /// Own inboxes from which the probe came back.
     var echoed: Set<String> = []
-    /// Own topics whose retained message came, by topic.
+    /// Own topics on which a retained message came, with it. On an inbox there should be none.
     var retained: [String: [UInt8]] = [:]
     var lost: String?
 

@@ -1,10 +1,16 @@
 import DIMP
 import Diagnostics
+import Transport
 
 /// A broker that a probe tries out, and for which identities.
 struct ProbeTarget {
     var setting: BrokerSetting
     var identities: [Identity]
+    /// The daemon's own link speaks MQTT 3.1.1.
+    var isOld = false
+    /// What the broker grants to the daemon's own link, and how many seconds a message of this board waits at most.
+    var greeting: Greeting?
+    var expiry = 0
     /// What the daemon's own link has to say; `nil` when it is connected.
     var trouble: String?
 
@@ -15,9 +21,9 @@ struct ProbeTarget {
         return BrokerAdvice(
             on: BrokerFacts(
                 name: options.name,
-                section: options.name == BrokerSettings.plain ? "[broker]" : "[broker \(options.name)]",
+                section: BrokerSettings(name: options.name).section,
                 url: setting.url, host: host, port: port, isEncrypted: address.isEncrypted, username: options.username,
-                trouble: trouble))
+                rootDoubt: setting.topics.doubt, trouble: trouble))
     }
 
     var inboxes: [String] { identities.map { setting.topics.text(.inbox($0.id.address)) } }

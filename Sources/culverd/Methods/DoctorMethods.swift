@@ -5,6 +5,7 @@ import Diagnostics
 import Format
 import Store
 import System
+import Transport
 
 /// `doctor`: one run at a time.
 @MainActor final class DoctorMethods {
@@ -92,6 +93,8 @@ import System
             let target = ProbeTarget(
                 setting: try configured.setting(of: section),
                 identities: Array(loop.book.facebook.identities.prefix(16)),
+                isOld: brokers[section.name]?.condition.version == MQTTVersion.v311.number,
+                greeting: brokers[section.name]?.greeting, expiry: configuration.delivery.expiry,
                 trouble: trouble(of: section.name))
             run.probe(target, nonce: nonce, at: index)
         } catch {

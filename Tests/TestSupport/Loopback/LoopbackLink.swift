@@ -52,6 +52,8 @@ package final class LoopbackLink: Link {
 
     package var isConnected: Bool { if case .connected = phase { true } else { false } }
 
+    package var greeting: Greeting? { isConnected ? Greeting() : nil }
+
     package var room: Int { isUsable ? window.room : 0 }
 
     private var isUsable: Bool { isConnected && !isEnding }
