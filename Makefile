@@ -14,7 +14,8 @@ BOARD   ?= trixie
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd mandoc man-db zsh fish
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd mandoc man-db zsh fish $(BROKERS)
+BROKERS        = rabbitmq-server nats-server ejabberd
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients debhelper lintian
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
@@ -50,7 +51,7 @@ demo: deps-demo                       ## two agents and a private broker: one me
 	$(SWIFT) build --product culver
 	@$(PYTHON) Tests/live/demo
 
-test: deps .build/python-2.4/made .build/python-0.4/made  ## every test, with a real broker and real DIMP peers
+test: deps .build/python-2.4/made .build/python-0.4/made .build/python-amqtt/made  ## every test, with a real broker and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
 
 test-boards: deps-boards .build/python-2.4/made  ## packages for the boards and for this machine, and the tests of both, under qemu and as root
