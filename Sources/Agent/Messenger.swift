@@ -439,7 +439,9 @@ package struct Messenger {
     private mutating func passOn(_ findings: [Lookups.Finding]) throws(LedgerError) {
         for finding in findings {
             switch finding {
-            case .meta(of: let id, attaching: let meta): parking.release(id, isVerified: false, attaching: meta)
+            case .meta(of: let id, attaching: let meta):
+                parking.release(id, isVerified: false, attaching: meta)
+                try outbox.named(id, in: &context)
             case .visa(of: let id): try outbox.keyArrived(of: id, lookups: lookups, in: &context)
             }
         }

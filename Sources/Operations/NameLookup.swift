@@ -14,8 +14,15 @@ package struct NameLookup {
     /// IDs, everything else is a name, and nothing is guessed.
     package func id(_ text: String) throws(Refusal) -> ID {
         if let id = ID(text) {
-            guard id.name == nil else { return id }
-            return facebook.contact(id.address)?.id ?? facebook.identity(id.address)?.id ?? id
+            guard let known = facebook.contact(id.address)?.id ?? facebook.identity(id.address)?.id, known != id else {
+                return id
+            }
+            // A name has no check bytes. Which one an address has is known for good once there is its meta.
+            if id.name != nil, facebook.meta(of: known) == nil { return id }
+            guard id.name == nil else {
+                throw Refusal(.badData, "bad-id", "\(text) is no ID: that address belongs to \(known)")
+            }
+            return known
         }
         guard !text.contains("@") else {
             throw Refusal(.badData, "bad-id", "\(text) is no ID: its check bytes or its form are wrong")

@@ -110,6 +110,22 @@ struct DirectoryTests {
         #expect(pair.a.rejections.allSatisfy { $0.stage == .meta })
     }
 
+    @Test("another name before a right address fails with a reason, and the address alone reaches its owner")
+    func wrongName() throws {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        let mistyped = pair.send("to Hulk", to: ID(name: "Hulk", address: hulk.id.address))
+        let bare = pair.send("to the address", to: ID(name: nil, address: hulk.id.address))
+        pair.linkAll()
+        pair.settle()
+        #expect(pair.row(mistyped)?.state == .failed)
+        #expect(pair.row(mistyped)?.reason == "wrong-name")
+        #expect(pair.a.book.contact(hulk.id.address)?.id == hulk.id)
+        #expect(pair.a.book.meta(of: hulk.id) != nil)
+        pair.advance(60)
+        #expect(pair.row(bare)?.receiver == hulk.id)
+        #expect(pair.row(bare)?.state == .published)
+    }
+
     @Test("mutated cards teach nothing that was not signed")
     func mutated() throws {
         let pair = looking()

@@ -75,6 +75,11 @@ private func refusal<Value>(_ body: () throws -> Value) -> Refusal? {
         #expect(try names.id(hulk.id.text) == hulk.id)
         #expect(try names.id(hulk.id.address.text) == hulk.id)
         #expect(try names.id("green") == hulk.id)
+        // The name in front of an address has no check bytes; the meta that is known does.
+        for (name, address) in [("Hulk", hulk.id.address), ("other", moki.id.address)] {
+            let refused = refusal { try names.id("\(name)@\(address)") }
+            #expect(refused?.kind == .badData && refused?.reason == "bad-id")
+        }
         #expect(try names.id("moki") == moki.id)
         #expect(names.name(of: hulk.id) == "green")
         #expect(names.name(of: stranger) == nil)

@@ -166,11 +166,15 @@ struct Lookups {
         if context.book.isOurs(id.address) || context.book.meta(of: id) != nil { return [] }
         guard mayCheck(in: &context) else { return [] }
         let meta: Meta
+        let claimed = id
+        let id: ID
         do throws(Rejection) {
             meta = try Meta(json)
+            // The address is proven; the name in front of it is what somebody wrote.
+            id = ID(name: meta.seed, address: claimed.address)
             guard meta.vouches(for: id) else { throw Rejection(.meta, "the meta found is of another ID") }
         } catch {
-            try context.reject(error, from: id)
+            try context.reject(error, from: claimed)
             return []
         }
         guard context.book.contact(id.address) != nil else {
@@ -183,6 +187,11 @@ struct Lookups {
     /// A contact's meta is kept, and with it the visa that came before it.
     private mutating func keep(_ meta: Meta, of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
         context.book.apply(.meta(meta, of: id))
+        if var contact = context.book.contact(id.address), contact.id != id {
+            contact.id = id
+            context.book.apply(.contact(contact))
+        }
+        entries[id.address]?.id = id
         guard let bytes = entries[id.address]?.visa else { return [] }
         entries[id.address]?.visa = nil
         guard let visa = try? JSON(parsing: bytes) else { return [] }

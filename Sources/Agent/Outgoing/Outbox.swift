@@ -263,6 +263,27 @@ struct Outbox {
         guard context.book.visa(of: receiver) != nil, context.book.encryptionKey(of: receiver) != nil else { return }
         if releases[receiver.address] == nil { releases[receiver.address] = ReleasedReceiver(receiver: receiver) }
         try releaseMore(lookups: lookups, in: &context)
+    /// The name that belongs to an address is known: what waits for the address alone is for this ID. What waits for another
+    /// name before it was mistyped, and whom it was meant for is not guessed.
+    func named(_ id: ID, in context: inout Context) throws(LedgerError) {
+        for receiver in try context.ledger.awaitedReceivers(limit: context.policy.directorySubscriptions)
+        where receiver.address == id.address && receiver != id {
+            var rows: [Outgoing]
+            repeat {
+                rows = try context.ledger.waitingOutgoing(
+                    receiver: receiver, after: 0, limit: Tuning.failedInOneTurn)
+                for var row in rows {
+                    if receiver.name == nil {
+                        row.recipient = .person(id)
+                        try context.ledger.apply(.outgoing(row))
+                    } else {
+                        try Self.end(row, by: .failed, reason: "wrong-name", in: &context)
+                    }
+                }
+            } while !rows.isEmpty
+        }
+    }
+
     }
 
     mutating func releaseMore(lookups: Lookups, in context: inout Context) throws(LedgerError) {
