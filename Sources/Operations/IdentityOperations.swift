@@ -84,10 +84,15 @@ package struct IdentityOperations {
         guard era == nil || era == "2019" else {
             throw Refusal(.badData, "bad-era", "the era is 2019 or not given")
         }
+        guard type != "group" else {
+            throw Refusal(
+                .badData, "bad-type", "this version makes no groups: an identity is a user, a station or a bot")
+        }
         guard let type = EntityType(rawValue: type ?? "user"),
             let network = type.network(era == nil ? .today : .year2019)
         else {
-            throw Refusal(.badData, "bad-type", "there is no identity of this type in this era")
+            let words = type == "device" ? "a device exists only in the era 2019; a board is a user" : nil
+            throw Refusal(.badData, "bad-type", words ?? "there is no identity of this type in this era")
         }
         guard let algorithm = Identity.Algorithm(rawValue: key ?? "rsa") else {
             throw Refusal(.badData, "bad-key", "the key is rsa or ecc")

@@ -254,6 +254,28 @@ struct DeliveryTests {
         #expect(refusal.kind == .ended)
     }
 
+    @Test("what is delivered cannot be called back, and says so")
+    func cancelsDelivered() throws {
+        let pair = Pair.friends()
+        let token = pair.send("x")
+        pair.settle()
+        let row = try #require(pair.row(token))
+        #expect(row.state == .delivered)
+        pair.feed(0, .cancelled(id: row.id, token: 77))
+        guard case .refused(let refusal)? = pair.a.answers[77] else { Issue.record("cancelled"); return }
+        #expect(refusal.kind == .exists && refusal.reason == "ended")
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
+    @Test("nothing is sent to everybody", arguments: [ID.anyone, ID.everyone])
+    func broadcast(_ id: ID) throws {
+        let pair = Pair.friends()
+        let token = pair.send("x", to: id)
+        guard case .refused(let refusal)? = pair.a.answers[token] else { Issue.record("accepted"); return }
+        #expect(refusal.reason == "broadcast")
+        #expect(pair.row(token) == nil)
+    }
+
     @Test("a waiting message that is cancelled while the pool seals it is not sent")
     func cancelledInThePool() throws {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])

@@ -186,6 +186,7 @@ private func refusal<Value>(_ body: () throws -> Value) -> Refusal? {
         #expect(reason(type: "device") == "bad-type")
         #expect(reason(type: "device", era: "2019") == nil)
         #expect(reason(type: "other") == "bad-type")
+        for era in [nil, "2019"] { #expect(reason(type: "group", era: era) == "bad-type") }
         #expect(reason(era: "2018") == "bad-era")
         #expect(reason(key: "dsa") == "bad-key")
         for bits: Int64 in [0, 1016, 2047, 4104] { #expect(reason(bits: bits) == "bad-bits") }

@@ -40,7 +40,12 @@ struct Outbox {
                 submission, as: .notPermitted, reason: "blocked", text: "\(submission.receiver) is blocked",
                 in: &context)
         }
-        if receiver.isGroup, !receiver.isBroadcast {
+        if receiver.isBroadcast {
+            return refuse(
+                submission, as: .badData, reason: "broadcast",
+                text: "\(submission.receiver) is everybody, and this version sends to one at a time", in: &context)
+        }
+        if receiver.isGroup {
             return refuse(
                 submission, as: .unknownName, reason: "unknown-group",
                 text: "\(submission.receiver) is no group of this board", in: &context)
@@ -56,7 +61,7 @@ struct Outbox {
         guard try isAcceptable(row, asked: submission, in: &context) else { return }
         makeContact(receiver, in: context)
         let isWaitedFor = releases[receiver.address] != nil
-        if receiver.isBroadcast || (!isWaitedFor && lookups.isReady(receiver, in: context)) {
+        if !isWaitedFor, lookups.isReady(receiver, in: context) {
             return try seal(row, of: identity, tokens: [submission.token], isReleased: false, in: &context)
         }
         if !isWaitedFor { lookups.lookUp(receiver, isWanted: true, in: &context) }
@@ -258,11 +263,6 @@ struct Outbox {
 
     // MARK: - Waiting for a key
 
-    /// Everything that waited for this receiver's key goes on, in order, and only so much at a time as the pool has at hand.
-    mutating func keyArrived(of receiver: ID, lookups: Lookups, in context: inout Context) throws(LedgerError) {
-        guard context.book.visa(of: receiver) != nil, context.book.encryptionKey(of: receiver) != nil else { return }
-        if releases[receiver.address] == nil { releases[receiver.address] = ReleasedReceiver(receiver: receiver) }
-        try releaseMore(lookups: lookups, in: &context)
     /// The name that belongs to an address is known: what waits for the address alone is for this ID. What waits for another
     /// name before it was mistyped, and whom it was meant for is not guessed.
     func named(_ id: ID, in context: inout Context) throws(LedgerError) {
@@ -284,6 +284,11 @@ struct Outbox {
         }
     }
 
+    /// Everything that waited for this receiver's key goes on, in order, and only so much at a time as the pool has at hand.
+    mutating func keyArrived(of receiver: ID, lookups: Lookups, in context: inout Context) throws(LedgerError) {
+        guard context.book.visa(of: receiver) != nil, context.book.encryptionKey(of: receiver) != nil else { return }
+        if releases[receiver.address] == nil { releases[receiver.address] = ReleasedReceiver(receiver: receiver) }
+        try releaseMore(lookups: lookups, in: &context)
     }
 
     mutating func releaseMore(lookups: Lookups, in context: inout Context) throws(LedgerError) {
@@ -344,6 +349,10 @@ struct Outbox {
     func cancel(_ id: String, token: UInt64, in context: inout Context) throws(LedgerError) {
         guard let row = try context.ledger.outgoing(id: id) else {
             return context.refuse(token, as: .noInput, reason: "unknown-message", text: "there is no message \(id)")
+        }
+        if row.state == .delivered {
+            return context.refuse(
+                token, as: .exists, reason: "ended", text: "the message is delivered: it cannot be called back")
         }
         guard try Self.end(row, by: .cancelled, reason: "cancelled", in: &context) else {
             return context.refuse(

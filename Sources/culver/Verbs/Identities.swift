@@ -11,7 +11,12 @@ struct Identities: ParsableCommand {
 }
 
 extension Identities {
-    enum Kind: String, ExpressibleByArgument, CaseIterable { case user, group, bot, device, station }
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case user, bot, station, device, group
+
+        /// Not promised by help and completion: a group, which the daemon refuses, and a device without its era.
+        static let allValueStrings = ["user", "bot", "station"]
+    }
     enum Key: String, ExpressibleByArgument, CaseIterable { case rsa, ecc }
 
     struct New: ParsableCommand {
@@ -26,7 +31,8 @@ extension Identities {
                 """)
 
         @Argument(help: "Its name: 1 to 64 letters, digits, points, dashes and underscores.") var name: TextArgument
-        @Option(help: "What it is for; user (the default) also for boards.") var type: Kind?
+        @Option(help: "What it is for; user (the default) also for boards. A device exists with --era 2019 alone.")
+        var type: Kind?
         @Option(help: "Its signing key; rsa unless said.") var key: Key?
         @Option(help: "The length of an RSA key, 1024 to 4096; 2048 unless said.") var bits: Int?
         @Option(
