@@ -245,7 +245,12 @@ import System
 }
 
 extension RPCError {
+    /// They may stay, when the backup is not completed.
     static let retiring = RPCError(
-        exit: .notNow, reason: "retired", message: "the identities of this board move, or have moved, into a backup",
+        exit: .notNow, reason: "retiring", message: "the identities of this board move into a backup",
+        hint: "nothing is accepted meanwhile; ask again when the backup has ended")
+
+    static let retired = RPCError(
+        exit: .configuration, reason: "retired", message: "the identities of this board have moved into a backup",
         hint: "nothing is accepted here any more: use the board where the backup is restored")
 }

@@ -323,9 +323,9 @@ class Moving(Backups):
         kept = self.backup(board, "final.tar", "--final")
         shown = self.succeeds(board.tool("status"))
         self.assertIn("retired", shown.out)
-        refused = self.fails(75, board.tool("send", peer.did, "too late"))
-        self.assertIn("move", refused.err)
-        self.fails(75, board.tool("inbox", "--consumer", "lamp", "--count", "1", "--ack"))
+        refused = self.fails(78, board.tool("send", peer.did, "too late"))
+        self.assertIn("moved", refused.err)
+        self.fails(78, board.tool("inbox", "--consumer", "lamp", "--count", "1", "--ack"))
         # Nothing of it lies at the broker, and nothing is sent.
         broker.restart()
         peer.start()

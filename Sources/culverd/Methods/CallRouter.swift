@@ -22,7 +22,9 @@ import Operations
         guard let method = Method.byName[call.method] else { return call.fail(.methodNotFound(call.method)) }
         guard running.access.role(of: call.peer) >= method.role else { return call.fail(.lacking(method)) }
         guard !isStopping else { return call.fail(.stopping) }
-        guard !backups.isRetiring || Backups.answered.contains(method.name) else { return call.fail(.retiring) }
+        guard !backups.isRetiring || Backups.answered.contains(method.name) else {
+            return call.fail(backups.retired == nil ? .retiring : .retired)
+        }
         loop.add(
             .request(call) { [methods, socket] call, turn in
                 // Who only asked and left is not told; what is to be done is done all the same.
