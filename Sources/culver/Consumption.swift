@@ -39,10 +39,10 @@ struct Consumption {
         while true {
             do {
                 return try take(from: daemon)
-            } catch ControlError.closed {
+            } catch  where DaemonBackend.hasGone(error) {
                 // What was not acknowledged comes again.
                 usleep(200_000)
-                daemon = try globals.daemon(patience: follow ? 30 : 2)
+                daemon = try globals.daemon(patience: LastingDaemon.restart)
             }
         }
     }
@@ -50,6 +50,9 @@ struct Consumption {
     private mutating func take(from daemon: DaemonBackend) throws {
         var params: JSONObject = ["consumer": .string(consumer)]
         if !filter.isEmpty { params["filter"] = .object(filter) }
+        // What is handed out counts as shown, and comes `again` next time: so no more is than is going to be.
+        if acknowledges { params["window"] = 1 }
+        params["limit"] = count.map { .integer(Int64($0 - taken + handled.count)) }
         _ = try daemon.call("inbox.subscribe", params)
         var waiting = try follow || count != nil ? nil : pending(at: daemon)
         if waiting == 0, deadline == nil { return }
@@ -64,7 +67,7 @@ struct Consumption {
                 // `--timeout` alone waits for the first one, then takes what else is there.
                 waiting = try waiting.map { left in try left > 0 ? left - 1 : pending(at: daemon) - printed }
                 if let waiting, waiting <= 0 { return }
-            case "inbox.closed": throw takenOver(notice.params)
+            case "inbox.closed": throw closed(notice.params)
             default: continue
             }
         }
@@ -122,8 +125,14 @@ struct Consumption {
         throw ToolFailure(.notNow, "timed-out", words)
     }
 
-    private func takenOver(_ params: JSON) -> ToolFailure {
+    private func closed(_ params: JSON) -> ToolFailure {
         let reason = params["reason"]?.string ?? "closed"
-        return ToolFailure(.notNow, reason, "another connection reads as \(consumer) now (\(reason))")
+        return switch reason {
+        case "retired":
+            ToolFailure(
+                .configuration, reason, "the identities of this board have moved into a backup: nothing comes any more")
+        case "forgotten": ToolFailure(.unknownName, reason, "the consumer \(consumer) was forgotten")
+        default: ToolFailure(.notNow, reason, "another connection reads as \(consumer) now (\(reason))")
+        }
     }
 }

@@ -29,14 +29,15 @@ import Testing
     }
 
     private func subscribe(
-        _ name: String = "c", on connection: UInt64 = 1, window: Int = 32, filter: InboxFilter = InboxFilter()
+        _ name: String = "c", on connection: UInt64 = 1, window: Int = 32, filter: InboxFilter = InboxFilter(),
+        limit: Int64? = nil
     ) throws {
         var consumer =
             try store.consumer(name)
             ?? Consumer(name: name, uid: 0, cursor: 0, filter: filter, window: window, created: 0)
         consumer.window = window
         try store.put(consumer)
-        consumers.subscribe(try #require(try store.consumer(name)), on: ConnectionID(connection))
+        consumers.subscribe(try #require(try store.consumer(name)), on: ConnectionID(connection), limit: limit)
         try store.commit()
     }
 
@@ -65,6 +66,19 @@ import Testing
         try acknowledge(3)
         #expect(try pumped() == ["1: inbox.message 4", "1: inbox.message 5"])
         #expect(consumers.highest("c") == 5)
+    }
+
+    @Test("beyond its limit a subscription is handed nothing, and what was not handed out does not come again")
+    func limit() throws {
+        try receive(5)
+        try subscribe(limit: 2)
+        #expect(try pumped() == ["1: inbox.message 1", "1: inbox.message 2"])
+        try acknowledge(2)
+        #expect(try pumped() == [])
+        try subscribe(on: 2, limit: 1)
+        #expect(try pumped() == ["1: inbox.closed taken-over", "2: inbox.message 3"])
+        try subscribe(on: 2)
+        #expect(try pumped() == ["2: inbox.message 3 again", "2: inbox.message 4", "2: inbox.message 5"])
     }
 
     @Test("a thousand messages pass a window of one, in order and each once")

@@ -87,6 +87,47 @@ import Testing
         let session = try await daemon.culver("inbox", "--consumer", "c", "--count", "2", "--ack")
         #expect(session.lines.count == 2)
         #expect(daemon.acknowledged == 2)
+        // What is not going to be shown is not to be handed out: it would come `again` next time.
+        let asked = daemon.asked.first { $0.method == "inbox.subscribe" }?.params
+        #expect(asked?["limit"] == 2 && asked?["window"] == 1)
+    }
+
+    @Test("without --ack and --count the daemon hands out what it likes")
+    func unlimited() async throws {
+        let daemon = try daemon("one")
+        defer { daemon.end() }
+        _ = try await daemon.culver("inbox", "--consumer", "c")
+        #expect(daemon.asked.first?.params == ["consumer": "c"])
+    }
+
+    @Test("a consumer lives through a daemon that is ending")
+    func ending() async throws {
+        let daemon = try daemon("one")
+        defer { daemon.end() }
+        let error = RPCError(exit: .notNow, reason: "stopping", message: "the daemon is ending")
+        var isEnding = true
+        daemon.answers["inbox.consumers"] = { [unowned daemon] _ in
+            if isEnding {
+                isEnding = false
+                return .failure(error)
+            }
+            daemon.answers["inbox.consumers"] = nil
+            return .success(["consumers": [["name": "c", "pending": 1]]])
+        }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--ack")
+        #expect(session.lines.count == 1 && session.status == 0)
+        #expect(daemon.acknowledged == 1)
+    }
+
+    @Test("a consumer of a board that has retired says so with 78")
+    func retired() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["inbox.subscribe"] = { [unowned daemon] _ in
+            daemon.closesConsumers = false
+            return .failure(RPCError(exit: .configuration, reason: "retired", message: "have moved"))
+        }
+        #expect(try await daemon.culver("inbox", "--consumer", "c", "--follow").status == 78)
     }
 
     @Test("too few messages in the given time are 75, and what was printed is acknowledged")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Format
+import Glibc
 import System
 
 struct WatchVerb: ParsableCommand {
@@ -23,8 +24,9 @@ struct WatchVerb: ParsableCommand {
         while true {
             do {
                 try follow(daemon, after: &last)
-            } catch ControlError.closed {
-                daemon = try globals.daemon(patience: 30)
+            } catch  where DaemonBackend.hasGone(error) {
+                usleep(200_000)
+                daemon = try globals.daemon(patience: LastingDaemon.restart)
             }
         }
     }

@@ -69,14 +69,16 @@ import Store
     /// Each holds back what may be dropped.
     private static let consumerLimit = 256
 
-    /// `start` counts only for a name that is new; a filter or window that is given replaces the stored one.
+    /// `start` counts only for a name that is new; a filter that is given replaces the stored one. `limit` is how many
+    /// this subscription takes at the most: what is handed out counts as read when it comes again.
     func subscribe(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
         let params = request.params
         let name = try params.needText("consumer")
         guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else {
             throw Params.wrong("consumer", isNot: "a name of 1 to 64 bytes without spaces")
         }
-        let window = try params.integer("window", in: 1...1000)
+        let window = try params.integer("window", in: 1...1000) ?? 32
+        let limit = try params.integer("limit", in: 1...Int64(Int32.max))
         let filter = try params.json("filter").map { json in
             guard let object = json.object else { throw Params.wrong("filter", isNot: "an object") }
             return try self.filter(try Params(object, known: ["sender", "receiver", "group", "type"]))
@@ -93,12 +95,12 @@ import Store
                 name: name, uid: request.call.peer.uid, cursor: try cursor(params), filter: InboxFilter(), window: 32,
                 created: turn.now.wall)
         }
-        if let window { consumer.window = Int(window) }
+        consumer.window = Int(window)
         consumer.filter = try limited(filter ?? consumer.filter, to: request)
         if try store.consumer(name) != consumer { try store.put(consumer) }
         let connection = request.call.connection
         let kept = try store.consumer(name) ?? consumer
-        turn.after { consumers.subscribe(kept, on: connection) }
+        turn.after { consumers.subscribe(kept, on: connection, limit: limit) }
         return ["consumer": .string(name), "cursor": .integer(kept.cursor)]
     }
 

@@ -55,7 +55,7 @@ extension Method {
         .direct("inbox.list", .reader, ["start", "limit", "sender", "receiver", "group", "type"]) {
             try $0.inbox.list($1)
         },
-        .plain("inbox.subscribe", .reader, ["consumer", "start", "filter", "window"]) {
+        .plain("inbox.subscribe", .reader, ["consumer", "start", "filter", "window", "limit"]) {
             try $0.inbox.subscribe($1, in: &$2)
         },
         .plain("inbox.ack", .reader, ["consumer", "seq"]) { try $0.inbox.acknowledge($1, in: &$2) },

@@ -10,10 +10,14 @@ import Store
     private struct Subscription {
         var connection: ConnectionID
         var window: Int
+        /// How many more it wants; `nil` for all.
+        var left: Int64?
         /// The inbox was looked through for this consumer up to here.
         var passed: Int64
         /// Handed out and not acknowledged.
         var open: [Int64] = []
+
+        var room: Int { min(window - open.count, Int(clamping: left ?? .max)) }
     }
 
     private let store: MessageStore
@@ -37,13 +41,13 @@ import Store
 
     func isConnected(_ consumer: String) -> Bool { subscriptions[consumer] != nil }
 
-    /// A second connection takes over, and the first is told.
-    func subscribe(_ consumer: Consumer, on connection: ConnectionID) {
+    /// A second connection takes over, and the first is told. `limit`: no more are handed out by this subscription.
+    func subscribe(_ consumer: Consumer, on connection: ConnectionID, limit: Int64? = nil) {
         if let old = subscriptions[consumer.name], old.connection != connection {
             close(consumer.name, reason: "taken-over")
         }
         subscriptions[consumer.name] = Subscription(
-            connection: connection, window: consumer.window, passed: consumer.cursor)
+            connection: connection, window: consumer.window, left: limit, passed: consumer.cursor)
     }
 
     /// What this connection may acknowledge: nothing beyond what was handed out.
@@ -86,9 +90,9 @@ import Store
     }
 
     private func pump(_ consumer: String) throws(LedgerError) {
-        while let subscription = subscriptions[consumer], subscription.open.count < subscription.window {
+        while let subscription = subscriptions[consumer], subscription.room > 0 {
             // A message may have a mebibyte, and the socket takes a quarter of that: no more are read than may go.
-            let room = min(subscription.window - subscription.open.count, 16)
+            let room = min(subscription.room, 16)
             let delivery = try store.next(for: consumer, after: subscription.passed, limit: room)
             for message in delivery.messages {
                 guard hand(message, to: consumer, on: subscription.connection) else { return }
@@ -105,6 +109,7 @@ import Store
         if message.seq <= handedOut[consumer] ?? 0 { params["again"] = true }
         guard notify(connection, "inbox.message", .object(params)) else { return false }
         subscriptions[consumer]?.open.append(message.seq)
+        if let left = subscriptions[consumer]?.left { subscriptions[consumer]?.left = left - 1 }
         subscriptions[consumer]?.passed = message.seq
         handedOut[consumer] = max(handedOut[consumer] ?? 0, message.seq)
         return true
