@@ -32,14 +32,14 @@ do throws(ConfigurationErrors) {
     exit(78)
 }
 if let missing = configuration.missing { leave(78, missing) }
+for words in configuration.unserved { Log(level: .info)(.warning, words) }
 if options.isCheck {
     for broker in configuration.brokers {
         if let doubt = Topics(root: broker.topicRoot).doubt {
             Log(level: .info)(.warning, "\(broker.section) \(doubt)")
         }
     }
-    print("the configuration is good")
-    exit(0)
+    say("the configuration is good")
 }
 
 Signals.ignoreFaults()

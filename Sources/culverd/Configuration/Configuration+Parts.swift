@@ -10,6 +10,14 @@ extension Configuration {
             ? nil : "[keys] protect: private keys cannot be encrypted yet, and only none says so truly"
     }
 
+    /// What is asked for and does not exist yet, where going on without it is no more than less. It is told at every
+    /// start and reading, and by --check.
+    var unserved: [String] {
+        let calls = calls.map { "[call \($0.name)]: this version runs no programs for contacts: nobody can call it" }
+        guard keys.rotate != nil else { return calls }
+        return calls + ["[keys] rotate: this version does not change keys by itself; culver id rotate does it"]
+    }
+
     var policy: Policy {
         var policy = Policy()
         policy.strangers = agent.strangers

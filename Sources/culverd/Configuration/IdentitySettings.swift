@@ -12,8 +12,8 @@ struct IdentitySettings: Settings, Sendable, Equatable {
 
 /// `[keys]`: how the keys of the identities are kept.
 struct KeySettings: Settings, Sendable, Equatable {
-    /// Seconds between two visa keys.
-    var rotate = 7 * 86_400
+    /// Seconds between two visa keys; `nil` where nothing is asked for.
+    var rotate: Int?
     var protect = Protection.none
 
     enum Protection: Sendable, Equatable {

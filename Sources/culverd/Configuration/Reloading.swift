@@ -45,6 +45,7 @@ import Store
         declared.declare()
         metricsFile.keep(insteadOf: old.agent.metricsFile)
         running.access.warnOfUnknown(loop.log)
+        for words in new.unserved { loop.log(.warning, words) }
         presence.change()
         loop.log(.info, text)
     }
