@@ -63,14 +63,9 @@ enum Board {
             let text = String(decoding: try CommandInput.bytes(of: config), as: UTF8.self)
             if let path = SocketPath.named("state", in: text) { return path }
         }
-        let system = "/var/lib/culver"
-        guard geteuid() != 0 else { return system }
-        let base = variable("XDG_STATE_HOME") ?? "\(variable("HOME") ?? "")/.local/state"
-        let own = "\(base)/culver"
-        return access(own, F_OK) == 0 ? own : system
+        let own = SocketPath.ownState(Globals.variable)
+        return access(own, F_OK) == 0 ? own : "/var/lib/culver"
     }
-
-    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     // MARK: - Unit
 

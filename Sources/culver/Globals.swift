@@ -46,9 +46,12 @@ extension Globals {
 
     func socketPath() throws -> String {
         try SocketPath.find(
-            socket: socket?.text, config: config?.text,
-            environment: { name in getenv(name).map { String(cString: $0) } }, exists: { access($0, F_OK) == 0 })
+            socket: socket?.text, config: config?.text, environment: Globals.variable,
+            exists: { access($0, F_OK) == 0 })
     }
+
+    /// Of the environment.
+    static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
     /// Prints the result: raw on one line for programs, else as `people` wants it.
     func show(_ result: JSON, _ people: (JSON) -> Void) {

@@ -13,11 +13,29 @@ enum SocketPath {
         if let socket { return socket }
         if let config, let path = try named(inFile: config) { return path }
         if let path = environment("CULVER_SOCKET"), !path.isEmpty { return path }
-        if let directory = environment("XDG_RUNTIME_DIR"), !directory.isEmpty {
-            let path = "\(directory)/culver/culver.sock"
-            if exists(path) { return path }
-        }
-        return system
+        return own(environment, exists) ?? system
+    }
+
+    /// Of `culverd --user`, which may have been started in a session or without one, and may be away: whoever has a
+    /// state directory of their own does not mean the system's daemon.
+    private static func own(_ environment: (String) -> String?, _ exists: (String) -> Bool) -> String? {
+        let file = "\(base("XDG_CONFIG_HOME", ".config", environment))/culver/culver.conf"
+        if exists(file), let path = try? named(inFile: file) { return path }
+        let expected = base("XDG_RUNTIME_DIR", ".cache", environment)
+        let places = [expected, "/run/user/\(geteuid())", base(nil, ".cache", environment)]
+        let paths = places.map { "\($0)/culver/culver.sock" }
+        return paths.first(where: exists) ?? (exists(ownState(environment)) ? paths[0] : nil)
+    }
+
+    /// Where `culverd --user` keeps keys and messages.
+    static func ownState(_ environment: (String) -> String?) -> String {
+        "\(base("XDG_STATE_HOME", ".local/state", environment))/culver"
+    }
+
+    /// As the XDG base directory specification has it, and culverd does it: a relative path is none.
+    private static func base(_ variable: String?, _ fallback: String, _ environment: (String) -> String?) -> String {
+        if let variable, let path = environment(variable), path.hasPrefix("/") { return path }
+        return "\(environment("HOME") ?? "")/\(fallback)"
     }
 
     private static func named(inFile path: String) throws -> String? {

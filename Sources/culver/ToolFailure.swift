@@ -50,7 +50,8 @@ struct ToolFailure: Error {
 
     private static func hint(for error: ControlError) -> String? {
         switch error {
-        case .noDaemon: "is culverd running? --socket PATH names another socket"
+        case .noDaemon(SocketPath.system): "is culverd running? --socket PATH names another socket"
+        case .noDaemon: "is culverd running? --socket \(SocketPath.system) is the system's"
         case .notPermitted: "users of the group culver may use it; a new member must log in again"
         default: nil
         }

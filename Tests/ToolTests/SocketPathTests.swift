@@ -20,6 +20,25 @@ struct SocketPathTests {
         #expect(try find(["CULVER_SOCKET": ""]) == "/run/culver/culver.sock")
     }
 
+    @Test("the user's daemon is looked for where it listens with and without a session, and asked though it is away")
+    func own() throws {
+        let session = ["HOME": "/home/a", "XDG_RUNTIME_DIR": "/r"]
+        let cache = ["HOME": "/home/a"]
+        let (inSession, inCache) = ("/r/culver/culver.sock", "/home/a/.cache/culver/culver.sock")
+        let (state, other) = ("/home/a/.local/state/culver", "/s/culver")
+        #expect(try find(cache, files: [inCache]) == inCache)
+        #expect(try find(session, files: [inCache]) == inCache)
+        #expect(try find(session, files: [inSession, inCache]) == inSession)
+        #expect(try find(session, files: [state]) == inSession)
+        #expect(try find(cache, files: [state]) == inCache)
+        #expect(try find(session, files: []) == SocketPath.system)
+        #expect(try find(cache.merging(["XDG_STATE_HOME": "/s"]) { $1 }, files: [other]) == inCache)
+        // The specification has relative paths ignored, and so has the daemon.
+        #expect(
+            try find(["HOME": "/home/a", "XDG_RUNTIME_DIR": "r"], files: ["r/culver/culver.sock"]) == SocketPath.system)
+        #expect(try find(["HOME": "/home/a", "XDG_STATE_HOME": "s"], files: ["s/culver"]) == SocketPath.system)
+    }
+
     @Test("a configuration names it in its section [agent]")
     func configuration() {
         let text =
