@@ -109,7 +109,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "ToolTests", dependencies: ["culver", "Control", "Format", "TestSupport"], swiftSettings: settings),
+            name: "ToolTests", dependencies: ["culver", "Control", "Format", "System", "TestSupport"],
+            swiftSettings: settings),
         .executableTarget(
             name: "Bench", dependencies: ["CMbedTLS", "Crypto", "DIMP", "Format", "System"], path: "Tests/Bench",
             swiftSettings: settings),

@@ -58,6 +58,22 @@ enum ArgumentOrder {
         return ToolFailure(.usage, "usage", "there is no verb '\(word)'\(place)", hint: hint)
     }
 
+    /// A text that begins with a dash and a letter, before any `--`; `nil` when there is none. The parser would take
+    /// `-hot` for `-h`, print its help and end with 0. No option here has one dash, but for `-h`.
+    static func noOption(_ arguments: [String]) -> ToolFailure? {
+        let word = arguments.prefix { $0 != "--" }.first { word in
+            let isHelpWithMore = word.hasPrefix("--help=") || word.hasPrefix("--version=")
+            return isHelpWithMore
+                || word.hasPrefix("-") && !["-", "-h"].contains(word) && !word.hasPrefix("--")
+                    && !TextArgument.needsMark(word)
+        }
+        return word.map {
+            ToolFailure(
+                .usage, "usage", "there is no option '\($0)'",
+                hint: "a text that begins with a dash stands after --, or comes from standard input by -")
+        }
+    }
+
     /// How far a slip of the hand is from what was meant: letters to add, to leave out, to change, or to swap with
     /// their neighbour.
     static func distance(from left: String, to right: String) -> Int {

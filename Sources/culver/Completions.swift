@@ -34,3 +34,18 @@ extension CompletionKind {
         return answer.list(member).flatMap(word).filter { !$0.isEmpty && $0 == $0.printable }
     }
 }
+
+/// The scripts that the parser writes, mended where they offer the wrong thing.
+enum Completions {
+    /// bash takes every offer for a file name where `filenames` is set, and makes `porch/` of the contact porch when
+    /// there is a directory of that name. It is set for files and directories alone.
+    static func mended(_ script: String) -> String {
+        let everywhere = "complete -o filenames -F"
+        let offer = "__culver_add_completions() {\n"
+        guard script.hasPrefix("#!/bin/bash"), script.contains(everywhere), script.contains(offer) else {
+            return script
+        }
+        return script.replacing(everywhere, with: "complete -F").replacing(
+            offer, with: offer + "    case \"${1}\" in -f | -d) compopt -o filenames 2>/dev/null ;; esac\n")
+    }
+}

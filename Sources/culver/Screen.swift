@@ -31,15 +31,13 @@ enum Screen {
 
     /// What was printed is out, or an error: an acknowledgement must not go before it.
     static func flush() throws {
-        guard fflush(culver_stdout()) == 0, ferror(culver_stdout()) == 0 else {
-            throw ToolFailure(.io, "io-error", "cannot write to standard output")
-        }
+        guard isWritten else { throw unwritten }
     }
 
-    /// The status of a command that had nothing to complain about.
-    static func finish() -> Int32 {
-        fflush(culver_stdout()) == 0 && ferror(culver_stdout()) == 0 ? 0 : Control.ExitCode.io.rawValue
-    }
+    /// Everything that was printed so far is out.
+    static var isWritten: Bool { fflush(culver_stdout()) == 0 && ferror(culver_stdout()) == 0 }
+
+    static let unwritten = ToolFailure(.io, "io-error", "cannot write to standard output")
 
     /// Rows below each other, every column as wide as its widest entry.
     static func table(_ rows: [[String]]) {

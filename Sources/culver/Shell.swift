@@ -18,8 +18,8 @@ enum Shell {
         var process: pid_t = 0
         let failure = withExtendedLifetime(input) {
             withStrings(["/bin/sh", "-c", command]) { arguments in
-                withStrings(environment(for: message)) { environment in
-                    posix_spawn(&process, "/bin/sh", &actions, nil, arguments, environment)
+                withStrings(variables(of: message)) { own in
+                    posix_spawn(&process, "/bin/sh", &actions, nil, arguments, inherited() + own)
                 }
             }
         }
@@ -29,23 +29,24 @@ enum Shell {
         return status(of: process)
     }
 
-    /// Ours, and what the message says. A text that no variable can hold is on standard input alone.
-    static func environment(for message: JSON) -> [String] {
+    /// What the message says. A text that no variable can hold is on standard input alone.
+    private static func variables(of message: JSON) -> [String] {
         var own = [
             "CULVER_SENDER=\(message.text("sender"))", "CULVER_ID=\(message.text("id"))",
             "CULVER_SEQ=\(message.count("seq"))",
         ]
         if let text = message["content"]?["text"]?.string { own.append("CULVER_TEXT=\(text)") }
-        own = own.filter { !$0.utf8.contains(0) && $0.utf8.count < 100_000 }
-        let names = ["CULVER_SENDER=", "CULVER_ID=", "CULVER_SEQ=", "CULVER_TEXT="]
-        return inherited().filter { entry in !names.contains { entry.hasPrefix($0) } } + own
+        return own.filter { !$0.utf8.contains(0) && $0.utf8.count < 100_000 }
     }
 
-    private static func inherited() -> [String] {
-        var entries: [String] = []
+    private static let names = ["CULVER_SENDER=", "CULVER_ID=", "CULVER_SEQ=", "CULVER_TEXT="]
+
+    /// Our own environment as it is, UTF-8 or not, without what an outer command was told of its message.
+    private static func inherited() -> [UnsafeMutablePointer<CChar>?] {
+        var entries: [UnsafeMutablePointer<CChar>?] = []
         var next = culver_environment()
         while let here = next, let entry = here.pointee {
-            entries.append(String(cString: entry))
+            if !names.contains(where: { strncmp(entry, $0, $0.utf8.count) == 0 }) { entries.append(entry) }
             next = here.successor()
         }
         return entries

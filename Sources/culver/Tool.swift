@@ -13,17 +13,18 @@ enum Tool {
         }
     }
 
-    static func run(_ arguments: [String]) -> Int32 {
-        let arguments = Array(arguments.dropFirst())
+    /// Without the program's own name.
+    static func run(_ words: [[UInt8]]) -> Int32 {
+        let arguments = words.map { String(decoding: $0, as: UTF8.self) }
         let json = ArgumentOrder.wantsJSON(arguments)
         do {
-            if let stray = ArgumentOrder.stray(arguments) { throw stray }
+            try checkIsText(words)
+            if let stray = ArgumentOrder.stray(arguments) ?? ArgumentOrder.noOption(arguments) { throw stray }
             var command = try Culver.parseAsRoot(ArgumentOrder.arranged(arguments))
             try command.run()
-            return Screen.finish()
+            return finished(with: 0, json)
         } catch let quiet as Quiet {
-            let status = Screen.finish()
-            return status == 0 ? quiet.exit : status
+            return finished(with: quiet.exit, json)
         } catch let failure as ToolFailure {
             return tell(failure, json)
         } catch let error as RPCError {
@@ -35,14 +36,27 @@ enum Tool {
         }
     }
 
-    private static func tell(_ failure: ToolFailure, _ json: Bool) -> Int32 {
-        if json {
-            Screen.line(["error": failure.error.json])
-        } else {
-            Screen.complain(failure.error.message)
-            if let hint = failure.error.hint { Screen.hint(hint) }
+    /// What is not UTF-8 would be sent as something else, and two refs might become one.
+    private static func checkIsText(_ words: [[UInt8]]) throws {
+        for word in words where String(validating: word, as: UTF8.self) == nil {
+            throw ToolFailure(
+                .badData, "not-utf8", "the argument \(String(decoding: word, as: UTF8.self)) is not UTF-8",
+                hint: "iconv -f latin1 converts; - takes a text from standard input")
         }
-        _ = Screen.finish()
+    }
+
+    /// The status of a command that has nothing more to say, unless what it printed is lost.
+    private static func finished(with status: Int32, _ json: Bool) -> Int32 {
+        Screen.isWritten ? status : tell(Screen.unwritten, json)
+    }
+
+    private static func tell(_ failure: ToolFailure, _ json: Bool) -> Int32 {
+        if json { Screen.line(failure.json) }
+        // What cannot stand on standard output is still said.
+        if !json || !Screen.isWritten {
+            Screen.complain(failure.error.message)
+            for hint in [failure.error.hint, failure.fate?.hint].compactMap({ $0 }) { Screen.hint(hint) }
+        }
         return failure.exit
     }
 
@@ -50,8 +64,8 @@ enum Tool {
     private static func parserSays(_ error: any Error, _ json: Bool) -> Int32 {
         let words = TextArgument.withoutMarks(Culver.fullMessage(for: error))
         guard Culver.exitCode(for: error) != .success else {
-            Screen.raw(words)
-            return Screen.finish()
+            Screen.raw(Completions.mended(words))
+            return finished(with: 0, json)
         }
         if json {
             return tell(ToolFailure(.usage, "usage", TextArgument.withoutMarks(Culver.message(for: error))), json)

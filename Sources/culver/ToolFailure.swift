@@ -5,6 +5,8 @@ import Format
 struct ToolFailure: Error {
     var error: RPCError
     var exit: Int32
+    /// What a failure of sending, or of waiting, says of the message itself.
+    var fate: MessageFate?
 
     /// One that the tool found itself.
     init(_ exit: Control.ExitCode, _ reason: String, _ message: String, hint: String? = nil) {
@@ -55,6 +57,42 @@ struct ToolFailure: Error {
         case .notPermitted: "users of the group culver may use it; a new member must log in again"
         default: nil
         }
+    }
+}
+
+/// Whether the daemon has a message although the command failed: by the status alone nobody can tell.
+enum MessageFate: Equatable {
+    /// It goes on by itself: whoever sends it again sends it twice.
+    case accepted(id: String)
+    case notAccepted
+    /// The answer was lost. The same ref asks again, and sends nothing twice.
+    case unknown(ref: String)
+
+    var hint: String {
+        switch self {
+        case .accepted(let id): "\(id) is accepted and goes on by itself: do not send it again"
+        case .notAccepted: "nothing was accepted: send it again later"
+        case .unknown(let ref): "--ref \(ref) sends it again, and only if it was not accepted"
+        }
+    }
+}
+
+extension ToolFailure {
+    /// `{"error": …}`. The error's data has `accepted` where that is a question, and the message's `id` where it is true.
+    var json: JSON {
+        var error = error.json.object ?? [:]
+        guard let fate else { return ["error": .object(error)] }
+        var data = error["data"]?.object ?? [:]
+        if data["hint"] == nil { data["hint"] = .string(fate.hint) }
+        switch fate {
+        case .accepted(let id):
+            data["accepted"] = true
+            data["id"] = .string(id)
+        case .notAccepted: data["accepted"] = false
+        case .unknown(let ref): data["ref"] = .string(ref)
+        }
+        error["data"] = .object(data)
+        return ["error": .object(error)]
     }
 }
 

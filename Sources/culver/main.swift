@@ -1,4 +1,5 @@
 import Glibc
+import System
 
 Tool.holdStandardStreams()
-exit(Tool.run(CommandLine.arguments))
+exit(Tool.run(ProgramArguments.bytes))

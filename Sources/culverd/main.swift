@@ -1,6 +1,7 @@
 import Control
 import Dispatch
 import Glibc
+import System
 
 /// How a daemon that cannot run ends (culver(1)).
 func leave(_ status: Int32, _ text: String) -> Never {
@@ -8,20 +9,27 @@ func leave(_ status: Int32, _ text: String) -> Never {
     exit(status)
 }
 
+/// What was asked for, on standard output; an error when it cannot be written.
+func say(_ text: String) -> Never {
+    print(text)
+    exit(fflush(nil) == 0 ? 0 : 74)
+}
+
 let options: Options
 do throws(InvalidValue) {
-    options = try Options(Array(CommandLine.arguments.dropFirst()))
+    var words: [String] = []
+    for bytes in ProgramArguments.bytes {
+        guard let word = String(validating: bytes, as: UTF8.self) else {
+            throw InvalidValue("\(Values.quoted(String(decoding: bytes, as: UTF8.self))) is not UTF-8")
+        }
+        words.append(word)
+    }
+    options = try Options(words)
 } catch {
     leave(64, "\(error.words)\n\(Options.usage)")
 }
-if options.isHelp {
-    print(Options.usage)
-    exit(0)
-}
-if options.isVersion {
-    print("culverd \(Release.version)")
-    exit(0)
-}
+if options.isHelp { say(Options.usage) }
+if options.isVersion { say("culverd \(Release.version)") }
 
 let environment = Host.environment
 let configuration: Configuration

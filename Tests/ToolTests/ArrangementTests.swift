@@ -80,11 +80,26 @@ struct ArrangementTests {
         #expect((pack as? Pack)?.text == TextArgument(text))
     }
 
-    @Test("behind two dashes everything is text", arguments: ["-x", "--json", "-5", "--", "-"])
+    @Test(
+        "behind two dashes everything is text",
+        arguments: ["-x", "--json", "-5", "--", "-", "-hot", "-h", "--help", "--help=x"])
     func terminator(_ text: String) throws {
         let send = try #require(try Culver.parseAsRoot(ArgumentOrder.arranged(["send", "hub", "--", text])) as? Send)
         #expect(send.text == TextArgument(text))
         #expect(!send.globals.json)
+        #expect(ArgumentOrder.noOption(["send", "hub", "--", text]) == nil)
+    }
+
+    @Test(
+        "one dash and a letter are no option here, but for -h",
+        arguments: [
+            ("-hot", false), ("-cold", false), ("-help", false), ("--help=x", false), ("--version=1", false),
+            ("-ü", false), ("- a list", false), ("-h", true), ("--help", true), ("-", true), ("-5", true), ("", true),
+            ("---completion", true), ("--jsn", true),
+        ])
+    func oneDash(_ word: String, _ isGood: Bool) {
+        #expect((ArgumentOrder.noOption(["send", "hub", word]) == nil) == isGood)
+        #expect(ArgumentOrder.noOption([word])?.exit == (isGood ? nil : 64))
     }
 
     @Test("the mark in a text of its own survives")

@@ -1,6 +1,7 @@
 import Control
 import Format
 import Foundation
+import System
 import Testing
 
 /// The other verbs: what they ask, and what they print.
@@ -187,6 +188,63 @@ import Testing
         #expect(session.status == 0)
         #expect(session.out != "")
         #expect(session.err == "")
+    }
+
+    @Test(
+        "results that cannot be written are 74 with a word, whatever the verb and the form",
+        arguments: ["id list", "id list --json", "--help", "--version", "--generate-completion-script bash", "status"])
+    func fullOutput(_ words: String) async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        daemon.answers["identity.list"] = { _ in .success(["identities": [["did": "me@4XYZ"]]]) }
+        daemon.answers["status"] = { _ in .success([:]) }
+        let session = try await daemon.shell("\(daemon.tool) \(words) > /dev/full")
+        #expect(session.status == 74)
+        #expect(session.err == "culver: cannot write to standard output\n")
+    }
+
+    @Test("a failure that cannot be printed as JSON is said on standard error")
+    func fullOutputOfFailure() async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        let error = RPCError(exit: .unknownName, reason: "unknown-name", message: "nobody")
+        daemon.answers["identity.show"] = { _ in .failure(error) }
+        let session = try await daemon.shell("\(daemon.tool) id show x --json > /dev/full")
+        #expect(session.status == 67)
+        #expect(session.err == "culver: nobody\n")
+    }
+
+    @Test("arguments are arguments, whatever became of the environment before")
+    func lostEnvironment() async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        #expect(ProgramArguments.bytes.first != Array(CommandLine.arguments[0].utf8))
+        #expect(
+            ProgramArguments.bytes.map { String(decoding: $0, as: UTF8.self) }
+                == Array(CommandLine.arguments.dropFirst()))
+        let session = try await daemon.shell("exec \(daemon.tool) id show '' \"$(printf 'a\\nb')\"")
+        #expect(session.status == 64)
+    }
+
+    @Test("message list takes states alone: elsewhere --state names a directory")
+    func states() async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        daemon.answers["message.list"] = { _ in .success(["messages": []]) }
+        #expect(try await daemon.culver("--state", "queued", "message", "list").status == 0)
+        #expect(daemon.asked.map(\.params) == [["state": "queued"]])
+        let wrong = try await daemon.culver("message", "list", "--state", "/var/lib/culver")
+        #expect(wrong.status == 64 && wrong.err.contains("waiting, queued, published"))
+        #expect(daemon.asked.count == 1)
+    }
+
+    @Test("bash takes what is offered for a file where it is one")
+    func bashScript() async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        let script = try await daemon.culver("--generate-completion-script", "bash").out
+        #expect(script.contains("complete -F _culver culver"))
+        #expect(script.contains("-f | -d) compopt -o filenames"))
     }
 
     @Test("completions come for every shell", arguments: ["bash", "zsh", "fish"])

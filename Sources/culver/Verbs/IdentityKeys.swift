@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Format
+import Glibc
 
 extension Identities {
     struct Export: ParsableCommand {
@@ -18,6 +19,11 @@ extension Identities {
         @OptionGroup var place: Anywhere
 
         func run() throws {
+            guard file.text != "-" || isatty(1) == 0 else {
+                throw ToolFailure(
+                    .usage, "terminal", "private keys are not written to a terminal",
+                    hint: "culver id export \(id.text) FILE, or a pipe: culver id export \(id.text) - | …")
+            }
             let output = try NewFile(file.text)
             let identity = try place.backend().call("identity.export", ["did": .string(id.text)])
             try output.write(identity.bytes + [UInt8(ascii: "\n")])
