@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Format
+import System
 
 /// What a caller may wait for, and how far a message has come.
 enum Goal: String, ExpressibleByArgument, CaseIterable {
@@ -20,22 +21,50 @@ enum Goal: String, ExpressibleByArgument, CaseIterable {
 
 /// `send --wait` and `message wait`.
 enum DeliveryWait {
-    /// Waits until a message has come that far or has ended, shows it, and ends the command accordingly.
+    /// Waits until a message has come that far or has ended, shows it, and ends the command accordingly. A daemon that
+    /// restarts meanwhile is asked again for what is left of the time.
     static func wait(
-        for id: String, until goal: Goal, within timeout: TimeSpan, globals: Globals, asking daemon: DaemonBackend
+        for id: String, until goal: Goal, within timeout: TimeSpan, globals: Globals, asking daemon: LastingDaemon
     ) throws {
-        let params: JSONObject = [
-            "id": .string(id), "until": .string(goal.rawValue), "timeout": .number(timeout.seconds),
-        ]
         let message = try Progress.during("waiting until \(id) is \(goal.rawValue)", quiet: globals.json) {
-            try daemon.call("message.wait", params)
+            try answer(for: id, until: goal, within: timeout, asking: daemon)
         }
         let state = message.text("state")
         if globals.json { Screen.line(message) }
         let exit = goal.exit(for: state)
         guard exit != 0 else { return }
-        if !globals.json { Screen.complain(words(for: message, in: state)) }
+        if !globals.json {
+            Screen.complain(words(for: message, in: state))
+            if exit == Control.ExitCode.notNow.rawValue { Screen.hint(MessageFate.accepted(id: id).hint) }
+        }
         throw Quiet(exit: exit)
+    }
+
+    private static func answer(
+        for id: String, until goal: Goal, within timeout: TimeSpan, asking daemon: LastingDaemon
+    ) throws -> JSON {
+        let end = KernelClock.monotonic.now + timeout.seconds
+        var left: Double?
+        do {
+            return try daemon.call("message.wait", until: end) {
+                let seconds = left ?? timeout.seconds
+                defer { left = max(0, end - KernelClock.monotonic.now) }
+                return ["id": .string(id), "until": .string(goal.rawValue), "timeout": .number(seconds)]
+            }
+        } catch var error as RPCError where error.exit == .notNow {
+            error.hint = nil
+            throw notYet(ToolFailure(error), id)
+        } catch let error as ControlError {
+            throw notYet(
+                ToolFailure(
+                    .notNow, "timed-out", "whether message \(id) is \(goal.rawValue) is not known: \(error)"), id)
+        }
+    }
+
+    private static func notYet(_ failure: ToolFailure, _ id: String) -> ToolFailure {
+        var failure = failure
+        failure.fate = .accepted(id: id)
+        return failure
     }
 
     private static func words(for message: JSON, in state: String) -> String {

@@ -8,13 +8,17 @@ import Foundation
 
     let directory: URL
     let path: String
-    /// What was asked, in order: a method and its parameters.
+    /// What was asked, in order: a method and its parameters. Of `message.send` without the ref that the tool makes.
     private(set) var asked: [(method: String, params: JSON)] = []
     /// The answer to each method; what is missing is an unknown method.
     var answers: [String: (JSON) -> Answer] = [:]
     /// What a consumer named in `inbox.subscribe` gets, and what it has acknowledged.
     var messages: [JSON] = []
     private(set) var acknowledged: Int64 = 0
+    /// The refs that the tool made by itself.
+    private(set) var refs: [String] = []
+    /// Calls of this method are not answered: the daemon hangs up, so many times.
+    var cutsOff: (method: String, times: Int) = ("", 0)
     /// Somebody else takes every consumer over at once.
     var closesConsumers = false
     private var server: Server!
@@ -57,8 +61,17 @@ import Foundation
     }
 
     private func take(_ call: Call) {
-        asked.append((call.method, .object(call.params)))
+        var params = call.params
+        if let ref = params["ref"]?.string, ref.hasPrefix("culver-") {
+            refs.append(ref)
+            params["ref"] = nil
+        }
+        asked.append((call.method, .object(params)))
         switch call.method {
+        case cutsOff.method where cutsOff.times > 0:
+            cutsOff.times -= 1
+            stop()
+            try? start()
         case _ where answers[call.method] != nil: answer(call)
         case "inbox.subscribe":
             call.answer(["consumer": call.params["consumer"] ?? nil, "cursor": .integer(acknowledged)])

@@ -79,8 +79,93 @@ import Testing
         daemon.answers["message.wait"] = { _ in .failure(error) }
         let session = try await daemon.culver("send", "hub", "hi", "--wait", "delivered")
         #expect(session.out == "m1\n")
-        #expect(session.err == "culver: not delivered yet\n")
+        #expect(
+            session.err == """
+                culver: not delivered yet
+                hint: m1 is accepted and goes on by itself: do not send it again
+
+                """)
         #expect(session.status == 75)
+        let json = try await daemon.culver("send", "hub", "hi", "--wait", "delivered", "--json")
+        let data = try JSON(parsing: try #require(json.lines.last))["error"]?["data"]
+        #expect(data?["accepted"] == true && data?["id"] == "m2" && data?["reason"] == "timed-out")
+        #expect(json.status == 75)
+    }
+
+    @Test("75 of what was not accepted has another sign than 75 of what was")
+    func notAccepted() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        let error = RPCError(exit: .notNow, reason: "outbox-full", message: "the outbox is full")
+        daemon.answers["message.send"] = { _ in .failure(error) }
+        let session = try await daemon.culver("send", "hub", "hi", "--wait", "delivered")
+        #expect(session.out == "")
+        #expect(session.err == "culver: the outbox is full\nhint: nothing was accepted: send it again later\n")
+        #expect(session.status == 75)
+        let json = try await daemon.culver("send", "hub", "hi", "--json")
+        #expect(try JSON(parsing: json.out)["error"]?["data"]?["accepted"] == false)
+    }
+
+    @Test("an answer that is lost is asked for again under the same ref")
+    func lostAnswer() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.cutsOff = ("message.send", 1)
+        let session = try await daemon.culver("send", "hub", "--lines", input: "one\ntwo\n")
+        #expect(session.out == "m1\nm2\n")
+        #expect(session.status == 0)
+        #expect(daemon.asked.map(\.params["text"]) == ["one", "one", "two"])
+        #expect(daemon.refs.count == 3 && daemon.refs[0] == daemon.refs[1] && Set(daemon.refs).count == 2)
+    }
+
+    @Test("a wait goes on with what is left of its time when the daemon comes back")
+    func waitAcrossRestart() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.cutsOff = ("message.wait", 2)
+        daemon.answers["message.wait"] = { _ in .success(["id": "m1", "state": "delivered"]) }
+        let session = try await daemon.culver("send", "hub", "hi", "--wait", "delivered", "--timeout", "50s")
+        #expect(session.out == "m1\n" && session.err == "" && session.status == 0)
+        #expect(daemon.asked.map(\.method) == ["message.send"] + Array(repeating: "message.wait", count: 3))
+        let seconds = daemon.asked.dropFirst().compactMap { $0.params["timeout"]?.double }
+        #expect(seconds.first == 50 && seconds == seconds.sorted(by: >))
+    }
+
+    @Test("a daemon that stays away ends a wait with 75: the message is accepted")
+    func waitWithoutDaemon() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["message.wait"] = { [unowned daemon] _ in
+            daemon.stop()
+            return .success([:])
+        }
+        let session = try await daemon.culver("send", "hub", "hi", "--wait", "delivered", "--timeout", "1s")
+        #expect(session.out == "m1\n" && session.status == 75)
+        #expect(session.err.contains("hint: m1 is accepted"))
+    }
+
+    @Test("an id that cannot be printed is 74, and says that the message is accepted")
+    func fullOutput() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        for options in ["", "--json"] {
+            let session = try await daemon.shell("\(daemon.tool) send hub hi \(options) > /dev/full")
+            #expect(session.status == 74)
+            #expect(session.err.contains("cannot write to standard output"))
+            #expect(session.err.contains("is accepted and goes on by itself"))
+        }
+    }
+
+    @Test("arguments that are not UTF-8 are 65, and nothing is sent", arguments: ["gr\\374n", "hi --ref r\\374"])
+    func notText(_ words: String) async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        let session = try await daemon.shell("\(daemon.tool) send hub $(printf '\(words)')")
+        #expect(session.status == 65)
+        #expect(session.err.contains("is not UTF-8"))
+        let json = try await daemon.shell("\(daemon.tool) --json send hub $(printf '\(words)')")
+        #expect(try JSON(parsing: json.out)["error"]?["data"]?["reason"] == "not-utf8")
+        #expect(daemon.asked.isEmpty)
     }
 
     @Test("what the daemon refuses ends with its code, its words and its hint")
@@ -105,7 +190,8 @@ import Testing
             ["send"], ["send", "hub"], ["send", "hub", "a", "b"], ["send", "hub", "a", "--lines"],
             ["send", "hub", "a", "--content", "f"], ["send", "hub", "--lines", "--ref", "r"],
             ["send", "hub", "a", "--wait", "seen"], ["send", "hub", "a", "--expiry", "soon"],
-            ["send", "hub", "a", "-x"],
+            ["send", "hub", "a", "-x"], ["send", "hub", "-hot: 81"], ["send", "hub", "-help"],
+            ["send", "hub", "--help=me"], ["pack", "--from", "a", "--to", "b", "--text", "-hot"],
             ["sned", "hub", "a"], ["send", "hub", "a", "--state", "/x"],
         ])
     func usage(_ arguments: [String]) async throws {

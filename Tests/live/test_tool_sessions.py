@@ -4,11 +4,15 @@ From culver(1): results on stdout, words on stderr, `--json` on one line, and ex
 """
 
 import json
+import os
 import pathlib
+import pty
+import re
+import signal
 import subprocess
 import unittest
 
-from harness import Story, eventually, program, rows, tool
+from harness import Result, Story, end, eventually, program, rows, start, tool
 
 HASTE = "[delivery]\nreceipt_timeout = 2s"
 HULK = "hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj"
@@ -121,6 +125,68 @@ class OneBoard(Story):
         self.assertEqual(refused.code, NO_DAEMON, refused)
         self.assertEqual(refused.json["error"]["code"], -32069)
 
+    def test_arguments_that_are_not_utf8_are_refused(self):
+        for arguments in ((b"gr\xfc\xdfe",), (b"one", b"--ref", b"r\xfc"), (b"two", b"--ref", b"r\xdf")):
+            run = [program("culver"), "--socket", self.board.socket, "send", HULK, *arguments]
+            done = subprocess.run(run, capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (DATA, b""), done.stderr)
+        self.assertEqual(rows(self.board.call("message.list")), [])
+
+    def test_arguments_are_there_whatever_a_preloaded_library_did(self):
+        source, library = self.directory / "early.c", self.directory / "early.so"
+        source.write_text("""
+            #include <stdlib.h>
+            __attribute__((constructor)) static void early(void) { setenv("SET_BEFORE_MAIN", "1", 1); }
+            """)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        for name, words in (("culver", "[0-9]"), ("culverd", "culverd [0-9]")):
+            done = subprocess.run(
+                [program(name), "--version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                env={**os.environ, "LD_PRELOAD": str(library), "CULVER_SOCKET": "/nowhere"})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout, words)
+
+    def test_keys_are_not_shown_on_a_terminal(self):
+        reading, writing = pty.openpty()
+        self.addCleanup(os.close, reading)
+        run = [program("culver"), "--socket", self.board.socket, "id", "export", "board", "-"]
+        done = subprocess.run(run, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
+        os.close(writing)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("hint: ", done.stderr)
+        self.assertIn("PRIVATE", self.succeeds(self.board.tool("id", "export", "board", "-")).out)
+
+    def test_what_this_version_does_not_do_is_refused_or_told(self):
+        for receiver in ("everyone@everywhere", "anyone@anywhere"):
+            self.assertIn("everybody", self.fails(DATA, self.board.tool("send", receiver, "hello")).err)
+        for kind in ("group", "device"):
+            self.fails(DATA, self.board.tool("id", "new", "thing", "--type", kind))
+        text = self.board.configuration.read_text() + f"[call gate]\nallow = {HULK}\nexec = /bin/true\n[keys]\nrotate = 1d\n"
+        self.board.configuration.write_text(text)
+        checked = subprocess.run(
+            [program("culverd"), "--check", "--config", self.board.configuration], capture_output=True, text=True, timeout=30)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.board.process.send_signal(signal.SIGHUP)
+        for words in ("[call gate]: this version", "[keys] rotate: this version"):
+            self.assertIn(words, checked.stderr)
+            eventually(lambda: self.board.log.count(words) == 1, what="the word at a reload")
+        self.board.stop()
+        self.board.start()
+        eventually(lambda: self.board.log.count("[keys] rotate: this version") == 2, what="the word at the start")
+
+    def test_states_are_listed(self):
+        self.succeeds(self.board.tool("send", HULK, "first"))
+        gone = self.succeeds(self.board.tool("send", HULK, "second")).out.strip()
+        self.succeeds(self.board.tool("message", "cancel", gone))
+
+        def listed(*arguments: str) -> list[str]:
+            return [row["state"] for row in rows(self.succeeds(self.board.tool(*arguments, "--json")).json)]
+
+        self.assertEqual(listed("message", "list", "--state", "waiting"), ["waiting"])
+        self.assertEqual(listed("--state", "cancelled", "message", "list"), ["cancelled"])
+        self.assertEqual(listed("message", "list", "--state=delivered"), [])
+        self.assertIn("waiting, queued", self.fails(USAGE, self.board.tool("message", "list", "--state", "/var/lib")).err)
+
     def test_contacts_are_named_renamed_and_blocked(self):
         self.succeeds(self.board.tool("contact", "add", HULK, "--name", "green"))
         self.assertIn(HULK, self.succeeds(self.board.tool("contact", "show", "green")).out)
@@ -197,6 +263,48 @@ class OneBoard(Story):
                 self.assertIn(word, bad.stderr, text[:80])
 
 
+class OwnDaemon(Story):
+    """`culverd --user` and `culver` in one environment, with and without a session of systemd's."""
+
+    def run_tool(self, *arguments: str, **variables: str) -> Result:
+        command = [program("culver"), *arguments]
+        done = subprocess.run(command, capture_output=True, timeout=60, env=self.environment(**variables))
+        return Result(command, done.returncode, done.stdout, done.stderr)
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self.directory), "CULVER_BROKER_URL": "mqtt://127.0.0.1:9", **variables}
+
+    def launch(self, **variables: str) -> subprocess.Popen:
+        log = open(self.directory / "log", "ab")
+        daemon = start([program("culverd"), "--user"], env=self.environment(**variables), stdout=log, stderr=log)
+        log.close()
+        self.addCleanup(end, daemon)
+        return daemon
+
+    def test_the_tool_looks_where_the_daemon_listens(self):
+        runtime = str(self.directory / "r")
+        for daemons, tools in (({}, {}), ({}, {"XDG_RUNTIME_DIR": runtime}), ({"XDG_RUNTIME_DIR": runtime},) * 2):
+            daemon = self.launch(**daemons)
+            eventually(lambda: self.run_tool("id", "list", **tools).out, what="an answer")
+            self.assertEqual(end(daemon), 0)
+            # It is away, and the system's is not meant.
+            away = self.fails(NO_DAEMON, self.run_tool("id", "list", **tools))
+            self.assertNotIn("no daemon listens on /run/culver", away.err)
+            self.assertIn("/run/culver/culver.sock is the system's", away.err)
+
+    def test_on_a_terminal_the_log_has_times_and_no_priorities(self):
+        reading, writing = pty.openpty()
+        daemon = start([program("culverd"), "--user"], env=self.environment(), stdin=subprocess.DEVNULL, stdout=writing, stderr=writing)
+        self.addCleanup(end, daemon)
+        self.addCleanup(os.close, reading)
+        os.close(writing)
+        shown = ""
+        while "is ready" not in shown:
+            shown += os.read(reading, 4096).decode()
+        self.assertRegex(shown, r"(?m)^\d\d:\d\d:\d\d .*culverd \S+ is ready")
+        self.assertNotRegex(shown, r"<\d>")
+
+
 class TwoBoardsByHand(Story):
     def boards(self, strangers: str):
         self.mosquitto = self.broker()
@@ -267,7 +375,7 @@ class TwoBoardsByHand(Story):
         second = take("--count", "2", "--ack")
         self.assertEqual([(row["seq"], row["again"]) for row in second], [(row["seq"], True) for row in first])
         third = take("--count", "1", "--ack")
-        self.assertEqual([row["content"]["text"] for row in third], ["three"])
+        self.assertEqual([(row["content"]["text"], row.get("again")) for row in third], [("three", None)])
         self.assertEqual(take("--count", "1"), [])
 
         listed = rows(self.succeeds(right.tool("consumer", "list", "--json")).json)
@@ -281,6 +389,100 @@ class TwoBoardsByHand(Story):
             shown = self.succeeds(right.tool("inbox")).out
             for text in ("one", "two", "three"):
                 self.assertIn(text, shown)
+
+    def test_only_what_was_shown_comes_again(self):
+        left, right = self.boards("open")
+        for text in ("one", "two", "three"):
+            self.succeeds(left.tool("send", right.did, text, "--wait", "delivered"))
+
+        def take(name: str, *options: str) -> list[tuple]:
+            got = right.tool("inbox", "--consumer", name, "--json", *options)
+            return [(row["content"]["text"], row.get("again")) for row in got.lines if "error" not in row]
+
+        for text in ("one", "two", "three"):
+            self.assertEqual(take("step", "--count", "1", "--ack"), [(text, None)])
+        # A command that fails has seen one message, and no other.
+        self.assertEqual(right.tool("inbox", "--consumer", "run", "--exec", "exit 9").code, 9)
+        self.assertEqual(take("run", "--ack"), [("one", True), ("two", None), ("three", None)])
+
+    def test_a_name_that_is_mistyped_before_a_right_address(self):
+        left, right = self.boards("open")
+        address = right.did.split("@")[1]
+        wrong = left.tool("send", f"Right@{address}", "one", "--wait", "delivered")
+        self.assertEqual(wrong.code, ENDED, wrong)
+        self.assertIn("wrong-name", wrong.err)
+        self.succeeds(left.tool("send", address, "two", "--wait", "delivered"))
+        self.assertEqual(right.texts(), ["two"])
+        # Now that its meta is known it is refused at once.
+        self.assertIn(right.did, self.fails(DATA, left.tool("send", f"Right@{address}", "three")).err)
+
+    def test_an_address_alone_is_enough(self):
+        left, right = self.boards("open")
+        self.succeeds(left.tool("send", right.did.split("@")[1], "hello", "--wait", "delivered"))
+        self.assertEqual([row["did"] for row in rows(left.call("contact.list"))], [right.did])
+
+    def test_what_is_delivered_cannot_be_cancelled(self):
+        left, right = self.boards("open")
+        sent = left.tool("send", right.did, "one", "--wait", "delivered").out.strip()
+        self.assertIn("delivered", self.fails(EXISTS, left.tool("message", "cancel", sent)).err)
+
+    def begin(self, board, *arguments: str, **options) -> subprocess.Popen:
+        process = start(
+            [program("culver"), "--socket", board.socket, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, **options)
+        for stream in (process.stdout, process.stderr):
+            self.addCleanup(stream.close)
+        self.addCleanup(end, process, signal.SIGKILL)
+        return process
+
+    def test_a_wait_goes_on_across_a_restart(self):
+        left, right = self.boards("open")
+        self.succeeds(left.tool("send", right.did, "first", "--wait", "delivered"))
+        right.stop()
+        for ending in (left.stop, left.kill):
+            waiting = self.begin(left, "send", right.did, "pump on", "--wait", "delivered", "--timeout", "90s")
+            sent = waiting.stdout.readline().strip()
+            ending()
+            left.start()
+            self.assertIsNone(waiting.poll())
+            self.assertIn(left.message(sent)["state"], ("queued", "published"))
+        right.start()
+        self.assertEqual(waiting.wait(90), 0, waiting.stderr.read())
+        eventually(lambda: len(right.texts()) == 3, what="all of them")
+        self.assertEqual(sorted(right.texts()), ["first", "pump on", "pump on"])
+
+    def test_lines_go_on_after_a_kill_and_each_goes_once(self):
+        left, right = self.boards("open")
+        self.succeeds(left.tool("send", right.did, "first", "--wait", "delivered"))
+        sending = self.begin(left, "send", right.did, "--lines", stdin=subprocess.PIPE)
+        texts, ids = [f"line {number}" for number in range(30)], []
+        for number, text in enumerate(texts):
+            sending.stdin.write(text + "\n")
+            sending.stdin.flush()
+            if number % 10 == 5:
+                left.kill()
+                left.start()
+            ids.append(sending.stdout.readline().strip())
+        sending.stdin.close()
+        self.assertEqual(sending.wait(60), 0, sending.stderr.read())
+        self.assertEqual(len(set(ids)), len(texts))
+        for identifier in ids:
+            left.reaches(identifier, "delivered")
+        self.assertEqual(sorted(right.texts()), sorted(["first", *texts]))
+
+    def test_who_follows_goes_on_after_a_restart(self):
+        left, right = self.boards("open")
+        follower = self.begin(right, "inbox", "--consumer", "log", "--follow", "--ack", "--json")
+        watcher = self.begin(right, "watch", "--kind", "start", "--json")
+        self.succeeds(left.tool("send", right.did, "one", "--wait", "delivered"))
+        self.assertEqual(json.loads(follower.stdout.readline())["content"]["text"], "one")
+        for text, ending in (("two", right.stop), ("three", right.kill)):
+            ending()
+            right.start()
+            self.succeeds(left.tool("send", right.did, text, "--wait", "delivered"))
+            self.assertEqual(json.loads(follower.stdout.readline())["content"]["text"], text)
+        self.assertIsNone(watcher.poll())
+        self.assertIsNone(follower.poll())
 
     def test_a_consumer_that_dies_and_one_that_is_taken_over(self):
         left, right = self.boards("open")

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Format
+import Records
 
 struct Messages: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,6 +21,13 @@ extension Messages {
         var state: TextArgument?
         @Option(help: "At most so many, 100 unless said.") var limit: Int?
         @OptionGroup var globals: Globals
+
+        /// Elsewhere `--state` names a directory, and stands before the verb as well.
+        func validate() throws {
+            guard let state, DeliveryState(rawValue: state.text) == nil else { return }
+            let states = DeliveryState.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--state of message list is one of \(states); it works with the daemon alone")
+        }
 
         func run() throws {
             var params = JSONObject()
@@ -68,7 +76,7 @@ extension Messages {
 
         func run() throws {
             try DeliveryWait.wait(
-                for: id.text, until: until, within: timeout, globals: globals, asking: globals.daemon())
+                for: id.text, until: until, within: timeout, globals: globals, asking: LastingDaemon(globals))
         }
     }
 
