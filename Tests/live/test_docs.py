@@ -130,6 +130,49 @@ class Pages(unittest.TestCase):
                 self.assertTrue((TOP / path).exists(), f"{page.name}: {path}")
 
 
+class Lines(Story):
+    """Every line of JSON-RPC that a page shows is one that the daemon answers."""
+
+    LINE = re.compile(r"\{\"jsonrpc\":\"2.0\",\"id\":1.*?\}(?=[`'])", re.DOTALL)
+
+    def test_the_lines_are_answered(self):
+        board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
+        self.succeeds(board.tool("contact", "add", PORCH, "--name", "porch"))
+        self.succeeds(board.tool("contact", "add", GARDEN, "--name", "hub"))
+        found = []
+        for page in [*PAGES, TOP / "config/man/culver-protocol.7"]:
+            text = page.read_text().replace("\\-", "-") if page.suffix == ".7" else page.read_text()
+            # Braces that name a method and are no whole call would be refused.
+            self.assertNotRegex(text, r'\{"method"', page.name)
+            found += [(page.name, json.loads(line)) for line in self.LINE.findall(text)]
+        self.assertGreaterEqual(len(found), 4)
+        for name, call in found:
+            with board.control() as client:
+                client.send_line(json.dumps(call).encode())
+                answer = client.read()
+            self.assertIn("result", answer, f"{name}: {call}: {answer}")
+            self.assertEqual(call["method"] != "message.send" or "ref" in call["params"], True, f"{name}: {call}")
+
+    def test_socat_waits_for_the_answer(self):
+        count = 0
+        for page in [*PAGES, TOP / "config/man/culver-protocol.7"]:
+            for line in page.read_text().replace("\\-", "-").splitlines():
+                if "socat" in line and "UNIX-CONNECT" in line:
+                    self.assertIn(" -t ", line, page.name)
+                    count += 1
+        self.assertGreaterEqual(count, 3)
+
+    def test_the_contents_that_are_shown_are_taken(self):
+        board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
+        help_text = self.succeeds(tool("send", "--help")).out
+        contents = re.findall(r'(\{"type": ?\d+.*?\})', help_text.replace("\n", " "))
+        for page in PAGES:
+            contents += re.findall(r"echo '(\{\"type\".*?\})'", page.read_text())
+        self.assertGreaterEqual(len(contents), 3)
+        for content in contents:
+            self.succeeds(board.tool("send", PORCH, "--content", "-", input=re.sub(r" +", " ", content)))
+
+
 class Session(Story):
     """What stands behind `garden$` and `porch$` is typed on two boards."""
 
