@@ -77,10 +77,15 @@ final class SocketWatcher {
     /// while its last words are on their way.
     func finishWriting() { shutdown(descriptor.number, Int32(SHUT_WR)) }
 
+    /// Reads to the end of what is there: Dispatch does not announce an end that came together with the last bytes.
+    ///
     /// - Returns: whether the other side has ended, too.
     func discard() -> Bool {
         var scratch = [UInt8](repeating: 0, count: 16_384)
-        let count = recv(descriptor.number, &scratch, scratch.count, Int32(MSG_DONTWAIT))
-        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
+        for _ in 0..<64 {
+            let count = recv(descriptor.number, &scratch, scratch.count, Int32(MSG_DONTWAIT))
+            guard count > 0 else { return count == 0 || errno != EAGAIN && errno != EINTR }
+        }
+        return false
     }
 }
