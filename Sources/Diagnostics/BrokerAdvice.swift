@@ -58,30 +58,35 @@ package struct BrokerAdvice: Sendable {
         if words.has("cannot read ") {
             return "\(section) names that file: put it there, or correct the line; the daemon's user must read it"
         }
+        if words.has("cannot use ") { return "\(section) names that file: put a good one there, in PEM form" }
         if words.has("is not for") {
             return "\(section) url = mqtts://NAME:\(port), with a name that the broker's certificate is for"
         }
+        if words.has("alert"), words.has("expired") { return "renew our own certificate: \(section) cert_file" }
+        if words.has("not yet valid") {
+            return "set the clock: timedatectl set-ntp true; or renew the broker's certificate"
+        }
+        if words.has("expired") { return "renew the broker's certificate, or set the clock: timedatectl" }
         if words.has("self-signed") || words.has("self signed") || words.has("local issuer")
             || words.has("certificate verify failed")
         {
-            if words.has("expired") { return "renew the broker's certificate, or set the clock: timedatectl" }
-            // libmosquitto does not always say why: an expired one is no matter of ca_file.
+            // OpenSSL does not always say why: a certificate that is over is no matter of ca_file.
             let isUnexplained = reason.hasSuffix("certificate verify failed")
             return "\(section) ca_file = FILE, with the certificate of who signed the broker's"
                 + (isUnexplained ? "; if it is that: openssl x509 -dates tells whether one has expired" : "")
         }
-        if words.has("expired") || words.has("not yet valid") {
-            return "renew the broker's certificate, or set the clock: timedatectl"
-        }
         if words.has("client certificate") || words.has("alert") {
             return "\(section) cert_file = FILE and key_file = FILE, as the broker wants them"
         }
-        if words.has("TLS") { return "\(section) url = mqtt://… if port \(port) is without TLS, else another port" }
+        // Never to do without TLS: a password would go out in the clear.
+        if words.has("TLS") {
+            return "\(section) url = mqtts://\(host):PORT, with the port on which the broker speaks TLS"
+        }
         if words.has("authori") || words.has("password") || words.has("refuses us") {
             return "\(section) username = NAME and password_file = FILE, as the broker knows them"
         }
         if words.has("not known") || words.has("resolution") || words.has("associated with") {
-            return "getent hosts \(host); or \(section) url = mqtt://ADDRESS"
+            return "getent hosts \(host); or its address in /etc/hosts"
         }
         if words.has("refused") {
             return broker.isLocal

@@ -50,11 +50,17 @@ package struct ConfigurationFiles: Sendable {
         return isOurs && status.st_mode & 0o040 != 0
     }
 
-    /// The cure of a password file that cannot be read: a path, or the name of a systemd credential.
-    package static func cure(ofPasswordFile file: String) -> String {
+    /// The cure of a file that a broker's section names by `key` and that cannot be used: a path, or the name of a
+    /// systemd credential.
+    package static func cure(of file: String, named key: String) -> String {
         guard file.hasPrefix("/") else { return "LoadCredential=\(file):PATH in the unit, see culverd(8)" }
-        guard access(file, F_OK) == 0 else { return "write the password to \(file), in one line" }
-        return "chown root:culver \(file) && chmod 640 \(file)"
+        let isPassword = key == "password_file"
+        guard access(file, F_OK) == 0 else {
+            return isPassword ? "write the password to \(file), in one line" : "put it to \(file), or correct \(key)"
+        }
+        guard access(file, R_OK) == 0 else { return "chown root:culver \(file) && chmod 640 \(file)" }
+        return isPassword
+            ? "write the password to \(file), in its first line" : "put a good one to \(file), in PEM form"
     }
 }
 

@@ -69,7 +69,7 @@ extension String {
     }
 }
 
-extension String.UTF8View {
+extension Collection<UInt8> {
     /// Whether these bytes stand anywhere in it. Not `String.contains`, whose library of regular expressions would
     /// make the daemon a megabyte larger.
     package func has(_ part: StaticString) -> Bool {

@@ -31,6 +31,13 @@ package struct BrokerAddress: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
+    /// The host if it is a name, which may have several addresses.
+    var namedHost: String? {
+        guard case .network(let host, _) = place, !host.contains(":"), !host.allSatisfy({ $0.isNumber || $0 == "." })
+        else { return nil }
+        return host
+    }
+
     package var description: String {
         switch place {
         case .network(let host, let port):

@@ -5,8 +5,9 @@ package struct BrokerOptions: Sendable {
     package var address: BrokerAddress
     package var clientID: String
     package var username: String?
-    /// Any bytes but NUL, which libmosquitto cannot carry.
-    package var password: [UInt8]?
+    /// The first line of this file is the password: any bytes but NUL, which libmosquitto cannot carry. Each connection
+    /// reads it anew, as it does the next three.
+    package var passwordFile: String?
     /// Certificates that may vouch for the broker (PEM). Absent: those of the system in `/etc/ssl/certs`.
     package var caFile: String?
     /// The link's own certificate and its key (PEM, not encrypted): both or neither.
@@ -27,7 +28,7 @@ package struct BrokerOptions: Sendable {
         address: BrokerAddress,
         clientID: String,
         username: String? = nil,
-        password: [UInt8]? = nil,
+        passwordFile: String? = nil,
         caFile: String? = nil,
         certFile: String? = nil,
         keyFile: String? = nil,
@@ -41,7 +42,7 @@ package struct BrokerOptions: Sendable {
         self.address = address
         self.clientID = clientID
         self.username = username
-        self.password = password
+        self.passwordFile = passwordFile
         self.caFile = caFile
         self.certFile = certFile
         self.keyFile = keyFile
@@ -53,7 +54,7 @@ package struct BrokerOptions: Sendable {
     }
 }
 
-// Without the password, wherever it may be printed.
+// Without user and files, wherever it may be printed.
 extension BrokerOptions: CustomStringConvertible, CustomReflectable {
     package var description: String { "\(name): \(address) as \(clientID)" }
 

@@ -2,6 +2,8 @@
 package enum LinkEvent: Sendable, Equatable {
     /// An attempt begins.
     case connecting
+    /// An address of the broker does not answer; the attempt goes on with the next one.
+    case stalled(reason: String)
     /// The broker accepted the link. Subscriptions and retained topics are now to be renewed; nothing is in flight.
     case connected(version: MQTTVersion, sessionPresent: Bool)
     /// An attempt did not end in a connection; the next begins in `retryIn` seconds.

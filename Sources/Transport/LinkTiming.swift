@@ -7,6 +7,9 @@ package struct LinkTiming: Sendable {
     package var shortestWait = 0.1
     /// A connection that lasted so long starts the waits anew.
     package var steadyAfter = 10.0
+    /// How long an address of the broker may take to answer at all, before the next one is tried. It doubles after an
+    /// attempt that came to nothing by it, up to `answerWithin`, for lines that are slow.
+    package var addressWithin = 5.0
     /// How long the broker may take over the TLS handshake and the CONNACK.
     package var answerWithin = 30.0
     /// After how long a broker that refused MQTT 5 is offered it again (at the next connection).

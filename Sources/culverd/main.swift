@@ -42,6 +42,8 @@ do throws(ConfigurationErrors) {
 if let missing = configuration.missing { leave(78, missing) }
 for words in configuration.unserved { Log(level: .info)(.warning, words) }
 if options.isCheck {
+    let faults = configuration.brokers.compactMap(\.fileFault)
+    if !faults.isEmpty { leave(78, faults.joined(separator: "\n")) }
     for broker in configuration.brokers {
         if let doubt = Topics(root: broker.topicRoot).doubt {
             Log(level: .info)(.warning, "\(broker.section) \(doubt)")

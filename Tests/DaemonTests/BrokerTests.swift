@@ -97,6 +97,29 @@ import Transport
         #expect(broker.trouble == nil && broker.condition.version == "5")
     }
 
+    @Test("each reason of an absence is told once, and again in the next one")
+    func toldOnce() async throws {
+        var tell: (@MainActor (LinkEvent) -> Void)?
+        let brokers = Brokers(loop: rig.loop, pool: Pool(width: 1)) { [loopback] options, event in
+            tell = event
+            return LoopbackLink(options, at: loopback) { _ in }
+        }
+        brokers.start([setting], presence: nil)
+        let hear = try #require(tell)
+        for absence in 1...2 {
+            for attempt in 0..<100 {
+                hear(.connecting)
+                if attempt == 7 { hear(.stalled(reason: "no answer")) }
+                hear(.failed(reason: attempt % 2 == 0 ? "hung up" : "refused", retryIn: 1))
+            }
+            await rig.settle()
+            let told = try rig.loop.store.events(limit: 99, kind: .broker).filter { $0.reason == "away" }
+            #expect(told.map(\.count).reduce(0, +) == Int64(3 * absence))
+            hear(.connected(version: .v5, sessionPresent: false))
+            hear(.disconnected(reason: "lost", retryIn: 1))
+        }
+    }
+
     private func publication(_ number: Int) -> Publication {
         Publication(
             number: UInt64(number) + 1, broker: "lan", topic: .inbox(presence.address), payload: [UInt8(number)])

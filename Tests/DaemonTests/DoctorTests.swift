@@ -38,6 +38,13 @@ import Transport
             ("mqtts://b.lan:8883", "TLS: certificate verify failed: certificate has expired", "renew the broker's"),
             ("mqtts://b.lan:8883", "TLS: tlsv13 alert certificate required", "cert_file = FILE and key_file"),
             ("mqtts://b.lan:8883", "cannot reach it: TLS: certificate verify failed", "openssl x509 -dates"),
+            (
+                "mqtts://b.lan:8883", "TLS: certificate verify failed: certificate is not yet valid",
+                "set the clock: timedatectl"
+            ),
+            ("mqtts://b.lan:8883", "TLS: sslv3 alert certificate expired", "our own certificate: [broker] cert_file"),
+            ("mqtts://b.lan:1883", "TLS: wrong version number", "url = mqtts://b.lan:PORT"),
+            ("mqtts://b.lan:8883", "cannot reach it: cannot use /x/c.key: bad base64 decode", "put a good one there"),
             ("mqtts://b.lan:8883", "cannot read /x/ca.pem: no such file or directory", "names that file"),
             ("mqtt://b.lan:1883", "the broker refuses us: not authorized", "[broker] username = NAME"),
             ("mqtt://b.lan:1883", "no answer within 10 s", "mqtts://b.lan:1883 if the broker wants TLS"),
@@ -47,6 +54,8 @@ import Transport
         #expect(check.result == .fail)
         #expect(check.text == "default: \(reason)")
         #expect(check.hint?.contains(cure) == true, "\(check.hint ?? "")")
+        // No hint tells anybody to do without TLS.
+        #expect(!url.hasPrefix("mqtts:") || check.hint?.contains("mqtt://") == false)
     }
 
     @Test("a second connection that is not let in beside ours is a warning")

@@ -55,18 +55,22 @@ extension Links {
             var options = Mosquitto.Options()
             options.users = [("alice", "corr3ct")]
             let broker = try await Mosquitto(options)
+            let directory = try TemporaryDirectory()
             var right = try BrokerOptions(broker.url, "a")
             right.username = "alice"
-            right.password = Array("corr3ct".utf8)
+            right.passwordFile = directory.file("word")
+            try directory.write("word", "corr3ct\n")
             let alice = Witness(right)
             try await alice.connected()
             try await alice.stop()
-            var wrong = right
-            wrong.password = Array("wr0ng".utf8)
-            let mallory = Witness(wrong)
+            try directory.write("word", "wr0ng\n")
+            let mallory = Witness(right)
             try await mallory.until("refused") { $0.failures.count > 1 }
             #expect(mallory.failures.allSatisfy { $0.contains("refuses us") && $0.contains("uthori") })
             #expect(!mallory.failures.contains { $0.contains("wr0ng") })
+            // The next attempt reads it anew.
+            try directory.write("word", "corr3ct\n")
+            try await mallory.connected()
             try await mallory.stop()
         }
 

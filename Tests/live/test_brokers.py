@@ -4,14 +4,18 @@ From issue 2: a broker with the wrong certificate, one that refuses, one that cl
 and keeps trying. The fake brokers of one protocol error each are among the Swift tests.
 """
 
+import glob
 import json
+import pathlib
 import re
 import socket
 import subprocess
 import threading
 import unittest
 
-from harness import Mosquitto, Story, eventually, free_port
+from harness import Mosquitto, Story, eventually, free_port, program
+
+WRAPPER = glob.glob("/usr/lib/*/libnss_wrapper.so")
 
 
 def openssl(*arguments: str) -> None:
@@ -101,6 +105,71 @@ class Brokers(Story):
         self.explains(bad, "not authori[sz]ed", "password", "credentials", "refused")
         nobody = self.daemon("nobody", broker)
         self.explains(nobody, "not authori[sz]ed", "password", "credentials", "refused")
+
+    def test_files_that_cannot_be_used_are_told_by_everybody_and_read_again_at_each_connection(self):
+        authority = self.authority("authority")
+        broker = self.broker(lines=self.tls_lines(self.certificate(authority, "server", "IP:127.0.0.1")))
+        url = broker.url.replace("mqtt:", "mqtts:")
+        word, ca, key = (self.directory / name for name in ("word", "ca.pem", "board.key"))
+        word.write_text("sesame\n")
+        ca.write_bytes(pathlib.Path(authority[0]).read_bytes())
+        certificate = self.certificate(authority, "board", "DNS:board")
+        key.write_bytes(pathlib.Path(certificate[1]).read_bytes())
+        good = {file: file.read_bytes() for file in (word, ca, key)}
+        lines = [
+            "username = board", f"password_file = {word}", f"ca_file = {ca}", f"cert_file = {certificate[0]}", f"key_file = {key}"]
+        for number, (file, bad) in enumerate([(word, None), (word, b""), (ca, b""), (ca, None), (key, good[ca])]):
+            with self.subTest(file=file.name, bad=bad):
+                file.unlink()
+                if bad is not None:
+                    file.write_bytes(bad)
+                board = self.daemon(f"board{number}", None, url=url, broker_lines=lines)
+                eventually(lambda: str(file) in json.dumps(board.call("status")["brokers"]), what="the reason")
+                check = subprocess.run(
+                    [program("culverd"), "--check", "--config", str(board.configuration)], capture_output=True, text=True, timeout=30)
+                self.assertEqual((check.returncode, str(file) in check.stderr), (78, True), check)
+                doctor = board.tool("doctor", timeout=60).out.split("\n")
+                place = next(place for place, line in enumerate(doctor) if line.startswith("fail  broker"))
+                self.assertIn(str(file), doctor[place])
+                self.assertNotIn("mqtt://", doctor[place + 1])
+                # Nobody reloads anything.
+                file.write_bytes(good[file])
+                eventually(lambda: board.call("status")["brokers"][0]["state"] == "connected", what="the connection")
+                check = subprocess.run(
+                    [program("culverd"), "--check", "--config", str(board.configuration)], capture_output=True, text=True, timeout=30)
+                self.assertEqual(check.returncode, 0, check)
+                board.stop()
+
+    @unittest.skipUnless(WRAPPER, "libnss-wrapper is not here")
+    def test_a_name_with_an_address_that_swallows_packets(self):
+        """Its first address does not answer; the second one is the broker's. TLS checks the name all the same."""
+        authority = self.authority("authority")
+        for name, scheme, host in (("plain", "mqtt", "broker.test"), ("secret", "mqtts", "broker.test"), ("wrong", "mqtts", "other.test")):
+            with self.subTest(name):
+                (self.directory / name).mkdir()
+                keys = self.tls_lines(self.certificate(authority, name, "DNS:broker.test")) if scheme == "mqtts" else []
+                broker = Mosquitto(self.directory / name, lines=keys)
+                self.addCleanup(broker.stop)
+                full = socket.socket(socket.AF_INET6)
+                full.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                full.bind(("::1", broker.port))
+                full.listen(0)  # and filled: what comes on top is dropped
+                self.addCleanup(full.close)
+                for _ in range(4):
+                    one = socket.socket(socket.AF_INET6)
+                    one.setblocking(False)
+                    one.connect_ex(("::1", broker.port))
+                    self.addCleanup(one.close)
+                hosts = self.directory / name / "hosts"
+                hosts.write_text(f"::1 {host}\n127.0.0.1 {host}\n")
+                lines = [f"ca_file = {authority[0]}"] if scheme == "mqtts" else []
+                board = self.daemon(f"board-{name}", None, url=f"{scheme}://{host}:{broker.port}", broker_lines=lines, begin=False)
+                board.environment.update(LD_PRELOAD=WRAPPER[0], NSS_WRAPPER_HOSTS=str(hosts))
+                board.start()
+                eventually(lambda: f"an address of {host} does not answer" in board.log, what="a word about it")
+                wanted = '"connected"' if name != "wrong" else f"not for {host}"
+                eventually(lambda: wanted in json.dumps(board.call("status")["brokers"]), what=wanted)
+                self.assertIn("does not answer", board.tool("log", "--kind", "broker").out)
 
     def test_a_broker_behind_a_unix_socket(self):
         path = self.directory / "broker.sock"

@@ -8,6 +8,8 @@ final class CallbackQueue {
     private var events: [CallbackEvent] = []
     /// What OpenSSL complained about, the first, hence the cause, first.
     private(set) var faults: [String] = []
+    /// Why the broker's certificate was not believed, as OpenSSL says while it still has the connection.
+    private(set) var distrust: String?
     /// What libmosquitto itself complained about.
     private(set) var complaint: String?
     /// The broker's certificate is good, but for another name.
@@ -25,11 +27,13 @@ final class CallbackQueue {
     func drop() { dropped += 1 }
 
     /// `OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed`: the part after the last colon.
-    func note(log line: String) {
+    /// `distrust`: asked for when a certificate was refused.
+    func note(log line: String, distrust: () -> String?) {
         if line.utf8.has("host name verification failed") { isWrongName = true }
         if complaint == nil, line.hasPrefix("Error: ") { complaint = String(line.dropFirst(7)) }
         guard line.hasPrefix("OpenSSL Error"), faults.count < 8 else { return }
         let words = line.split(separator: ":").last.map(String.init) ?? line
+        if self.distrust == nil, words.utf8.has("certificate verify failed") { self.distrust = distrust() }
         faults.append(words)
     }
 

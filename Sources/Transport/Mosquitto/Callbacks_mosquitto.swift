@@ -66,10 +66,10 @@ extension CallbackQueue {
                 $0.note(.subscribed(token: token, codes: codes.map { UInt8(clamping: $0) }))
             }
         }
-        mosquitto_log_callback_set(mosquitto) { _, object, _, line in
+        mosquitto_log_callback_set(mosquitto) { mosquitto, object, _, line in
             write(object) { callbacks in
                 guard let line else { return }
-                callbacks.note(log: String(cString: line))
+                callbacks.note(log: String(cString: line)) { TLSFault.distrust(mosquitto_ssl_get(mosquitto)) }
             }
         }
     }

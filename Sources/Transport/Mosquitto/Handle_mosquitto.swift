@@ -18,6 +18,7 @@ final class Handle: @unchecked Sendable {
     let callbacks: CallbackQueue
     private let mosquitto: OpaquePointer
     private let options: BrokerOptions
+    private let connecting = InterruptibleConnect()
 
     /// - Throws: `.refused` when an option is impossible or a file cannot be read.
     init(_ options: BrokerOptions, version: MQTTVersion, startsClean: Bool) throws(TransportError) {
@@ -54,17 +55,19 @@ final class Handle: @unchecked Sendable {
             }
         }
         let keepAlive = Int32(min(max(options.keepAlive, 5), 65_535))
-        errno = 0
+        let (place, port): (String, Int32) =
+            switch options.address.place {
+            case .network(let host, let port): (host, Int32(port))
+            case .socket(let path): (path, 0)
+            }
+        var cause: Int32 = 0
         if code == 0 {
-            code =
-                switch options.address.place {
-                case .network(let host, let port):
-                    mosquitto_connect_bind_v5(mosquitto, host, Int32(port), keepAlive, nil, properties)
-                case .socket(let path):
-                    mosquitto_connect_bind_v5(mosquitto, path, 0, keepAlive, nil, properties)
-                }
+            (code, cause) = connecting.run {
+                errno = 0
+                let code = mosquitto_connect_bind_v5(mosquitto, place, port, keepAlive, nil, properties)
+                return (code, errno)
+            }
         }
-        let cause = errno
         guard code != MOSQ_ERR_SUCCESS.rawValue else {
             Descriptor.closeOnExec(socket)
             return nil
@@ -73,6 +76,11 @@ final class Handle: @unchecked Sendable {
         let doubt = isAfterHandshake ? Self.certificateDoubt : ""
         return "cannot reach \(options.address): \(reason(for: code, cause: cause))\(doubt)"
     }
+
+    /// Has a `dial` that waits for an address go on to the next one; the last one's is over then. From any thread.
+    func giveUpAddress() { connecting.interrupt() }
+
+    var isConnecting: Bool { connecting.isRunning }
 
     /// For a TLS that stands and is cut before the CONNACK: the alert with the reason may be lost in the cut.
     static let certificateDoubt = " (does it want another client certificate?)"
@@ -161,7 +169,20 @@ final class Handle: @unchecked Sendable {
     /// Why TLS failed, if it did.
     var fault: TLSFault? {
         guard options.address.isEncrypted else { return nil }
-        return TLSFault(callbacks, host: options.address, ssl: mosquitto_ssl_get(mosquitto))
+        return TLSFault(callbacks, host: options.address)
+    }
+
+    /// Which file of ours OpenSSL could not use: libmosquitto says which one it was, and OpenSSL why.
+    private var unusableFile: String? {
+        guard let complaint = callbacks.complaint?.utf8 else { return nil }
+        let why = callbacks.faults.first.map { ": \($0)" } ?? ""
+        if complaint.has("CA certificates"), let file = options.caFile { return "cannot use \(file)\(why)" }
+        if complaint.has("client certificate"), let file = options.certFile { return "cannot use \(file)\(why)" }
+        guard let file = options.keyFile, let certificate = options.certFile else { return nil }
+        if complaint.has("inconsistent") || why.utf8.has("mismatch") {
+            return "cannot use \(file): it is not the key of \(certificate)"
+        }
+        return complaint.has("client key") ? "cannot use \(file)\(why)" : nil
     }
 
     private func attempt(_ call: () -> Int32) -> String? {
@@ -172,11 +193,13 @@ final class Handle: @unchecked Sendable {
     }
 
     private func reason(for code: Int32, cause: Int32) -> String {
+        if let unusableFile { return unusableFile }
         if let fault { return "TLS: \(fault.words)" }
         return switch mosq_err_t(code) {
         // What libmosquitto makes of OpenSSL's having nothing to say.
         case MOSQ_ERR_ERRNO where cause == EPROTO && options.address.isEncrypted: "the broker ended the connection"
         case MOSQ_ERR_ERRNO where cause != 0: Errno(cause).words
+        case MOSQ_ERR_ERRNO where cause == EINTR: "it does not answer"
         // The line ended in the middle of a packet.
         case MOSQ_ERR_ERRNO: "the broker ended the connection"
         case MOSQ_ERR_EAI: words(resolver: cause)
@@ -205,11 +228,11 @@ extension Handle {
 
     private func setUser() throws(TransportError) {
         guard let username = options.username else {
-            guard options.password == nil else { throw .refused("a password needs a user") }
+            guard options.passwordFile == nil else { throw .refused("a password needs a user") }
             return
         }
         guard !username.utf8.contains(0) else { throw .refused("the broker's user has a NUL") }
-        guard var password = options.password else {
+        guard var password = try filed({ () throws(BrokerFileFault) in try options.readPassword() }) else {
             return try check(mosquitto_username_pw_set(mosquitto, username, nil), "the user")
         }
         guard !password.contains(0) else { throw .refused("the broker's password has a NUL") }
@@ -238,9 +261,7 @@ extension Handle {
         guard (options.certFile == nil) == (options.keyFile == nil) else {
             throw .refused("a client certificate needs its key file, and the other way round")
         }
-        for path in [options.caFile, options.certFile, options.keyFile].compactMap({ $0 }) {
-            guard access(path, R_OK) == 0 else { throw .refused("cannot read \(path): \(Errno.last)") }
-        }
+        _ = try filed { () throws(BrokerFileFault) in try options.fileContents() }
         // A directory is searched by hash; the bundle in one file would cost two megabytes.
         let directory = options.caFile == nil ? "/etc/ssl/certs" : nil
         // Without this OpenSSL would ask the terminal for the password of a key.
@@ -250,6 +271,14 @@ extension Handle {
             mosquitto_tls_set(mosquitto, options.caFile, directory, options.certFile, options.keyFile, noPassword),
             "the certificates")
         try check(mosquitto_tls_opts_set(mosquitto, 1, "tlsv1.2", nil), "TLS 1.2")
+    }
+
+    private func filed<T>(_ read: () throws(BrokerFileFault) -> T) throws(TransportError) -> T {
+        do throws(BrokerFileFault) {
+            return try read()
+        } catch {
+            throw .refused("\(error)")
+        }
     }
 
     private func check(_ code: Int32, _ thing: String) throws(TransportError) {

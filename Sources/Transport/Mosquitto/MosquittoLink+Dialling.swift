@@ -15,18 +15,32 @@ extension MosquittoLink {
         do {
             let handle = try Handle(
                 options, version: negotiation.version(at: KernelClock.boottime.now), startsClean: startsClean)
+            let alarm = MainQueueTimer(every: addressWithin) { self.giveUpAddress(of: handle, in: life) }
             pool.async {
                 let fault = handle.dial()
-                MainQueue.async { self.dialled(handle, fault, in: life) }
+                MainQueue.async {
+                    alarm.cancel()
+                    self.dialled(handle, fault, in: life)
+                }
             }
         } catch {
             retry(after: nil, "\(error)")
         }
     }
 
+    /// An attempt that has one address alone is over by that, and says so itself.
+    private func giveUpAddress(of handle: Handle, in life: Int) {
+        guard handle.isConnecting else { return }
+        handle.giveUpAddress()
+        addressWithin = min(addressWithin * 2, timing.answerWithin)
+        guard isWanted, life == self.life, let host = options.address.namedHost else { return }
+        tell(.stalled(reason: "an address of \(host) does not answer, the next one is tried"))
+    }
+
     private func dialled(_ handle: Handle, _ fault: String?, in life: Int) {
         guard isWanted, life == self.life, case .dialling = phase else { return }
         if let fault { return retry(after: nil, fault) }
+        addressWithin = timing.addressWithin
         let isNetwork = if case .network = options.address.place { true } else { false }
         let watcher: SocketWatcher
         do throws(Errno) {

@@ -38,6 +38,8 @@ package final class MosquittoLink: Link {
     var reads = true
     var startsClean: Bool
     var backoff: Backoff
+    /// How long an address may take to answer, in seconds.
+    var addressWithin: Double
     var negotiation: VersionNegotiation
     /// Goes up with every start, so that a dial of an earlier life is known as such.
     var life = 0
@@ -54,6 +56,7 @@ package final class MosquittoLink: Link {
         pool = DispatchQueue(label: "culver.dial.\(options.name)")
         startsClean = options.startsClean
         backoff = Backoff(timing)
+        addressWithin = timing.addressWithin
         negotiation = VersionNegotiation(offerAgainAfter: timing.offerAgainAfter)
     }
 

@@ -11,7 +11,7 @@ struct TLSFault {
     /// The broker just went away: no alert, no complaint. Over an established TLS that says nothing about TLS.
     let isMereEnd: Bool
 
-    init?(_ callbacks: CallbackQueue, host: BrokerAddress, ssl: UnsafeMutableRawPointer?) {
+    init?(_ callbacks: CallbackQueue, host: BrokerAddress) {
         if callbacks.isWrongName, case .network(let name, _) = host.place {
             words = "the broker's certificate is not for \(name)"
             isMereEnd = false
@@ -19,7 +19,7 @@ struct TLSFault {
         }
         guard let fault = callbacks.faults.first ?? callbacks.complaint else { return nil }
         isMereEnd = fault.utf8.has("unexpected eof")
-        let cause = fault.utf8.has("certificate verify failed") ? Self.distrust(ssl) : nil
+        let cause = fault.utf8.has("certificate verify failed") ? callbacks.distrust : nil
         words =
             if isMereEnd { "the broker ended the connection" } else { cause.map { "\(fault): \($0)" } ?? fault }
     }
@@ -32,7 +32,7 @@ struct TLSFault {
     }
 
     /// Why the certificate was not believed: "self-signed certificate", "certificate has expired" and the like.
-    private static func distrust(_ ssl: UnsafeMutableRawPointer?) -> String? {
+    static func distrust(_ ssl: UnsafeMutableRawPointer?) -> String? {
         guard let ssl, let result = dlsym(nil, "SSL_get_verify_result"),
             let text = dlsym(nil, "X509_verify_cert_error_string")
         else { return nil }

@@ -35,6 +35,10 @@ import Transport
     /// What the will says, and the last word; `nil` without an identity.
     var presence: Presence?
     private(set) var condition = Condition()
+    /// The reasons of this absence that were told: each once, not at each of a day's thousand attempts.
+    private var told: Set<String> = []
+    /// What the files of the setting held when the link last dialled, as a digest; `nil` when they could not be read.
+    private var files: [UInt8]?
     private(set) var traffic = Traffic()
     private(set) var afterEnd = AfterEnd.stay
     /// A message came: its topic, unless it is none of ours, and its bytes.
@@ -85,6 +89,7 @@ import Transport
     func dial() {
         afterEnd = .stay
         condition = Condition()
+        told = []
         setting.options.will = presence.map { Will(topic: topics.text(.state($0.address)), payload: $0.gone) }
         let link = makeLink(setting.options) { [weak self] event in self?.hear(event) }
         self.link = link
@@ -98,12 +103,13 @@ import Transport
         setting = new
     }
 
-    /// The same if the broker is away, or reached in another way than now.
+    /// The same if the broker is away, or reached in another way than now, or by files that hold something else.
     func change(to new: BrokerSetting) {
         var new = new
         new.options.clientID = setting.options.clientID
         new.options.startsClean = setting.options.startsClean
-        if afterEnd == .leave || condition.state != .connected || !new.connects(like: setting) {
+        let isSame = new.connects(like: setting) && (try? new.digestOfFiles()) == files
+        if afterEnd == .leave || condition.state != .connected || !isSame {
             renew(by: new, saying: presence)
         }
     }
@@ -161,8 +167,14 @@ import Transport
         switch event {
         case .connecting:
             condition.state = .connecting
+            // The link reads them next.
+            files = try? setting.digestOfFiles()
+        case .stalled(let reason):
+            condition.reason = reason
+            tellAway(reason)
         case .connected(let version, _):
             condition = Condition(state: .connected, version: version.number)
+            told = []
             forgetPublications()
             traffic.connections += 1
             since = KernelClock.boottime.now
@@ -172,8 +184,7 @@ import Transport
             loop.take(.linked(broker: name, room: link?.room ?? 0))
         case .failed(let reason, _):
             traffic.failures += 1
-            // Said once, not at each of a day's thousand attempts.
-            if condition.reason != reason { note(.warning, "broker \(name) is away: \(reason)", reason: "away") }
+            tellAway(reason)
             condition = Condition(state: .away, reason: reason)
         case .disconnected(let reason, _):
             condition = Condition(state: .away, reason: reason)
@@ -265,6 +276,12 @@ import Transport
         watched = nil
         starts = 0
         loop.add(.chore { [key = LedgerKey.quickEnds(broker: name)] turn in try turn.ledger.apply(.value(key, nil)) })
+    }
+
+    /// Sixteen reasons for one absence are enough.
+    private func tellAway(_ reason: String) {
+        guard told.count < 16, told.insert(reason).inserted else { return }
+        note(.warning, "broker \(name) is away: \(reason)", reason: "away")
     }
 
     private func note(_ level: EventRecord.Level, _ text: String, reason: String) {

@@ -1,4 +1,5 @@
 import Agent
+import Crypto
 import DIMP
 import Transport
 
@@ -12,8 +13,13 @@ struct BrokerSetting: Sendable {
     func connects(like other: BrokerSetting) -> Bool {
         let (one, two) = (options, other.options)
         return url == other.url && topics.root == other.topics.root && one.username == two.username
-            && one.password == two.password && one.caFile == two.caFile && one.certFile == two.certFile
+            && one.passwordFile == two.passwordFile && one.caFile == two.caFile && one.certFile == two.certFile
             && one.keyFile == two.keyFile && one.keepAlive == two.keepAlive
+    }
+
+    /// Stands for what the files hold that a connection reads: it is another when one of them was replaced.
+    func digestOfFiles() throws(BrokerFileFault) -> [UInt8] {
+        Digest.sha256(try options.fileContents().flatMap { Digest.sha256($0) })
     }
 }
 

@@ -7,7 +7,7 @@ import Store
 import System
 import Transport
 
-/// The brokers of the configuration: what they are called, and how each is reached. Reads passwords anew each time.
+/// The brokers of the configuration: what they are called, and how each is reached.
 @MainActor struct ConfiguredBrokers {
     let running: RunningConfiguration
     let loop: Loop
@@ -23,14 +23,16 @@ import Transport
         brokers[broker]?.setting.url ?? running.configuration.brokers.first { $0.name == broker }?.url ?? ""
     }
 
-    /// Those that can be used; what is wrong with the others goes to log and events.
+    /// Those that are to be dialled. One that is connected, and whose files cannot be read now, stays as it was; log and
+    /// events say so. Any other is dialled all the same: each attempt reads the files anew, and says what is wrong.
     func settings() -> [BrokerSetting] {
         running.configuration.brokers.compactMap { section in
             do {
-                return try setting(of: section)
+                let setting = try setting(of: section)
+                if brokers[section.name]?.isConnected == true { _ = try setting.options.fileContents() }
+                return setting
             } catch {
-                let isUsed = brokers[section.name]?.isConnected == true
-                let text = "broker \(section.name) \(isUsed ? "stays as it was" : "is not used"): \(error)"
+                let text = "broker \(section.name) stays as it was: \(error)"
                 loop.log(.error, text)
                 loop.add(
                     .chore { turn in
@@ -42,16 +44,16 @@ import Transport
         }
     }
 
+    /// Whether a section of this name can be used as it is written now.
+    func isUsable(_ broker: String) -> Bool {
+        guard let section = running.configuration.brokers.first(where: { $0.name == broker }) else { return true }
+        return (try? setting(of: section).options.fileContents()) != nil
+    }
+
     /// Throws what is wrong with the section.
-    func setting(of section: BrokerSettings) throws -> BrokerSetting {
-        var options = BrokerOptions(
-            name: section.name, address: try BrokerAddress(url: section.url), clientID: clientID)
+    func setting(of section: BrokerSettings) throws(TransportError) -> BrokerSetting {
+        var options = try section.options(clientID: clientID)
         options.username = section.username.map { filled($0) }
-        if let file = section.passwordFile { options.password = try password(file) }
-        options.caFile = section.caFile.map(Host.credential)
-        options.certFile = section.certFile.map(Host.credential)
-        options.keyFile = section.keyFile.map(Host.credential)
-        options.keepAlive = section.keepAlive
         options.maximumPacket = UInt32(running.configuration.limits.message + 4096)
         return BrokerSetting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
     }
@@ -66,18 +68,5 @@ import Transport
         let address = loop.book.facebook.identities.first?.id.address.text ?? ""
         return Host.fill(
             Host.fill(template, word: "{address}", with: address), word: "{hostname}", with: Host.name)
-    }
-
-    /// The first line of the file, without its end.
-    private func password(_ file: String) throws(FileError) -> [UInt8] {
-        let path = Host.credential(file)
-        guard path.hasPrefix("/") else {
-            throw FileError("cannot read the password: nobody handed us a credential \(path)")
-        }
-        guard let bytes = Host.read(path, limit: 4096) else {
-            let words = Errno.last.words
-            throw FileError("cannot read the password file \(path): \(words)")
-        }
-        return Array(bytes.prefix { $0 != 10 && $0 != 13 })
     }
 }

@@ -51,6 +51,30 @@ struct BrokerSettings: Settings, Sendable, Equatable {
         return (file.0, "needs an url that begins with mqtts://, without which nothing is encrypted")
     }
 
+    /// How the section says that its broker is reached. The user's name is not filled in.
+    func options(clientID: String) throws(TransportError) -> BrokerOptions {
+        BrokerOptions(
+            name: name, address: try BrokerAddress(url: url), clientID: clientID, username: username,
+            passwordFile: passwordFile.map(Host.credential), caFile: caFile.map(Host.credential),
+            certFile: certFile.map(Host.credential), keyFile: keyFile.map(Host.credential), keepAlive: keepAlive)
+    }
+
+    /// What is wrong with the files that it names, for `--check`. Credentials are there for the unit alone.
+    var fileFault: String? {
+        do throws(TransportError) {
+            let options = try options(clientID: "")
+            do throws(BrokerFileFault) {
+                _ = try options.fileContents()
+                return nil
+            } catch {
+                let isCredential = !error.path.hasPrefix("/")
+                return isCredential ? nil : "[broker\(name == Self.plain ? "" : " \(name)")] \(error.key): \(error)"
+            }
+        } catch {
+            return "\(error)"
+        }
+    }
+
     private func checkedURL(_ text: String) throws(InvalidValue) -> String {
         do throws(TransportError) {
             _ = try BrokerAddress(url: text)

@@ -90,20 +90,21 @@ import Transport
 
     private func probe(_ section: BrokerSettings, nonce: String, for run: DoctorRun, at index: Int) {
         do {
+            let setting = try configured.setting(of: section)
+            _ = try setting.options.fileContents()
             let target = ProbeTarget(
-                setting: try configured.setting(of: section),
-                identities: Array(loop.book.facebook.identities.prefix(16)),
+                setting: setting, identities: Array(loop.book.facebook.identities.prefix(16)),
                 isOld: brokers[section.name]?.condition.version == MQTTVersion.v311.number,
                 greeting: brokers[section.name]?.greeting, expiry: configuration.delivery.expiry,
                 trouble: trouble(of: section.name))
             run.probe(target, nonce: nonce, at: index)
         } catch {
-            let words = "\(section.name) cannot be used: \(error)"
+            let fault = error as? BrokerFileFault
             run.take(
                 [
                     Check(
-                        "broker", .fail, words, hint: section.passwordFile.map(ConfigurationFiles.cure(ofPasswordFile:))
-                    )
+                        "broker", .fail, "\(section.name) cannot be used: \(error)",
+                        hint: fault.map { ConfigurationFiles.cure(of: $0.path, named: $0.key) })
                 ], of: index)
         }
     }
