@@ -62,8 +62,8 @@ extension MessageStore {
     /// How many events of each kind there were since the file was opened; each of several like ones counts.
     package var eventCounts: [EventRecord.Kind: Int64] { tables.events.counts }
 
-    /// The newest warning or error.
-    package func lastProblem() throws(LedgerError) -> EventRecord? { try tables.events.lastProblem() }
+    /// The newest `limit` warnings and errors, the newest first.
+    package func problems(limit: Int) throws(LedgerError) -> [EventRecord] { try tables.events.problems(limit: limit) }
 
     /// Peers with pending messages first, then those with gaps, the busiest first; and how many there are beyond
     /// `limit`.

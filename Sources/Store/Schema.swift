@@ -2,7 +2,7 @@ import Records
 
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
 enum Schema {
-    static let steps: [[String]] = [first, second, third, fourth]
+    static let steps: [[String]] = [first, second, third, fourth, eventSpans]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -124,5 +124,10 @@ enum Schema {
     /// A message to a member of a group names the group. No index: none is asked for by its group yet.
     private static let fourth = [
         "ALTER TABLE outbox ADD COLUMN grp TEXT"
+    ]
+
+    /// When the first of several like events was; empty for a single one. `time` is the last one's.
+    private static let eventSpans = [
+        "ALTER TABLE happenings ADD COLUMN first REAL"
     ]
 }

@@ -11,7 +11,7 @@ import Testing
         scratch = try Scratch()
     }
 
-    @Test("like ones within a minute share a row; the first time and the last words stay")
+    @Test("like ones within a minute of the first share a row, with time and words of the last")
     func merged() throws {
         let store = try scratch.open()
         try store.apply([
@@ -20,16 +20,20 @@ import Testing
         ])
         let rows = try store.events(limit: 9)
         #expect(rows.map(\.count) == [2, 1])
-        #expect(rows.map(\.time) == [1_000, 1_060])
+        #expect(rows.map(\.first) == [1_000, nil])
+        #expect(rows.map(\.time) == [1_059, 1_060])
         #expect(rows.map(\.text) == ["two", "three"])
         #expect(store.takeNews().written == rows)
+        // What happened since then is found, whenever the row began.
+        #expect(try store.events(limit: 9, since: 1_030) == rows)
+        #expect(try store.events(limit: 9, since: 1_060).map(\.text) == ["three"])
     }
 
     @Test(
         "each is counted by its kind, like ones too, but not what was rolled back; the last problem is no information")
     func counted() throws {
         let store = try scratch.open()
-        #expect(try store.lastProblem() == nil)
+        #expect(try store.problems(limit: 9) == [])
         var problem = event(1_000, .disk, text: "full")
         problem.level = .error
         var information = event(1_001, .disk, text: "fine")
@@ -41,8 +45,8 @@ import Testing
         store.rollback()
         #expect(store.eventCounts == [.disk: 2, .gap: 2])
         let rows = try store.events(limit: 9)
-        #expect(try store.lastProblem() == rows.last { $0.level == .error || $0.level == .warning })
-        #expect(try store.lastProblem() != rows.last)
+        #expect(try store.problems(limit: 9) == rows.filter { $0.level == .error || $0.level == .warning }.reversed())
+        #expect(try store.problems(limit: 9).first != rows.last)
     }
 
     @Test("what differs in kind, level, reason, id, broker or did has its own row")

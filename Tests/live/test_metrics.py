@@ -144,6 +144,7 @@ class Metrics(Story):
         broker.kill()
         self.reaches(left, 0, "culver_broker_connected", broker="default")
         self.assertEqual(self.value(left, "culver_broker_losses_total", broker="default", kind="lost"), 1)
+        self.assertRegex(left.tool("status").out, r"last problem +\S+ ago: .*broker default")
         sent = self.succeeds(left.tool("send", right.did, "hello")).out.strip()
         self.assertEqual(self.value(left, "culver_messages_total", event="accepted"), 1)
         self.assertEqual(self.value(left, "culver_messages_total", event="published"), 0)
@@ -153,7 +154,9 @@ class Metrics(Story):
         self.assertEqual(self.value(left, "culver_broker_connections_total", broker="default"), 2)
         self.assertGreaterEqual(self.value(left, "culver_broker_published_total", broker="default", answer="taken"), 1)
         self.assertGreaterEqual(self.value(left, "culver_events_total", kind="broker"), 3)
-        self.assertRegex(left.tool("status").out, r"last problem +\S+ ago: .*broker default")
+        # It is over, and the log still has it.
+        self.assertNotIn("last problem", left.tool("status").out)
+        self.assertRegex(left.tool("log", "--kind", "broker").out, "lost broker default")
 
     def test_strangers_requests_and_refusals_are_counted(self):
         broker = self.broker()

@@ -45,21 +45,25 @@ struct EventTable {
         return start == nil ? found.reversed() : found
     }
 
-    /// The newest warning or error.
-    func lastProblem() throws(LedgerError) -> EventRecord? {
-        try database.first("\(select)WHERE level IN ('warning', 'error') ORDER BY n DESC LIMIT 1", [], EventRecord.init)
+    /// The newest `limit` warnings and errors, the newest first.
+    func problems(limit: Int) throws(LedgerError) -> [EventRecord] {
+        try database.rows(
+            "\(select)WHERE level IN ('warning', 'error') ORDER BY n DESC LIMIT ?", [.count(limit)], EventRecord.init)
     }
 
-    /// A like event of the last `limits.likeness` seconds takes it in, and stays where it is with its `n` and its time.
-    /// Without a clock, likeness ends with the run: else every start would look like the first.
+    /// A like row that began in the last `limits.likeness` seconds takes the event in: it keeps its `n` and when it
+    /// began, and has time and text of this one. Without a clock, likeness ends with the run: else every start would look
+    /// like the first.
     mutating func add(_ row: EventRecord, limits: StoreLimits) throws(LedgerError) {
         counts[row.kind, default: 0] += row.count
         if var like = try like(row, within: limits.likeness) {
             like.count += row.count
+            like.first = like.began
+            like.time = row.time
             like.text = row.text
             try database.run(
-                "UPDATE happenings SET count = ?, text = ? WHERE n = ?",
-                [.integer(like.count), .text(like.text), .integer(like.n)])
+                "UPDATE happenings SET count = ?, first = ?, time = ?, text = ? WHERE n = ?",
+                [.integer(like.count), .real(like.began), .real(like.time), .text(like.text), .integer(like.n)])
             written.removeAll { $0.n == like.n }
             written.append(like)
         } else {
@@ -70,8 +74,9 @@ struct EventTable {
     private func like(_ row: EventRecord, within seconds: Double) throws(LedgerError) -> EventRecord? {
         try database.first(
             """
-            \(select)WHERE kind = ? AND time > ? AND time <= ? AND level = ? AND did IS ? AND broker IS ?
-                AND id IS ? AND reason IS ? AND (time > 0 OR n > ?) ORDER BY n DESC LIMIT 1
+            \(select)WHERE kind = ?1 AND time > ?2 AND time <= ?3 AND coalesce(first, time) > ?2 AND level = ?4
+                AND did IS ?5 AND broker IS ?6 AND id IS ?7 AND reason IS ?8 AND (time > 0 OR n > ?9)
+            ORDER BY n DESC LIMIT 1
             """,
             [
                 .text(row.kind.rawValue), .real(row.time - seconds), .real(row.time),
@@ -118,13 +123,14 @@ struct EventTable {
     }
 }
 
-private let select = "SELECT n, time, kind, level, did, broker, id, reason, count, text FROM happenings "
+private let select = "SELECT n, time, kind, level, did, broker, id, reason, count, text, first FROM happenings "
 
 extension EventRecord {
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         self.init(
             n: row.integer(0), time: row.real(1), kind: Kind(rawValue: row.text(2)) ?? .start,
             level: Level(rawValue: row.text(3)) ?? .info, did: row.readableID(4), broker: row.optionalText(5),
-            id: row.optionalText(6), reason: row.optionalText(7), count: row.integer(8), text: row.text(9))
+            id: row.optionalText(6), reason: row.optionalText(7), count: row.integer(8), text: row.text(9),
+            first: row.optionalReal(10))
     }
 }

@@ -78,13 +78,16 @@ struct LogVerb: ParsableCommand {
 }
 
 enum Events {
-    /// `2026-11-23 20:52:53  warning  broker  connection lost (lan)  3 times`
+    /// `2026-11-23 20:52:53  warning  broker  connection lost (lan)  3 times since 2026-11-23 20:52:01`
     static func show(_ event: JSON) {
         var words = [
             LocalTime.words(for: event["time"]?.double), event.text("level"), event.text("kind"), event.text("text"),
         ]
         words += ["did", "broker", "id"].compactMap { event[$0]?.string }
-        if event.count("count") > 1 { words.append("\(event.count("count")) times") }
+        if event.count("count") > 1 {
+            let first = event["first"].map { " since \(LocalTime.words(for: $0.double))" } ?? ""
+            words.append("\(event.count("count")) times\(first)")
+        }
         Screen.line(words.joined(separator: "  "))
     }
 }

@@ -59,6 +59,7 @@ enum Rows {
         if let id = row.id { object["id"] = .string(id) }
         if let reason = row.reason { object["reason"] = .string(reason) }
         object["count"] = .integer(row.count)
+        if let first = row.first { object["first"] = .number(first) }
         object["text"] = .string(row.text)
         return object
     }

@@ -54,7 +54,7 @@ import System
                 "connected": .bool(consumers.isConnected(behind.consumer.name)),
             ]
         }
-        if let problem = try store.lastProblem() { status["problem"] = .object(Rows.event(problem)) }
+        if let problem = try problem() { status["problem"] = .object(Rows.event(problem)) }
         let peers = try store.peers(limit: 100)
         let operations = loop.names
         status["peers"] = .array(peers.rows.map { Rows.peer($0, names: operations.name) })
@@ -68,6 +68,25 @@ import System
             status["retiring"] = true
         }
         return .object(status)
+    }
+
+    /// The newest warning or error that is not over.
+    private func problem() throws -> EventRecord? {
+        try store.problems(limit: 100).first { !isOver($0) }
+    }
+
+    /// Whether what an event tells of is well again; the log has it all the same.
+    private func isOver(_ event: EventRecord) -> Bool {
+        switch (event.kind, event.reason) {
+        case (.broker, "away"), (.broker, "lost"):
+            guard let name = event.broker, configured.names.contains(name) else { return true }
+            return brokers[name]?.isConnected == true
+        case (.config, "broker-configuration"): return event.broker.map(configured.isUsable) ?? false
+        case (.config, "bad-configuration"): return !running.isOutdated
+        case (.clock, "clock-unset"): return loop.clock.now.isClockSet
+        case (.disk, "failed"), (.disk, "recovered"): return loop.diskFault == nil
+        default: return false
+        }
     }
 
     private func isOutboxFull(_ size: (count: Int64, bytes: Int64)) -> Bool {
