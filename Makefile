@@ -14,11 +14,13 @@ BOARD   ?= trixie
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mount gcc libc6-dev systemd mandoc man-db zsh fish $(BROKERS)
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd \
+	mandoc man-db zsh fish $(BROKERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
 BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients debhelper lintian
-BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) mmdebstrap
-DEB_PACKAGES   = python3 debhelper lintian binutils-aarch64-linux-gnu qemu-user-static
+BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) mmdebstrap
+DEB_PACKAGES   = python3 debhelper lintian
+ARM_PACKAGES   = binutils-aarch64-linux-gnu qemu-user-static
 
 # A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
 # relocations are packed: glibc 2.36 or newer reads them.
@@ -77,7 +79,7 @@ cross:                                ## for a 64-bit board, BOARD=trixie or boo
 	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
 
 deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm (both arm64), or native: this machine's own release
-	$(call need,$(DEB_PACKAGES))
+	$(call need,$(DEB_PACKAGES) $(if $(filter native,$(BOARD)),,$(ARM_PACKAGES)))
 	@$(PYTHON) cross/package $(BOARD)
 
 man:                                  ## renew the verbs of culver(1) from the help texts of the tool
@@ -88,7 +90,7 @@ format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
 install: build                        ## install programs, configuration and systemd units, below DESTDIR
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver"
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver/culver.conf.d"
 	install -m 0755 $(BUILT)/culverd $(BUILT)/culver "$(DESTDIR)$(PREFIX)/bin"
 	for page in culver.1 culver.conf.5 culver-protocol.7 culverd.8; do \
 	    install -D -m 0644 config/man/$$page "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done

@@ -389,6 +389,36 @@ class Reloading(Supervised):
         self.hup(board)
         self.connected(board, "default")
 
+    def test_what_the_files_of_a_broker_hold_belongs_to_the_configuration(self):
+        passwords, word = self.directory / "passwords", self.directory / "word"
+
+        def at_both(text: str) -> None:
+            subprocess.run(["mosquitto_passwd", "-b", "-c", str(passwords), "board", text], check=True, capture_output=True)
+            word.write_text(f"{text}\n")
+
+        at_both("one")
+        broker = self.broker(lines=["allow_anonymous false", f"password_file {passwords}"])
+        board = self.daemon("board", broker, broker_lines=["username = board", f"password_file = {word}"])
+        self.connected(board, "default")
+        count = broker.log.count("New client connected")
+        self.hup(board)
+        at_both("two")
+        broker.process.send_signal(signal.SIGHUP)
+        self.assertEqual(broker.log.count("New client connected"), count)
+        self.hup(board)
+        eventually(lambda: broker.log.count("New client connected") == count + 1, what="a connection by the new password")
+        self.connected(board, "default")
+        # What cannot be read now changes nothing; it is dialled anew neither then nor when it is there again.
+        text = word.read_text()
+        word.unlink()
+        self.hup(board)
+        self.assertIn(f"default stays as it was: cannot read the password file {word}", board.log)
+        self.assertRegex(board.tool("status").out, "last problem .*stays as it was")
+        word.write_text(text)
+        self.hup(board)
+        self.assertNotIn("last problem", board.tool("status").out)
+        self.assertEqual(broker.log.count("New client connected"), count + 1)
+
     def test_the_log_level_changes_while_it_runs(self):
         board = self.daemon("board", self.broker())
         for level, shows in (("error", False), ("debug", True), ("info", False), ("debug", True)):
@@ -458,6 +488,15 @@ class Units(Installing):
         score = re.search(r"Overall exposure level for culver.service: ([0-9.]+)", said.stdout)
         self.assertIsNotNone(score, said)
         self.assertLessEqual(float(score[1]), 1.2, said.stdout)
+
+    def test_there_is_a_place_for_what_the_documents_put_beside_the_configuration(self):
+        self.assertTrue((self.installed() / "etc/culver/culver.conf.d").is_dir())
+
+    def test_a_package_for_this_machine_needs_nothing_for_others(self):
+        for board, others in (("native", False), ("trixie", True)):
+            said = subprocess.run(
+                ["make", "-n", "deb", f"BOARD={board}"], cwd=TOP, check=True, capture_output=True, text=True, timeout=60).stdout
+            self.assertEqual(bool(re.search("need .*(qemu|aarch64)", said)), others, said)
 
     def test_everybody_may_read_them_whatever_the_umask_of_who_installs(self):
         before = os.umask(0o077)
