@@ -36,6 +36,15 @@ class SampleBroker(Mosquitto):
             self.sample("bridge.conf", {"other.example:8883": f"127.0.0.1:{bridge_to.port}"})
         super().__init__(directory, port=self.port)
 
+    def beside(self, listener: int) -> None:
+        """What the head of culver.conf says for those that used the broker before, with another port than 1883."""
+        lines = [line.removeprefix("#     ") for line in (SAMPLES / "culver.conf").read_text().splitlines()]
+        first = lines.index("listener 1883 127.0.0.1")
+        text = "\n".join(lines[first : first + 2]).replace("1883", str(listener))
+        (self.etc / "conf.d/local.conf").write_text(text + "\n")
+        self.head = ["per_listener_settings true"]
+        self.restart()
+
     def sample(self, name: str, changes: dict[str, str]) -> None:
         text = (SAMPLES / name).read_text()
         for old, new in {**changes, "/etc/mosquitto": str(self.etc)}.items():
@@ -47,7 +56,7 @@ class SampleBroker(Mosquitto):
     def launch(self) -> None:
         configuration = self.directory / "mosquitto.conf"
         configuration.write_text("\n".join([
-            "user root", f"persistence_location {self.directory}/", f"log_dest file {self.directory}/log", "log_type all",
+            *getattr(self, "head", []), "user root", f"persistence_location {self.directory}/", f"log_dest file {self.directory}/log", "log_type all",
             f"include_dir {self.etc}/conf.d",
         ]) + "\n")
         self.process = start(["mosquitto", "-c", str(configuration)], stderr=subprocess.DEVNULL)
@@ -187,6 +196,22 @@ class Rights(Samples):
         two.listens("dim/v1/blob/#")
         eventually(lambda: (f"dim/v1/blob/{digest}/0", b"piece") in two.heard, what="the piece")
         self.assertEqual(len(two.topics()), 1)
+
+    def test_it_loads_without_a_warning_but_those_that_the_sample_speaks_of(self):
+        broker = self.sample_broker("one")
+        complaints = [line for line in broker.log.splitlines() if "Warning" in line or "Note" in line or "Error" in line]
+        self.assertEqual([line for line in complaints if "ACL pattern" not in line and "run as root" not in line], [])
+        self.assertIn("warns of each pattern without %u or %c", (SAMPLES / "culver.acl").read_text())
+
+    def test_who_used_the_broker_before_goes_on_beside_it(self):
+        broker = self.sample_broker("one")
+        port = free_port()
+        broker.beside(port)
+        before = ["mosquitto_pub", "-h", "127.0.0.1", "-t", "lamp", "-m", "on", "-p"]
+        self.assertEqual(subprocess.run([*before, str(port)], capture_output=True, timeout=20).returncode, 0)
+        # Nobody comes in by the other port without a password all the same.
+        secure = ["--cafile", str(self.authority.certificate)]
+        self.assertNotEqual(subprocess.run([*before, str(broker.port), *secure], capture_output=True, timeout=20).returncode, 0)
 
     def test_without_password_or_with_a_wrong_one_nobody_comes_in(self):
         broker = self.sample_broker("broker")
