@@ -244,7 +244,7 @@ struct CommandTests {
     func cutInside(steps: Int) throws {
         let pair = friends()
         let message = try forward([try inner("one"), try inner("two", from: moki, sn: 10)])
-        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address, isRetained: false))
+        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address))
         pair.feedSome(steps)
         let isTaken = pair.b.ledger.state.accepted.contains { $0.digest == Digest.sha256(message.secure.data) }
         #expect(!isTaken || pair.b.texts.count == 2)

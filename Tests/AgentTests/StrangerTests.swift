@@ -275,14 +275,14 @@ struct StrangerTests {
         pair.b.befriend(People.carol)
         let content = Content.text("x", sn: 1, time: Pair.start)
         let wire = try moki.sealedMessage(content, to: hulk, attach: true).json.bytes
-        pair.feed(1, .arrived(wire, at: hulk.id.address, isRetained: false))
+        pair.feed(1, .arrived(wire, at: hulk.id.address))
         #expect(pair.jobCount == 1)
         #expect(pair.b.ledger.state.parked.isEmpty)
         pair.settle()
         #expect(pair.b.ledger.state.parked.count == 1)
         var forged = try People.carol.sealedMessage(content, to: hulk)
         forged.signature[0] ^= 1
-        pair.feed(1, .arrived(forged.json.bytes, at: hulk.id.address, isRetained: false))
+        pair.feed(1, .arrived(forged.json.bytes, at: hulk.id.address))
         #expect(pair.jobCount == 0)
         #expect(pair.b.rejections.map(\.stage) == [.signature])
     }

@@ -93,7 +93,7 @@ struct ThrottleTests {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])
         let message = try People.moki.sealedMessage(
             .text("x", sn: 1, time: Pair.start), to: People.hulk, attach: true)
-        let arrived = Input.arrived(message.json.bytes, at: People.hulk.id.address, isRetained: false)
+        let arrived = Input.arrived(message.json.bytes, at: People.hulk.id.address)
         let effects = pair.b.handle(arrived, at: pair.now)
         guard case .work(let job) = try #require(effects.first) else {
             Issue.record("no work")
