@@ -64,6 +64,15 @@ import Testing
         #expect(try store.events(limit: 99).map(\.count) == Array(repeating: 1, count: rows.count))
     }
 
+    @Test("two reasons why a broker is away have a row each, also within a minute")
+    func reasons() throws {
+        let store = try scratch.open()
+        let texts = ["refused", "no answer", "refused"]
+        try store.apply(texts.map { .event(event(1_000, reason: "away", text: $0)) })
+        #expect(try store.events(limit: 9).map(\.text) == ["refused", "no answer"])
+        #expect(try store.events(limit: 9).map(\.count) == [2, 1])
+    }
+
     @Test("without a clock, a new run begins a new row")
     func restarted() throws {
         do {

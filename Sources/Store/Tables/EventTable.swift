@@ -53,7 +53,7 @@ struct EventTable {
 
     /// A like row that began in the last `limits.likeness` seconds takes the event in: it keeps its `n` and when it
     /// began, and has time and text of this one. Without a clock, likeness ends with the run: else every start would look
-    /// like the first.
+    /// like the first. Another reason for the absence of a broker is no like event.
     mutating func add(_ row: EventRecord, limits: StoreLimits) throws(LedgerError) {
         counts[row.kind, default: 0] += row.count
         if var like = try like(row, within: limits.likeness) {
@@ -76,12 +76,13 @@ struct EventTable {
             """
             \(select)WHERE kind = ?1 AND time > ?2 AND time <= ?3 AND coalesce(first, time) > ?2 AND level = ?4
                 AND did IS ?5 AND broker IS ?6 AND id IS ?7 AND reason IS ?8 AND (time > 0 OR n > ?9)
+                AND (reason IS NOT 'away' OR text = ?10)
             ORDER BY n DESC LIMIT 1
             """,
             [
                 .text(row.kind.rawValue), .real(row.time - seconds), .real(row.time),
                 .text(row.level.rawValue), SQLValue(row.did), SQLValue(row.broker), SQLValue(row.id),
-                SQLValue(row.reason), .integer(firstOfRun),
+                SQLValue(row.reason), .integer(firstOfRun), .text(row.text),
             ], EventRecord.init)
     }
 
