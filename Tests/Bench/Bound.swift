@@ -6,7 +6,7 @@ import System
 enum Bound {
     private static let all = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     /// Seconds.
-    private static let length = 2.0
+    private static let length = isShort ? 0.05 : 2.0
 
     static func perSecond<Key>(
         cores: Int = all, _ make: @Sendable () -> Key, work: @Sendable (Key) -> Void

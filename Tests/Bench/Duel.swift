@@ -1,13 +1,16 @@
 import Glibc
 import System
 
+/// So little of everything that the figures mean nothing: for a test.
+let isShort = CommandLine.arguments.last == "short"
+
 /// Two pieces of work in one run, in turns: A B A B. What disturbs the machine for a moment disturbs both, and the
 /// middle of the ratios of neighbours is little moved by a turn that was disturbed.
 struct Duel {
     private var ours: [Double] = []
     private var raw: [Double] = []
 
-    static let turns = 60
+    static let turns = isShort ? 2 : 60
     /// Seconds of this thread's own time.
     static let turn = 0.025
 

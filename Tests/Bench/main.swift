@@ -44,7 +44,7 @@ let aes = RawAES(count: message.secure.data.count)
 
 // `Bench bound` prints how many signatures and verifications all cores do in a second, at once, and how many signatures
 // one core does: bench.py asks for it between its own runs.
-if CommandLine.arguments.dropFirst() == ["bound"] {
+if CommandLine.arguments.dropFirst().first == "bound" {
     let pem = pair.sender.secret.decryption?.pem ?? ""
     let alone = Bound.perSecond(cores: 1) {
         RawKey(pem: pem)

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """What the daemon costs and how fast it is, printed beside the goals: `make bench` runs it on the release build.
 
-    bench.py [size] [start] [memory] [wakeups] [speed]     only these parts; all of them without arguments
+    bench.py [size] [start] [memory] [wakeups] [speed]     only these parts; all of them without one
+    bench.py --short                                       so little of each that the figures mean nothing: for a test
 
 Real daemons, a private broker, one machine: broker, both boards and this program share its cores. Nothing fails here
 for being slow; a goal that is missed says `below` or `above`.
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -25,8 +27,6 @@ import bench_processes as processes  # noqa: E402
 from harness import TOP, Control, Daemon, Mosquitto, end, eventually, program, start  # noqa: E402
 
 MIB = 1 << 20
-SETTLED = 10.0  # seconds after the connection until memory is read
-WATCHED = 60.0  # seconds of counting wake-ups
 
 
 def show(name: str, value: float, unit: str, goal: float | None = None, below: bool = False) -> None:
@@ -44,9 +44,21 @@ def show_ratio(name: str, ratio: float, goal: float | None = None) -> None:
     print(f"{name:<46}{ratio:>10.3f} {verdict}".rstrip(), flush=True)
 
 
+class Amounts:
+    """How much of everything is done and waited for."""
+
+    def __init__(self, is_short: bool):
+        self.is_short = is_short
+        self.settled = 0.2 if is_short else 10.0  # seconds after the connection until memory is read
+        self.watched = 1.0 if is_short else 60.0  # seconds of counting wake-ups
+        self.starts = 3 if is_short else 15
+        self.warm_up, self.singles, self.many = (2, 3, 70) if is_short else (20, 300, 3000)
+        self.lines = 200 if is_short else 3000  # of mosquitto's own clients
+
+
 class Bench:
-    def __init__(self, directory: pathlib.Path):
-        self.directory = directory
+    def __init__(self, directory: pathlib.Path, amounts: Amounts):
+        self.directory, self.amounts = directory, amounts
         self.servers: list = []
 
     def close(self) -> None:
@@ -93,6 +105,8 @@ class Bench:
         stripped = self.directory / "culverd"
         subprocess.run(["strip", "-o", str(stripped), program("culverd")], check=True)
         show("binary, stripped", stripped.stat().st_size / 1e6, "MB", 8)
+        if self.amounts.is_short:
+            return  # a package is made of a release
         command = [sys.executable, str(TOP / "cross/package"), "native"]
         made = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
         show("package", pathlib.Path(made).stat().st_size / 1e6, "MB", 5)
@@ -106,9 +120,10 @@ class Bench:
             board.start()
             assert board.did
             board.stop()
-            times = [1000 * seconds_to_ready(board) for _ in range(15)]
-        show("start to ready, broker silent, median of 15", statistics.median(times), "ms", 100)
-        show("start to ready, slowest of 15", max(times), "ms")
+            count = self.amounts.starts
+            times = [1000 * seconds_to_ready(board) for _ in range(count)]
+        show(f"start to ready, broker silent, median of {count}", statistics.median(times), "ms", 100)
+        show(f"start to ready, slowest of {count}", max(times), "ms")
 
     def memory(self) -> None:
         broker = self.broker("memory")
@@ -118,7 +133,7 @@ class Bench:
 
     def memory_of(self, name: str, board: Daemon, goal: float) -> None:
         """One daemon alone, so that PSS shares no page of the program with a second one."""
-        time.sleep(SETTLED)
+        time.sleep(self.amounts.settled)
         os.sync()  # a program that was just linked and is not on disk yet would count as dirty
         rollup = processes.rollup(board.process.pid)
         show(f"idle, {name}: RSS", rollup["Rss"] / 1024, "MiB")
@@ -134,18 +149,20 @@ class Bench:
             ("plain", self.settled_board("awake", broker.url)),
             ("TLS", self.settled_board("awake-tls", secure.url.replace("mqtt:", "mqtts:"), lines)),
         ]
-        time.sleep(SETTLED)
+        time.sleep(self.amounts.settled)
         before = [processes.switches(board.process.pid) for _, board in boards]
-        time.sleep(WATCHED)
+        time.sleep(self.amounts.watched)
         for (name, board), count in zip(boards, before):
             woken = processes.switches(board.process.pid) - count
-            show(f"idle, {name}: wake-ups", woken * 60 / WATCHED, "a minute", 12, below=True)
+            show(f"idle, {name}: wake-ups", woken * 60 / self.amounts.watched, "a minute", 12, below=True)
             board.stop()
 
     def speed(self) -> None:
         """From `message.send` to the verified receipt, between two boards that know each other: with state in memory
         (the work alone), on this disk, and with a broker as Debian configures it. Beside it, in the same run: what
         mbedTLS does of the same work, and mosquitto's own clients with the same payload."""
+        if self.amounts.is_short:
+            return self.speed_of("on disk, stock broker", [], self.directory)
         memory = pathlib.Path("/dev/shm")
         if memory.is_dir():
             self.speed_of("in memory", ["set_tcp_nodelay true"], memory)
@@ -154,7 +171,7 @@ class Bench:
 
     def speed_of(self, title: str, lines: list[str], place: pathlib.Path) -> None:
         with tempfile.TemporaryDirectory(prefix="culver-speed-", dir=place) as directory:
-            bench = Bench(pathlib.Path(directory))
+            bench = Bench(pathlib.Path(directory), self.amounts)
             try:
                 bench.exchanges(title, lines)
             finally:
@@ -166,20 +183,20 @@ class Bench:
         right = self.settled_board("right", broker.url)
         # Strangers have a budget of signatures per second; contacts do not.
         right.call("contact.add", did=left.did)
-        self.exchange("warm-up", left, right, 1, 20)
+        self.exchange("warm-up", left, right, 1, self.amounts.warm_up)
         print(f"-- {title}: durable messages, RSA-2048, to the verified receipt")
         show("    a sync of the disk, median", 1000 * seconds_to_sync(self.directory), "ms")
-        before = raw_bound()
-        single, waits = self.exchange("one by one", left, right, 1, 300)
+        before = raw_bound(self.amounts.is_short)
+        single, waits = self.exchange("one by one", left, right, 1, self.amounts.singles)
         median = 1000 * processes.quantile(waits, 0.50)
         signing = 1000 / before["alone"]
         show("    p50", median, "ms", 2 * signing + 2)
         show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
         show("    two raw signatures", 2 * signing, "ms")
-        many, waits = self.exchange("64 at a time", left, right, 64, 3000)
+        many, waits = self.exchange("64 at a time", left, right, 64, self.amounts.many)
         show("    p50", 1000 * processes.quantile(waits, 0.50), "ms")
         show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
-        after = raw_bound()
+        after = raw_bound(self.amounts.is_short)
         signs, verifies = (statistics.mean([before[name], after[name]]) for name in ("signs", "verifies"))
         show("    raw signatures, all cores", signs, "/s")
         show_ratio("    64 at a time / raw (sign + verify) of both ends", many * (2 / signs + 2 / verifies), 0.8)
@@ -209,7 +226,7 @@ class Bench:
             with subprocess.Popen(["mosquitto_pub", *address, "-l"], stdin=subprocess.PIPE) as writer:
                 try:
                     time.sleep(1)
-                    rates = [exchange_lines(writer, reader, line, width, 3000) for width in (1, 64)]
+                    rates = [exchange_lines(writer, reader, line, width, self.amounts.lines) for width in (1, 64)]
                 finally:
                     writer.kill()
                     reader.kill()
@@ -231,9 +248,10 @@ def exchange_lines(writer: subprocess.Popen, reader: subprocess.Popen, line: byt
     return count / (time.monotonic() - begun)
 
 
-def raw_bound() -> dict[str, float]:
+def raw_bound(is_short: bool) -> dict[str, float]:
     """What the machine does in a second of raw mbedTLS, now: all cores at once, and one signature alone."""
-    return json.loads(subprocess.run([program("Bench"), "bound"], check=True, capture_output=True).stdout)
+    command = [program("Bench"), "bound", *(["short"] if is_short else [])]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def seconds_to_sync(directory: pathlib.Path) -> float:
@@ -331,15 +349,18 @@ def make_certificates(place: pathlib.Path) -> None:
 
 def main() -> None:
     parts = ["size", "start", "memory", "wakeups", "speed"]
-    chosen = sys.argv[1:] or parts
-    for name in chosen:
+    parser = argparse.ArgumentParser(description="What the daemon costs and how fast it is, beside the goals.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts) + "; all of them without one")
+    parser.add_argument("--short", action="store_true", help="so little of each that the figures mean nothing: for a test")
+    options = parser.parse_args()
+    for name in options.parts:
         if name not in parts:
-            raise SystemExit(f"bench: {name} is none of {', '.join(parts)}")
+            parser.error(f"{name} is none of {', '.join(parts)}")
     for name in parts:
-        if name not in chosen:
+        if options.parts and name not in options.parts:
             continue
         directory = pathlib.Path(tempfile.mkdtemp(prefix="culver-"))
-        bench = Bench(directory)
+        bench = Bench(directory, Amounts(options.short))
         try:
             getattr(bench, name)()
         finally:

@@ -2,6 +2,7 @@
 """A hundred thousand messages: what they cost the daemon, printed beside the goals. `make bench` runs it.
 
     Tests/live/scale.py [waiting] [sealed] [inbox] [--count 100000] [--sealed 10000] [--received 2000]
+    Tests/live/scale.py --short    so little of each that the figures mean nothing: for a test
 
 waiting  COUNT messages through the socket for a peer whose visa nobody has: accepted, not sealed, saved. Then the peer
          appears, and for a while they are sealed and sent.
@@ -124,7 +125,13 @@ class Costs:
             first, last = statistics.median(costs[:quarter]), statistics.median(costs[-quarter:])
             show(f"{name}: {kind}, first quarter", 1e6 * first, "us/message")
             show(f"{name}: {kind}, last quarter", 1e6 * last, "us/message")
-            show(f"{name}: {kind}, last beside first", 100 * (last / first - 1), "%", 25)
+            show_growth(f"{name}: {kind}, last beside first", first, last)
+
+
+def show_growth(name: str, first: float, last: float) -> None:
+    """Processor time is counted in hundredths of a second: of a few messages it may be none."""
+    if first > 0:
+        show(name, 100 * (last / first - 1), "%", 25)
 
 
 def send(board: Daemon, to: str, count: int, costs: Costs | None = None, text: str = "message {}: the soil is dry"):
@@ -172,6 +179,10 @@ class Scale:
         for server in reversed(self.servers):
             server.stop()
 
+    def rest(self, seconds: float) -> None:
+        """Lets the daemons settle."""
+        time.sleep(seconds / 100 if self.options.short else seconds)
+
     def broker(self, name: str) -> Mosquitto:
         place = self.directory / name
         place.mkdir()
@@ -196,24 +207,25 @@ class Scale:
         board.start()
         eventually(lambda: is_connected(board), what="the connection")
 
-    def warm(self, board: Daemon, sender: Daemon, to: str, count: int = 500) -> Memory:
+    def warm(self, board: Daemon, sender: Daemon, to: str) -> Memory:
         """Once through what will be done often, so that only the number of messages makes the difference."""
-        time.sleep(3)
+        self.rest(3)
         memory = Memory(board)
-        send(sender, to, count).close()
+        send(sender, to, self.options.warm).close()
         for _ in range(20):
             board.call("status")
             board.call("message.list", limit=100)
             board.call("inbox.list", limit=100)
-        time.sleep(10)
+        self.rest(10)
         memory.warm()
         return memory
 
     def starts(self, name: str, board: Daemon) -> None:
         board.stop()
-        times = [1000 * seconds_to_ready(board) for _ in range(9)]
-        show(f"{name}: start to ready, median of 9", statistics.median(times), "ms", 300)
-        show(f"{name}: start to ready, slowest of 9", max(times), "ms")
+        count = 2 if self.options.short else 9
+        times = [1000 * seconds_to_ready(board) for _ in range(count)]
+        show(f"{name}: start to ready, median of {count}", statistics.median(times), "ms", 300)
+        show(f"{name}: start to ready, slowest of {count}", max(times), "ms")
         board.kill()
         board.start()
 
@@ -242,23 +254,24 @@ class Scale:
         costs = Costs(board, count // WINDOWS)
         client = send(board, did, count, costs)
         costs.show(name)
-        time.sleep(10)
+        self.rest(10)
         memory.show(name)
         client.close()
-        time.sleep(3)
+        self.rest(3)
         memory.show(f"{name}, sender gone")
         memory.peak(name)
         self.looks(name, board)
         self.starts(name, board)
         eventually(lambda: is_connected(board), what="the connection")
-        time.sleep(5)
+        self.rest(5)
         memory.show(f"{name}, after a start", is_fresh=True)
         self.appear(board, absent, memory)
         board.stop()
         absent.stop()
 
-    def appear(self, board: Daemon, absent: Daemon, memory: Memory, seconds: float = 20.0) -> None:
+    def appear(self, board: Daemon, absent: Daemon, memory: Memory) -> None:
         """The peer is there: its visa is found, what waited is sealed."""
+        seconds = 1.0 if self.options.short else 20.0
         probe = Probe(board)
         spent = processes.cpu(board.process.pid)
         absent.start()
@@ -287,7 +300,7 @@ class Scale:
         client = send(board, peer.did, count, costs)
         costs.show(name)
         probe.show(name)
-        time.sleep(10)
+        self.rest(10)
         memory.show(name)
         memory.peak(name)
         self.looks(name, board)
@@ -296,11 +309,11 @@ class Scale:
         # The broker dies and comes back empty: everything is sent again.
         probe = Probe(board)
         broker.kill()
-        time.sleep(3)
+        self.rest(3)
         spent = processes.cpu(board.process.pid)
         broker.start()
         eventually(lambda: is_connected(board), what="the connection")
-        time.sleep(10)
+        self.rest(10)
         show(f"{name}, 10 s after the broker: CPU", (processes.cpu(board.process.pid) - spent) / 10 * 100, "%")
         memory.show(f"{name}, 10 s after the broker")
         probe.show(f"{name}, 10 s after the broker")
@@ -316,7 +329,7 @@ class Scale:
         show(f"{name}, taken by the peer: CPU", 1e6 * (processes.cpu(board.process.pid) - spent) / count, "us/message")
         probe.show(f"{name}, taken by the peer")
         memory.show(f"{name}, all delivered")
-        self.check(peer, count + 500)
+        self.check(peer, count + self.options.warm)
         board.stop()
         peer.stop()
 
@@ -334,7 +347,7 @@ class Scale:
         memory = self.warm(board, peer, board.did)
         costs = Costs(board, max(1, received // 4))
         send(peer, board.did, received, costs).close()
-        eventually(lambda: board.call("status")["inbox"]["count"] >= received + 500, 600, "the arrival")
+        eventually(lambda: board.call("status")["inbox"]["count"] >= received + self.options.warm, 600, "the arrival")
         memory.show(f"{received} received")
         peer.stop()
         board.stop()
@@ -356,7 +369,7 @@ class Scale:
         send(peer, board.did, received, later).close()
         eventually(lambda: board.call("status")["inbox"]["count"] >= count + received, 600, "the arrival")
         first, last = statistics.median(costs.cpu), statistics.median(later.cpu)
-        show(f"{name}: CPU of an arrival beside empty", 100 * (last / first - 1), "%", 25)
+        show_growth(f"{name}: CPU of an arrival beside empty", first, last)
         memory.show(f"{name}, and {received} more")
         self.starts(name, board)
         board.stop()
@@ -417,7 +430,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--sealed", type=int, default=10_000)
     parser.add_argument("--received", type=int, default=2_000)
+    parser.add_argument("--short", action="store_true", help="so little of each that the figures mean nothing: for a test")
     options = parser.parse_args()
+    options.warm = 500
+    if options.short:
+        options.count, options.sealed, options.received, options.warm = 200, 40, 40, 20
     for name in options.parts:
         if name not in parts:
             parser.error(f"{name} is none of {', '.join(parts)}")
