@@ -73,6 +73,44 @@ class Completion(Story):
         self.board.stop()
         self.assertEqual(self.bash("send", "por"), [])
 
+    def test_a_contact_is_no_directory_to_who_sits_at_bash(self):
+        where = self.scripts["bash"].parent
+        (where / "porch").mkdir()
+        (where / "pots").mkdir()
+        shown = self.typing(
+            ["bash", "--norc", "--noprofile", "-i"],
+            [f"PS1='READY '; cd {where}; source {self.scripts['bash']}\n".encode(), b"culver send por\t'hello'", b"\x03",
+             b"culver backup pot\t"],
+            [rb"READY $", rb"culver send porch ?'hello'|porch/'hello'", rb"READY $", rb"culver backup pots/?"])
+        self.assertNotIn(b"porch/", shown)
+        self.assertIn(b"pots/", shown)
+
+    def typing(self, command: list[str], keys: list[bytes], answers: list[bytes]) -> bytes:
+        """Types at a terminal, and after each waits for what it shows."""
+        environment = self.environment
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvpe(command[0], command, environment)
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(os.waitpid, pid, 0)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        os.set_blocking(terminal, False)
+        everything = bytearray()
+        for pressed, answer in zip(keys, answers, strict=True):
+            shown = bytearray()
+
+            def shows() -> re.Match | None:
+                try:
+                    shown.extend(os.read(terminal, 65536))
+                except BlockingIOError:
+                    pass
+                return re.search(answer, shown)
+
+            os.write(terminal, pressed)
+            eventually(shows, what=f"{answer!r} in {shown!r}")
+            everything += shown
+        return bytes(everything)
+
     def test_fish_offers_verbs_and_values(self):
         self.assertIn("selftest", self.fish("s"))
         self.assertEqual(self.fish("message list --state de"), ["delivered"])
