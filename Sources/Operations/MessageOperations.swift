@@ -64,20 +64,27 @@ package struct MessageOperations {
         case refused(JSON)
     }
 
-    /// {message}: an object, or text that holds one.
-    package func open(_ params: Params) throws -> OpenStep {
+    /// {message}: an object, or text that holds one. `mayRead`: whether the caller may know what an identity of this
+    /// board received, because not everybody may.
+    package func open(_ params: Params, mayRead: (ID) -> Bool = { _ in true }) throws -> OpenStep {
         guard let message = params.json("message") else { throw Params.missing("message") }
-        return openStep(for: message)
+        let step = openStep(for: message, mayRead: mayRead)
+        if case .work(let work) = step, !mayRead(work.owner.id) {
+            throw Refusal(.notPermitted, "not-permitted", "you may not read what \(work.owner.id) received")
+        }
+        return step
     }
 
-    /// The steps of `IncomingMessage` up to the receiver.
-    func openStep(for wire: JSON) -> OpenStep {
+    /// The steps of `IncomingMessage` up to the receiver. What is for everybody is for an identity that the caller may
+    /// read for, if there is one.
+    func openStep(for wire: JSON, mayRead: (ID) -> Bool = { _ in true }) -> OpenStep {
         do throws(Rejection) {
             let incoming =
                 if let text = wire.string { try IncomingMessage(parsing: Array(text.utf8)) } else {
                     try IncomingMessage(wire)
                 }
-            let identities = facebook.identities
+            let readable = facebook.identities.filter { mayRead($0.id) }
+            let identities = readable + facebook.identities.filter { !mayRead($0.id) }
             let message = try incoming.addressed(to: identities.map(\.id), including: [.broadcasts, .groups])
             guard let owner = identities.first(where: { $0.id == message.owner }) else {
                 throw Rejection(.receiver, "the message is for somebody else")

@@ -86,7 +86,7 @@ import System
         let methods = Methods(
             general: GeneralMethods(statusReport: status, metricsReport: metrics),
             identities: IdentityMethods(loop: loop, pool: pool, presence: presence, removals: removals),
-            contacts: ContactMethods(loop: loop),
+            contacts: ContactMethods(loop: loop, rights: rights),
             messages: MessageMethods(
                 loop: loop, pool: pool, rights: rights, answers: answers, senders: subscriptions.senders,
                 waiters: subscriptions.waiters),

@@ -27,9 +27,13 @@ import Testing
     @Test("only callers with a role see what is kept, and only an admin changes keys and contacts")
     func roles() {
         #expect(Method.all.filter { $0.role == .anyone }.map(\.name) == ["hello", "rpc.discover"])
-        for name in ["identity.export", "identity.remove", "contact.accept", "backup.begin"] {
+        for name in [
+            "identity.export", "identity.remove", "contact.rename", "contact.block", "contact.unblock",
+            "contact.remove", "backup.begin",
+        ] {
             #expect(Method.byName[name]?.role == .admin)
         }
+        #expect(["contact.add", "contact.accept"].allSatisfy { Method.byName[$0]?.role == .sender })
         for method in Method.all where method.name.hasPrefix("message.") {
             #expect(method.role == .reader || method.role == .sender, "\(method.name)")
         }

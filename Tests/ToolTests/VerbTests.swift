@@ -75,6 +75,10 @@ import Testing
             (["contact", "remove", "hub"], "contact.remove", ["did": "hub"]),
             (["contact", "requests"], "contact.requests", [:]),
             (["contact", "accept", "hub"], "contact.accept", ["did": "hub"]),
+            (
+                ["contact", "accept", "hub@4WDf", "--name", "hub"], "contact.accept",
+                ["did": "hub@4WDf", "name": "hub"]
+            ),
             (["contact", "refuse", "hub"], "contact.refuse", ["did": "hub"]),
             (["consumer", "list"], "inbox.consumers", [:]),
             (["consumer", "seek", "c", "5"], "inbox.seek", ["consumer": "c", "seq": 5]),

@@ -47,6 +47,14 @@ def python(generation: str) -> str:
     return os.environ.get(f"CULVER_PYTHON_{generation.replace('.', '')}", str(TOP / f".build/python-{generation}/bin/python"))
 
 
+MEMBER = 65534  # a user and a group that own nothing here
+
+
+def as_member() -> list[str]:
+    """What stands before a command that root has run by an ordinary user."""
+    return ["setpriv", f"--reuid={MEMBER}", f"--regid={MEMBER}", "--clear-groups"]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import TOP, Story, end, eventually, program, start, tool
+from harness import MEMBER, TOP, Story, as_member, end, eventually, program, start, tool
 
 PAGES = [TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))]
 EXAMPLES = TOP / "docs/examples"
@@ -184,7 +184,8 @@ class Lines(Story):
 
 
 class Session(Story):
-    """What stands behind `garden$` and `porch$` is typed on two boards."""
+    """What stands behind `garden$` and `porch$` is typed on two boards, by a user whom `[access]` lets send and no more, as
+    it does the members of the group culver."""
 
     def test_the_first_conversation(self):
         self.converse(TOP / "docs/first-conversation.md")
@@ -194,7 +195,12 @@ class Session(Story):
 
     def converse(self, page: pathlib.Path) -> None:
         broker = self.broker()
-        boards = {name: self.daemon(name, broker, strangers="ask") for name in ("garden", "porch")}
+        access = f"[access]\nsender = @{MEMBER}"
+        boards = {name: self.daemon(name, broker, strangers="ask", sections=access) for name in ("garden", "porch")}
+        self.directory.chmod(0o755)
+        for board in boards.values():
+            board.home.chmod(0o755)
+            os.chmod(board.socket, 0o666)
         names = {GARDEN: boards["garden"].did, PORCH: boards["porch"].did}
         typed = 0
         for block in blocks(page, "console"):
@@ -225,8 +231,11 @@ class Session(Story):
 
     def typed(self, board, command: str) -> subprocess.CompletedProcess:
         environment = {**os.environ, **board_environment(board)}
+        # The daemon's own user may do everything: only root can be somebody else here.
+        who = as_member() if os.geteuid() == 0 else []
         return subprocess.run(
-            ["sh", "-c", command], capture_output=True, text=True, env=environment, timeout=90, stdin=subprocess.DEVNULL
+            [*who, "sh", "-c", command], capture_output=True, text=True, env=environment, timeout=90,
+            stdin=subprocess.DEVNULL,
         )
 
 

@@ -159,8 +159,14 @@ extension Contacts {
         static let configuration = CommandConfiguration(abstract: "Make a stranger a contact; its messages come in.")
 
         @OptionGroup var one: Stranger
+        @Option(help: "How this board is to call it: 1 to 64 letters, digits, points, dashes, underscores.")
+        var name: TextArgument?
 
-        func run() throws { try one.change("contact.accept") }
+        func run() throws {
+            var params: JSONObject = [:]
+            params.set("name", name)
+            try one.change("contact.accept", params)
+        }
     }
 
     struct Refuse: ParsableCommand {
@@ -177,8 +183,10 @@ extension Contacts {
         @Argument(help: "An ID, as `culver contact requests` shows it.", completion: .requester) var id: TextArgument
         @OptionGroup var globals: Globals
 
-        func change(_ method: String) throws {
-            let result = try globals.daemon().call(method, ["did": .string(id.text)])
+        func change(_ method: String, _ more: JSONObject = [:]) throws {
+            var params = more
+            params["did"] = .string(id.text)
+            let result = try globals.daemon().call(method, params)
             globals.show(result) { Screen.line($0.who("did")) }
         }
     }

@@ -30,6 +30,11 @@ import Operations
         return identity
     }
 
+    /// Whether the caller may know what this identity received.
+    func mayRead(_ request: CheckedCall, for id: ID) -> Bool {
+        identities(of: request, as: .reader)?.contains(id.bare) ?? true
+    }
+
     func checkMaySend(_ request: CheckedCall, as id: ID) throws {
         guard let allowed = identities(of: request, as: .sender), !allowed.contains(id.bare) else { return }
         throw RPCError(exit: .notPermitted, reason: "not-permitted", message: "you may not send as \(id)")

@@ -9,6 +9,7 @@ import Store
 /// `contact.*`: whom this board knows, and strangers that wait for its owner's word.
 @MainActor struct ContactMethods {
     let loop: Loop
+    let rights: CallerRights
 
     private var store: MessageStore { loop.store }
     private var book: Book { loop.book }
@@ -65,7 +66,8 @@ import Store
 
     // MARK: - Adding
 
-    /// By ID, or with a card whose meta and visa are checked before anything is kept.
+    /// By ID, or with a card whose meta and visa are checked before anything is kept. What is there already stays as it
+    /// is, unless an admin adds it.
     func add(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
         let card = request.params.json("card")
         let text = try card.map { try Self.did(of: $0) } ?? request.params.needText("did")
@@ -77,7 +79,7 @@ import Store
         }
         try checkIsPeer(id)
         let name = try request.params.text("name")
-        if let name { try loop.names.checkName(name, for: id) }
+        try checkMayAdd(id, named: name, for: request)
         let checked = try card.map { try Self.checked($0, of: id) }
         if name != nil { _ = try known(id) }
         let wasKnown = facebook.contact(id.address)?.isTrusted == true
@@ -109,6 +111,23 @@ import Store
         return text
     }
 
+    /// The one rule of who may add: whoever may send makes a new contact, with a new name. A contact, a name or a block
+    /// that is there is changed by an admin alone.
+    private func checkMayAdd(_ id: ID, named name: String?, for request: CheckedCall) throws {
+        if let name { try loop.names.checkName(name, for: id) }
+        guard rights.role(of: request) < .admin, let contact = facebook.contact(id.address) else { return }
+        guard !contact.isBlocked else { throw Self.lacking("\(id) is blocked, and to unblock it") }
+        guard let name, contact.isTrusted, contact.name != name else { return }
+        let known = contact.name.map { "\(id) is the contact \($0)" } ?? "\(id) is a contact without a name"
+        throw Self.lacking("\(known), and to rename it")
+    }
+
+    private static func lacking(_ words: String) -> RPCError {
+        RPCError(
+            exit: .notPermitted, reason: "not-permitted", message: "\(words) needs the role admin",
+            hint: "call it as root, or give the role in [access] of culver.conf")
+    }
+
     private static func checked(_ card: JSON, of id: ID) throws -> (Meta, Document?) {
         do {
             let meta = try Meta(card["meta"])
@@ -131,7 +150,7 @@ import Store
     func accept(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
         let id = try requester(request)
         let name = try request.params.text("name")
-        if let name { try loop.names.checkName(name, for: id) }
+        try checkMayAdd(id, named: name, for: request)
         try turn.handle(.befriended(id))
         var contact = facebook.contact(id.address) ?? Contact(id: id.bare, trust: .contact)
         if let name {

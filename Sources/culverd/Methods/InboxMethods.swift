@@ -66,8 +66,10 @@ import Store
 
     // MARK: - Subscribing
 
-    /// Each holds back what may be dropped.
+    /// Each holds back what may be dropped. No user takes all of them from the others; an admin may, who could forget
+    /// theirs as well.
     private static let consumerLimit = 256
+    private static let consumerLimitOfUser = 64
 
     /// `start` counts only for a name that is new; a filter that is given replaces the stored one. `limit` is how many
     /// this subscription takes at the most: what is handed out counts as read when it comes again.
@@ -88,9 +90,7 @@ import Store
             try checkOwner(of: known, for: request)
             consumer = known
         } else {
-            guard try store.consumers().count < Self.consumerLimit else {
-                throw Refusal(.notNow, "too-many-consumers", "there are \(Self.consumerLimit) consumers; forget one")
-            }
+            try checkRoom(for: request)
             consumer = Consumer(
                 name: name, uid: request.call.peer.uid, cursor: try cursor(params), filter: InboxFilter(), window: 32,
                 created: turn.now.wall)
@@ -102,6 +102,17 @@ import Store
         let kept = try store.consumer(name) ?? consumer
         turn.after { consumers.subscribe(kept, on: connection, limit: limit) }
         return ["consumer": .string(name), "cursor": .integer(kept.cursor)]
+    }
+
+    private func checkRoom(for request: CheckedCall) throws {
+        let (all, uid) = (try store.consumers(), request.call.peer.uid)
+        guard all.count < Self.consumerLimit else {
+            throw Refusal(.notNow, "too-many-consumers", "there are \(Self.consumerLimit) consumers; forget one")
+        }
+        let own = all.count { $0.uid == uid }
+        guard own < Self.consumerLimitOfUser || rights.role(of: request) == .admin else {
+            throw Refusal(.notNow, "too-many-consumers", "uid \(uid) has \(own) consumers; forget one")
+        }
     }
 
     private func cursor(_ params: Params) throws -> Int64 {

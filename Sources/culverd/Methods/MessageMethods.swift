@@ -131,7 +131,7 @@ import Store
     }
 
     func open(_ request: CheckedCall, in turn: inout Turn) throws {
-        let step = try loop.messageOperations.open(request.params)
+        let step = try loop.messageOperations.open(request.params, mayRead: { rights.mayRead(request, for: $0) })
         let call = request.call
         turn.after { finish(step, for: call) }
     }

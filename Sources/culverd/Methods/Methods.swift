@@ -37,7 +37,7 @@ extension Method {
         .plain("contact.unblock", .admin, ["did"]) { try $0.contacts.unblock($1, in: &$2) },
         .plain("contact.remove", .admin, ["did"]) { try $0.contacts.remove($1, in: &$2) },
         .direct("contact.requests", .reader, ["start", "limit"]) { try $0.contacts.requests($1) },
-        .plain("contact.accept", .admin, ["did", "name"]) { try $0.contacts.accept($1, in: &$2) },
+        .plain("contact.accept", .sender, ["did", "name"]) { try $0.contacts.accept($1, in: &$2) },
         .plain("contact.refuse", .admin, ["did"]) { try $0.contacts.refuse($1, in: &$2) },
 
         .later("message.send", .sender, ["to", "from", "text", "content", "expiry", "ref"]) {
