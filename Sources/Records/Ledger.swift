@@ -73,9 +73,12 @@ package struct LedgerError: Error, Sendable, Equatable, CustomStringConvertible 
     package var description: String
     /// The disk or its quota is full, so trying later may help.
     package var isFull: Bool
+    /// One row does not hold what belongs there; the others can be read.
+    package var isDamage: Bool
 
-    package init(_ description: String, isFull: Bool = false) {
+    package init(_ description: String, isFull: Bool = false, isDamage: Bool = false) {
         self.description = description
         self.isFull = isFull
+        self.isDamage = isDamage
     }
 }

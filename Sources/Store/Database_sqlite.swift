@@ -12,6 +12,8 @@ package enum SQLite {
 final class Database {
     /// SQLite has found that the file is not a sound database.
     private(set) var isDamaged = false
+    /// A row was met that does not hold what belongs there, and was passed over. Whoever sets such rows aside resets it.
+    var hasUnreadable = false
 
     private let handle: OpaquePointer
     private let name: String
@@ -60,28 +62,29 @@ final class Database {
         try each(sql, values, "write") { _ in true }
     }
 
-    /// Every row, as `read` makes it, up to the first of which `goesOn` says no.
+    /// Every row, as `read` makes it, up to the first of which `goesOn` says no. One that is damaged is passed over and
+    /// noted: it does not stand in the way of the others.
     func rows<T>(
         _ sql: String, _ values: [SQLValue] = [], _ read: (SQLStatement) throws(LedgerError) -> T,
         goesOn: (T) -> Bool = { _ in true }
     ) throws(LedgerError) -> [T] {
         var found: [T] = []
         try each(sql, values, "read") { row throws(LedgerError) in
-            let made = try read(row)
+            guard let made = try readable(row, read) else { return true }
             found.append(made)
             return goesOn(made)
         }
         return found
     }
 
-    /// The first row, if there is any.
+    /// The first row that can be read, if there is any.
     func first<T>(
         _ sql: String, _ values: [SQLValue] = [], _ read: (SQLStatement) throws(LedgerError) -> T
     ) throws(LedgerError) -> T? {
         var found: T?
         try each(sql, values, "read") { row throws(LedgerError) in
-            found = try read(row)
-            return false
+            found = try readable(row, read)
+            return found == nil
         }
         return found
     }
@@ -90,6 +93,20 @@ final class Database {
     func checkpoint() throws(LedgerError) {
         let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         guard code == SQLITE_OK else { throw failure("checkpoint", code) }
+    }
+
+    /// `nil` for a row that is damaged.
+    private func readable<T>(
+        _ row: SQLStatement, _ read: (SQLStatement) throws(LedgerError) -> T
+    ) throws(LedgerError) -> T? {
+        do throws(LedgerError) {
+            return try read(row)
+        } catch  where error.isDamage {
+            hasUnreadable = true
+            return nil
+        } catch {
+            throw error
+        }
     }
 
     /// `read` says whether to go on.

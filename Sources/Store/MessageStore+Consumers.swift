@@ -70,7 +70,9 @@ extension MessageStore {
         guard let consumer = try consumer(name), limit > 0 else { return InboxPortion(messages: [], passed: after) }
         let isFiltered = consumer.filter != InboxFilter()
         let last = try isFiltered ? tables.inbox.endOfRun(after: after) : newestSequence()
-        let found = try tables.inbox.rows(after: after, upTo: last, limit: limit, filter: consumer.filter)
+        let found = try reading { () throws(LedgerError) in
+            try tables.inbox.rows(after: after, upTo: last, limit: limit, filter: consumer.filter)
+        }
         let passed = found.count == limit ? found[limit - 1].seq : max(after, last)
         if isFiltered { try skip(consumer, upTo: passed) }
         return InboxPortion(messages: found, passed: passed)

@@ -14,23 +14,25 @@ extension MessageStore {
     package func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing] { try tables.outbox.rows(sn: sn) }
 
     package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
-        try tables.outbox.due(at: lived, limit: limit)
+        try reading { () throws(LedgerError) in try tables.outbox.due(at: lived, limit: limit) }
     }
 
     package func waitingOutgoing(receiver: ID, after order: Int64, limit: Int) throws(LedgerError) -> [Outgoing] {
-        try tables.outbox.waiting(receiver: receiver, after: order, limit: limit)
+        try reading { () throws(LedgerError) in
+            try tables.outbox.waiting(receiver: receiver, after: order, limit: limit)
+        }
     }
 
     package func awaitedReceivers(limit: Int) throws(LedgerError) -> [ID] {
-        try tables.outbox.awaitedReceivers(limit: limit)
+        try reading { () throws(LedgerError) in try tables.outbox.awaitedReceivers(limit: limit) }
     }
 
     package func expiredOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
-        try tables.outbox.expired(at: lived, limit: limit)
+        try reading { () throws(LedgerError) in try tables.outbox.expired(at: lived, limit: limit) }
     }
 
     package func livingOutgoing(sender: ID, limit: Int) throws(LedgerError) -> [Outgoing] {
-        try tables.outbox.living(sender: sender, limit: limit)
+        try reading { () throws(LedgerError) in try tables.outbox.living(sender: sender, limit: limit) }
     }
 
     package func nextExpiry() throws(LedgerError) -> Double? { try tables.outbox.nextExpiry() }
@@ -59,17 +61,19 @@ extension MessageStore {
     }
 
     package func owedReceipts(limit: Int) throws(LedgerError) -> [AcceptedRecord] {
-        try tables.accepted.owed(limit: limit)
+        try reading { () throws(LedgerError) in try tables.accepted.owed(limit: limit) }
     }
 
     package func parked(
         sender: Address, isVerified: Bool, after: Int64, limit: Int
     ) throws(LedgerError) -> [Parked] {
-        try tables.parking.rows(sender: sender, isVerified: isVerified, after: after, limit: limit)
+        try reading { () throws(LedgerError) in
+            try tables.parking.rows(sender: sender, isVerified: isVerified, after: after, limit: limit)
+        }
     }
 
     package func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [ID] {
-        try tables.parking.senders(isVerified: isVerified, limit: limit)
+        try reading { () throws(LedgerError) in try tables.parking.senders(isVerified: isVerified, limit: limit) }
     }
 
     package func value(_ key: LedgerKey) throws(LedgerError) -> String? { try tables.values.value(key) }

@@ -8,7 +8,7 @@ extension MessageStore {
     package func outbox(
         state: DeliveryState? = nil, start: Int64? = nil, limit: Int
     ) throws(LedgerError) -> [Outgoing] {
-        try tables.outbox.rows(state: state, start: start, limit: limit)
+        try reading { () throws(LedgerError) in try tables.outbox.rows(state: state, start: start, limit: limit) }
     }
 
     /// How many rows each state has of those that have not ended; states without any are absent.
@@ -19,7 +19,9 @@ extension MessageStore {
     package func inbox(
         start: Int64? = nil, limit: Int, filter: InboxFilter = InboxFilter(), bytes: Int = .max
     ) throws(LedgerError) -> [Incoming] {
-        try tables.inbox.rows(start: start, limit: limit, filter: filter, bytes: bytes)
+        try reading { () throws(LedgerError) in
+            try tables.inbox.rows(start: start, limit: limit, filter: filter, bytes: bytes)
+        }
     }
 
     package func incoming(seq: Int64) throws(LedgerError) -> Incoming? { try tables.inbox.row(seq: seq) }
@@ -68,6 +70,6 @@ extension MessageStore {
     /// Peers with pending messages first, then those with gaps, the busiest first; and how many there are beyond
     /// `limit`.
     package func peers(limit: Int) throws(LedgerError) -> (rows: [PeerCount], rest: Int64) {
-        try tables.peers.rows(limit: limit)
+        try reading { () throws(LedgerError) in try tables.peers.rows(limit: limit) }
     }
 }

@@ -8,7 +8,8 @@ package import Records
 ///
 /// `@unchecked Sendable`: one thread at a time, the loop between commits, the store's queue during one.
 package final class MessageStore: Ledger, @unchecked Sendable {
-    /// What was wrong with the file found at start, and where it was moved; `nil` when it was sound or new.
+    /// What was wrong with the file found at start: put right in it, or where it was moved; `nil` when it was sound or
+    /// new.
     package let damage: String?
     /// To be changed by the loop alone, in a turn.
     package var limits: StoreLimits
@@ -19,6 +20,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     var tables: Tables
     /// The tables as they were when the transaction began: what a rollback puts back.
     private var before: Tables
+    private var damages: [String] = []
 
     /// Opens the file, makes it when there is none, brings its tables up to date. A damaged file is moved aside with
     /// its log and an empty one takes its place. Fails when the file cannot be made or a newer culver made it.
@@ -111,6 +113,30 @@ package final class MessageStore: Ledger, @unchecked Sendable {
 
     /// Looks through the whole file: seconds for a large one.
     package func isSound() throws(LedgerError) -> Bool { try database.passesCheck() }
+
+    /// It has tables that are not culver's.
+    func isForeign() throws(LedgerError) -> Bool { try SchemaCheck.isForeign(database) }
+
+    /// Rows that were met, could not be read and were set aside, since the last call.
+    package func takeDamages() -> [String] {
+        defer { damages = [] }
+        return damages
+    }
+
+    /// Runs `body`. When it meets rows that cannot be read they are set aside, and it looks once more: so a damaged row
+    /// stands in the way of no other, and no portion is shorter for it.
+    func reading<T>(_ body: () throws(LedgerError) -> T) throws(LedgerError) -> T {
+        let found = try body()
+        guard database.hasUnreadable else { return found }
+        database.hasUnreadable = false
+        damages += try writing { () throws(LedgerError) in
+            try tables.peers.writeTallies()
+            let words = try database.setAsideUnreadable()
+            try tables.outbox.countAnew()
+            return words
+        }
+        return try body()
+    }
 
     /// Runs `body` in the open transaction, opening it if there is none; on failure all of it is undone.
     func writing<T>(_ body: () throws(LedgerError) -> T) throws(LedgerError) -> T {

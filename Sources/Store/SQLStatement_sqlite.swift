@@ -77,12 +77,19 @@ extension SQLStatement {
         Int(clamping: integer(column))
     }
 
+    /// A number of things, or of a row: whatever stands there, not below 0 and no more than JSON can say exactly.
+    func count(_ column: Int32) -> Int64 {
+        min(max(integer(column), 0), Database.greatestNumber)
+    }
+
     func flag(_ column: Int32) -> Bool {
         integer(column) != 0
     }
 
+    /// 0 for an infinite one, too: JSON has no word for it.
     func real(_ column: Int32) -> Double {
-        sqlite3_column_double(handle, column)
+        let value = sqlite3_column_double(handle, column)
+        return value.isFinite ? value : 0
     }
 
     func text(_ column: Int32) -> String {
@@ -117,15 +124,18 @@ extension SQLStatement {
         isNull(column) ? nil : parsed.id(bytes(column))
     }
 
+    func isID(_ column: Int32) -> Bool { parsed.id(bytes(column)) != nil }
+    func isAddress(_ column: Int32) -> Bool { parsed.address(bytes(column)) != nil }
+
     private func bytes(_ column: Int32) -> [UInt8] {
         guard let start = sqlite3_column_text(handle, column) else { return [] }
         let count = Int(sqlite3_column_bytes(handle, column))
         return [UInt8](UnsafeBufferPointer(start: start, count: count))
     }
 
-    private func damage(_ column: Int32, _ kind: String) -> LedgerError {
+    func damage(_ column: Int32, _ kind: String) -> LedgerError {
         let name = sqlite3_column_name(handle, column).map { String(cString: $0) } ?? "?"
-        return LedgerError("cannot read \(parsed.file): the \(name) of a row is no \(kind)")
+        return LedgerError("cannot read \(parsed.file): the \(name) of a row is no \(kind)", isDamage: true)
     }
 
     func optionalInteger(_ column: Int32) -> Int64? {

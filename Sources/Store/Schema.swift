@@ -1,6 +1,7 @@
 import Records
 
-/// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through.
+/// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through. Each step changes
+/// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
     static let steps: [[String]] = [first, second, third, fourth, eventSpans]
 

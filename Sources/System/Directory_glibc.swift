@@ -41,6 +41,7 @@ package func status(of path: String) throws(Errno) -> stat {
 
 extension stat {
     package var isDirectory: Bool { st_mode & S_IFMT == S_IFDIR }
+    package var isLink: Bool { st_mode & S_IFMT == S_IFLNK }
     package var isRegular: Bool { st_mode & S_IFMT == S_IFREG }
     /// What group and others may do.
     package var openness: UInt32 { st_mode & 0o077 }

@@ -78,11 +78,16 @@ private let select = """
     """
 
 extension AcceptedRecord {
+    /// Whom a receipt is for and from cannot be read: then those whom the message was from and for. What was taken must
+    /// stay known, or it would be taken twice.
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
+        let (owner, sender) = (try row.address(0), try row.address(1))
+        guard let to = row.readableID(6) ?? ID(sender.text), let from = row.readableID(7) ?? ID(owner.text) else {
+            throw row.damage(6, "ID")
+        }
         self.init(
-            owner: try row.address(0), sender: try row.address(1), digest: row.blob(2),
-            contentDigest: row.optionalBlob(3), time: row.optionalReal(4), receipt: row.optionalText(5),
-            receiptTo: try row.id(6),
-            receiptFrom: try row.id(7), isOwed: row.flag(8), answered: row.real(9))
+            owner: owner, sender: sender, digest: row.blob(2), contentDigest: row.optionalBlob(3),
+            time: row.optionalReal(4), receipt: row.optionalText(5), receiptTo: to, receiptFrom: from,
+            isOwed: row.flag(8), answered: row.real(9))
     }
 }

@@ -44,12 +44,14 @@ struct ConsumerTable {
 private let select = "SELECT name, uid, cursor, window, created, sender, receiver, grp, type FROM consumers "
 
 extension Consumer {
-    fileprivate init(_ row: SQLStatement) throws(LedgerError) {
+    /// An ID of the filter that cannot be read is left out: the consumer keeps its place, and gets too much rather than
+    /// too little.
+    fileprivate init(_ row: SQLStatement) {
         self.init(
-            name: row.text(0), uid: UInt32(clamping: row.integer(1)), cursor: row.integer(2),
+            name: row.text(0), uid: UInt32(clamping: row.integer(1)), cursor: row.count(2),
             filter: InboxFilter(
-                sender: try row.optionalID(5), receiver: try row.optionalID(6), group: try row.optionalID(7),
+                sender: row.readableID(5), receiver: row.readableID(6), group: row.readableID(7),
                 type: row.optionalInteger(8)),
-            window: row.int(3), created: row.real(4))
+            window: max(1, min(row.int(3), 1_000)), created: row.real(4))
     }
 }

@@ -17,9 +17,9 @@ struct EventTable {
     init(_ database: Database) throws(LedgerError) {
         self.database = database
         firstOfRun =
-            try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'happenings'") { $0.integer(0) } ?? 0
+            try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'happenings'") { $0.count(0) } ?? 0
         let kinds = try database.rows("SELECT kind, count(*) FROM happenings GROUP BY kind") {
-            ($0.text(0), $0.integer(1))
+            ($0.text(0), $0.count(1))
         }
         for (kind, rows) in kinds { stored[kind] = (rows, 0) }
     }
@@ -129,9 +129,9 @@ private let select = "SELECT n, time, kind, level, did, broker, id, reason, coun
 extension EventRecord {
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         self.init(
-            n: row.integer(0), time: row.real(1), kind: Kind(rawValue: row.text(2)) ?? .start,
+            n: row.count(0), time: row.real(1), kind: Kind(rawValue: row.text(2)) ?? .start,
             level: Level(rawValue: row.text(3)) ?? .info, did: row.readableID(4), broker: row.optionalText(5),
-            id: row.optionalText(6), reason: row.optionalText(7), count: row.integer(8), text: row.text(9),
+            id: row.optionalText(6), reason: row.optionalText(7), count: row.count(8), text: row.text(9),
             first: row.optionalReal(10))
     }
 }

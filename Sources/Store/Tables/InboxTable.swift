@@ -20,7 +20,7 @@ struct InboxTable {
     init(_ database: Database) throws(LedgerError) {
         self.database = database
         size =
-            try database.first("SELECT count(*), coalesce(sum(size), 0) FROM inbox") {
+            try database.first("SELECT count(*), coalesce(sum(\(Database.size)), 0) FROM inbox") {
                 ($0.integer(0), $0.integer(1))
             } ?? (0, 0)
     }
@@ -91,7 +91,7 @@ struct InboxTable {
 
     /// The highest `seq` ever given, of rows that are gone too; 0 before the first.
     func newestSequence() throws(LedgerError) -> Int64 {
-        try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'") { $0.integer(0) } ?? 0
+        try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'") { $0.count(0) } ?? 0
     }
 
     /// How many rows with a greater `seq` than `after` the filter takes. Counts them.
@@ -154,7 +154,9 @@ struct InboxTable {
             AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
             """
         while !hasRoom(within: limits) {
-            let read = try database.rows("SELECT seq, size FROM inbox WHERE \(isRead) ORDER BY seq LIMIT 1000") {
+            let read = try database.rows(
+                "SELECT seq, \(Database.size) FROM inbox WHERE \(isRead) ORDER BY seq LIMIT 1000"
+            ) {
                 (seq: $0.integer(0), size: $0.integer(1))
             }
             guard let last = lastToDrop(of: read, within: limits) else { return }
@@ -177,7 +179,8 @@ struct InboxTable {
 
     @discardableResult
     private mutating func drop(_ condition: String, values: [SQLValue]) throws(LedgerError) -> Int64 {
-        let sizes = try database.rows("DELETE FROM inbox WHERE \(condition) RETURNING size", values) { $0.integer(0) }
+        let sql = "DELETE FROM inbox WHERE \(condition) RETURNING \(Database.size)"
+        let sizes = try database.rows(sql, values) { $0.integer(0) }
         size.count -= Int64(sizes.count)
         size.bytes -= sizes.reduce(0, +)
         return Int64(sizes.count)
@@ -191,7 +194,7 @@ private let select = """
 extension Incoming {
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         self.init(
-            seq: row.integer(0), id: row.text(1), sn: row.integer(2), sender: try row.id(3),
+            seq: row.count(0), id: row.text(1), sn: row.integer(2), sender: try row.id(3),
             receiver: try row.id(4),
             group: try row.optionalID(5), time: row.real(6), received: row.real(7), content: row.text(8),
             type: row.integer(9), sealed: row.flag(10), encrypted: row.flag(11),

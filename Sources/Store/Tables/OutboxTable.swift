@@ -16,11 +16,17 @@ struct OutboxTable {
 
     init(_ database: Database) throws(LedgerError) {
         self.database = database
-        size =
-            try database.first("SELECT count(*), coalesce(sum(size), 0) FROM outbox WHERE living = 1") {
-                ($0.integer(0), $0.integer(1))
-            } ?? (0, 0)
+        size = try Self.size(in: database)
     }
+
+    private static func size(in database: Database) throws(LedgerError) -> (count: Int64, bytes: Int64) {
+        try database.first("SELECT count(*), coalesce(sum(\(Database.size)), 0) FROM outbox WHERE living = 1") {
+            ($0.integer(0), $0.integer(1))
+        } ?? (0, 0)
+    }
+
+    /// Rows have left the living ones behind this table's back.
+    mutating func countAnew() throws(LedgerError) { size = try Self.size(in: database) }
 
     func row(id: String) throws(LedgerError) -> Outgoing? {
         try database.first(select("WHERE o.id = ?"), [.text(id)], Outgoing.init)
@@ -134,7 +140,9 @@ struct OutboxTable {
     /// Inserts or replaces by `id`; a new row gets the next `order`. The answer is what the row was before; `nil` for a
     /// new one.
     mutating func put(_ row: Outgoing) throws(LedgerError) -> Standing? {
-        let old = try database.first("SELECT ord, living, size, state FROM outbox WHERE id = ?", [.text(row.id)]) {
+        let old = try database.first(
+            "SELECT ord, living, \(Database.size), state FROM outbox WHERE id = ?", [.text(row.id)]
+        ) {
             (
                 order: $0.integer(0), isLiving: $0.flag(1), size: $0.integer(2),
                 isDelivered: $0.text(3) == DeliveryState.delivered.rawValue
@@ -234,12 +242,13 @@ private func select(_ rest: String) -> String {
 extension Outgoing {
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         let receiver = try row.id(4)
+        guard let state = DeliveryState(rawValue: row.text(7)) else { throw row.damage(7, "state") }
         self.init(
-            id: row.text(0), order: row.integer(1), sn: row.integer(2), sender: try row.id(3),
+            id: row.text(0), order: row.count(1), sn: row.integer(2), sender: try row.id(3),
             recipient: try row.optionalID(16).map { .member(receiver, of: $0) } ?? .person(receiver),
             ref: row.optionalText(5), request: row.blob(6), body: RowBody(row, digest: 15, content: 17),
-            state: DeliveryState(rawValue: row.text(7)) ?? .failed, reason: row.optionalText(8), created: row.real(9),
-            published: row.optionalReal(10), delivered: row.optionalReal(11), attempts: row.integer(12),
+            state: state, reason: row.optionalText(8), created: row.real(9),
+            published: row.optionalReal(10), delivered: row.optionalReal(11), attempts: row.count(12),
             due: row.optionalReal(13), expires: row.real(14))
     }
 

@@ -88,7 +88,7 @@ struct ParkingTable {
     private mutating func bound(isVerified: Bool, limits: StoreLimits) throws(LedgerError) {
         var size = try size(isVerified: isVerified)
         while size.rows > limits.parkedRows || size.bytes > limits.parkedBytes {
-            let measure = size.rows > limits.parkedRows ? "count(*)" : "sum(size)"
+            let measure = size.rows > limits.parkedRows ? "count(*)" : "total(size)"
             try database.run(
                 """
                 DELETE FROM parked WHERE number = (SELECT min(number) FROM parked
@@ -102,7 +102,7 @@ struct ParkingTable {
 
     /// How many are parked, and their bytes.
     func size(isVerified: Bool) throws(LedgerError) -> (rows: Int64, bytes: Int64) {
-        let sql = "SELECT count(*), coalesce(sum(size), 0) FROM parked WHERE verified = ?"
+        let sql = "SELECT count(*), coalesce(sum(\(Database.size)), 0) FROM parked WHERE verified = ?"
         return try database.first(sql, [.flag(isVerified)]) { ($0.integer(0), $0.integer(1)) } ?? (0, 0)
     }
 }
@@ -110,7 +110,7 @@ struct ParkingTable {
 extension Parked {
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         self.init(
-            number: row.integer(0), isVerified: row.flag(1), sender: try row.id(2), receiver: try row.id(3),
+            number: row.count(0), isVerified: row.flag(1), sender: try row.id(2), receiver: try row.id(3),
             wire: row.blob(4), digest: row.blob(5), received: row.real(6), since: row.real(7))
     }
 }

@@ -53,11 +53,11 @@ struct PeerTable {
             """, [.count(limit)]
         ) { row throws(LedgerError) in
             PeerCount(
-                did: try row.id(0), sent: row.integer(1), receipted: row.integer(2), pending: row.integer(3),
-                oldest: row.optionalReal(5), gaps: row.integer(4))
+                did: try row.id(0), sent: row.count(1), receipted: row.count(2), pending: row.count(3),
+                oldest: row.optionalReal(5), gaps: row.count(4))
         }
         let all = try database.first("SELECT count(*) FROM peers") { $0.integer(0) } ?? 0
-        return (rows, all - Int64(rows.count))
+        return (rows, max(0, all - Int64(rows.count)))
     }
 
     /// Counts what became of an outgoing message. `old` is what its row was before; `nil` for a new one.

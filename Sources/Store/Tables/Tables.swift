@@ -28,6 +28,10 @@ struct Tables {
 extension Database {
     /// How many rows of a table are pruned at a time: an hour's worth at once would hold up the whole daemon.
     static let portion: Int64 = 250
+    /// The greatest number of a row: JSON's numbers are exact up to it.
+    static let greatestNumber: Int64 = 1 << 53
+    /// The size of a row in SQL, within what a row can have, so that a sum of them does not overflow.
+    static let size = "min(max(size, 0), 2147483648)"
 
     /// Runs a statement with two parameters, a time and how many rows it may change; says whether it changed so many.
     func runPortion(_ sql: String, time: Double) throws(LedgerError) -> Bool {

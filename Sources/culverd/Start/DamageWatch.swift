@@ -20,7 +20,7 @@ import Store
 
     /// Called after every turn.
     func look() {
-        let damages = loop.directory.takeDamages()
+        let damages = loop.directory.takeDamages() + loop.store.takeDamages()
         guard !damages.isEmpty else { return }
         count += damages.count
         for damage in damages { loop.log(.error, damage) }
