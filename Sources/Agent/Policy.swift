@@ -16,7 +16,7 @@ package struct Policy: Sendable, Equatable {
     /// How its JSON may be built.
     package var json = JSONLimits()
     package var outboxCount = 10_000
-    package var outboxBytes = 64 << 20
+    package var outboxBytes: Int64 = 64 << 20
     /// How long a first message waits for a visa when only a meta is known.
     package var visaPatience = 30.0
     /// When an empty directory makes us ask the peer itself.

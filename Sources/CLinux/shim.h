@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/timex.h>
 #include <sys/types.h>
 #include <time.h>
@@ -98,6 +100,17 @@ static inline int culver_limit_stacks(size_t bytes) {
     if (fault == 0) fault = pthread_setattr_default_np(&attributes);
     pthread_attr_destroy(&attributes);
     return fault;
+}
+
+/* prctl is variadic. No core dump, and no look into our memory for other processes of the same user; root may. */
+static inline void culver_forbid_dumps(void) { (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
+/* The name of the option, and the width of the time that it takes, are the libc's: with a time of 64 bits on 32-bit ARM
+   Swift cannot name either. A write that takes longer fails; 0, or -1 with errno. */
+static inline int culver_limit_sending(int socket, int seconds) {
+    struct timeval limit = {0};
+    limit.tv_sec = seconds;
+    return setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 /* memfd_create hides behind _GNU_SOURCE, and `environ` is a global that Swift 6 does not let one touch. */

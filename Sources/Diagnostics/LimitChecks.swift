@@ -5,9 +5,9 @@ package import Store
 package struct LimitChecks {
     package struct Limit: Sendable {
         package let messages: Int
-        package let bytes: Int
+        package let bytes: Int64
 
-        package init(messages: Int, bytes: Int) {
+        package init(messages: Int, bytes: Int64) {
             self.messages = messages
             self.bytes = bytes
         }

@@ -20,10 +20,12 @@ package struct StateDiagnosis: Sendable {
 
     package func checks() -> [Check] {
         let inspection: Inspection
+        let path: String
         do throws(FileError) {
+            path = try StateDirectory.resolved(self.path)
             inspection = try Inspection(of: path, mends: mends)
         } catch {
-            return [Check("state", .fail, error.description, hint: "sudo culver doctor --state \(path)")]
+            return [Check("state", .fail, error.description, hint: "sudo culver doctor --state \(self.path)")]
         }
         return PermissionChecks(inspection, of: path).checks + IdentityFiles.checks(in: path, at: time)
             + DiskChecks(path: path, isInUse: isInUse).checks

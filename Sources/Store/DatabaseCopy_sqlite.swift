@@ -9,7 +9,7 @@ import System
 /// One thread at a time. The write-ahead log of the original cannot be emptied while this lives.
 final class DatabaseCopy {
     /// What the copy will have, in bytes.
-    let size: Int
+    let size: Int64
 
     private let source: OpaquePointer
     private var target: OpaquePointer?
@@ -101,11 +101,11 @@ private func run(_ handle: OpaquePointer, _ sql: String, _ name: String) throws(
     }
 }
 
-private func number(_ handle: OpaquePointer, _ sql: String, _ name: String) throws(LedgerError) -> Int {
+private func number(_ handle: OpaquePointer, _ sql: String, _ name: String) throws(LedgerError) -> Int64 {
     var made: OpaquePointer?
     defer { sqlite3_finalize(made) }
     guard sqlite3_prepare_v2(handle, sql, -1, &made, nil) == SQLITE_OK, sqlite3_step(made) == SQLITE_ROW else {
         throw LedgerError("cannot copy \(name): \(String(cString: sqlite3_errmsg(handle)))")
     }
-    return Int(sqlite3_column_int64(made, 0))
+    return sqlite3_column_int64(made, 0)
 }

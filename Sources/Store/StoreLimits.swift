@@ -1,13 +1,13 @@
 /// How much is kept, and for how long (culver.conf(5)). Ages are seconds.
 package struct StoreLimits: Sendable, Equatable {
     package var inboxRows = 100_000
-    package var inboxBytes = 256 << 20
+    package var inboxBytes: Int64 = 256 << 20
     /// How long the inbox keeps what everybody has read.
     package var keep = 30 * day
     /// Parked messages, for verified and unverified ones separately.
     package var parkedPerSender = 64
     package var parkedRows = 1_000
-    package var parkedBytes = 64 << 20
+    package var parkedBytes: Int64 = 64 << 20
     package var parkedAge = 7 * day
     /// By the content's time. Contents are refused a day earlier.
     package var digestAge = 32 * day

@@ -32,7 +32,7 @@ final class BackupFiles: Backend {
             case "backup.begin": return try begin(params)
             case "backup.read":
                 let piece = try backup?.piece(
-                    of: params["name"]?.string ?? "", at: Int(clamping: params["offset"]?.integer ?? 0),
+                    of: params["name"]?.string ?? "", at: params["offset"]?.integer ?? 0,
                     limit: Self.piece)
                 return ["data": .string(Base64.encode(piece ?? []))]
             case "backup.end":
@@ -64,7 +64,7 @@ final class BackupFiles: Backend {
         let time = before?.time ?? KernelClock.realtime.now
         retired = Retired(backup: id, time: time, identities: identities)
         let files = items.map { item -> JSON in
-            ["name": .string(item.name), "size": .integer(Int64(item.size)), "mode": .integer(Int64(item.mode))]
+            ["name": .string(item.name), "size": .integer(item.size), "mode": .integer(Int64(item.mode))]
         }
         return [
             "backup": .string(id), "time": .number(time), "version": .string(Release.version),

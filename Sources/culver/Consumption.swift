@@ -101,7 +101,7 @@ struct Consumption {
     private func pending(at daemon: DaemonBackend) throws -> Int {
         let result = try daemon.call("inbox.consumers", [:])
         let own = result.list("consumers").first { $0["name"]?.string == consumer }
-        let pending = Int(own?.count("pending") ?? 0)
+        let pending = Int(clamping: own?.count("pending") ?? 0)
         return acknowledges ? pending : min(pending, Consumption.window)
     }
 

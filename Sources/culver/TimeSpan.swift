@@ -28,9 +28,10 @@ extension TimeSpan: ExpressibleByArgument {
 extension TimeSpan {
     /// The same in few words, the largest two units: `3d 4h`, `12m 5s`.
     static func words(for seconds: Double) -> String {
-        var left = Int(max(0, min(seconds, 1e12)))
+        var left = Int64(max(0, min(seconds, 1e12)))
         var parts: [String] = []
-        for (letter, unit) in [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)] {
+        let units: [(String, Int64)] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
+        for (letter, unit) in units {
             if left >= unit { parts.append("\(left / unit)\(letter)") }
             left %= unit
         }

@@ -10,7 +10,7 @@ enum Words {
             value /= 1024
             units.removeFirst()
         }
-        let tenths = Int((value * 10).rounded())
+        let tenths = Int64((value * 10).rounded())
         return units.first == "B" ? "\(bytes) B" : "\(tenths / 10).\(tenths % 10) \(units.first ?? "")"
     }
 

@@ -162,14 +162,14 @@ import System
     /// A page of the files.
     static func listed(_ items: [Backup.Item], from start: Int) -> JSONObject {
         let files = items.dropFirst(start).prefix(page).map { item -> JSON in
-            ["name": .string(item.name), "size": .integer(Int64(item.size)), "mode": .integer(Int64(item.mode))]
+            ["name": .string(item.name), "size": .integer(item.size), "mode": .integer(Int64(item.mode))]
         }
         var object: JSONObject = ["files": .array(files)]
         if start + files.count < items.count { object["next"] = .integer(Int64(start + files.count)) }
         return object
     }
 
-    func read(_ name: String, of backup: Backup, at offset: Int, for call: Call) {
+    func read(_ name: String, of backup: Backup, at offset: Int64, for call: Call) {
         queue.async {
             let answer = Result { Base64.encode(try backup.piece(of: name, at: offset, limit: Self.piece)) }
             DispatchQueue.main.async {

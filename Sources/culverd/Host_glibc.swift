@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Store
 import System
 
 /// What the machine says of itself.
@@ -52,18 +51,6 @@ enum Host {
 }
 
 extension Host {
-    /// The directories above this path that are missing: for nobody else below a home, as everywhere for others.
-    static func makeParents(of path: String) throws(FileError) {
-        var made = ""
-        for part in path.split(separator: "/").dropLast() {
-            made += (made.isEmpty && !path.hasPrefix("/") ? "" : "/") + part
-            if mkdir(made, geteuid() == 0 ? 0o755 : 0o700) == 0 || errno == EEXIST { continue }
-            // One that may not be made is perhaps there all the same, on a file system that is read only.
-            if access(made, F_OK) == 0 { continue }
-            throw FileError("cannot make \(made): \(Errno.last)")
-        }
-    }
-
     static var environment: [String: String] {
         var all: [String: String] = [:]
         var entry = Glibc.environ
@@ -78,13 +65,21 @@ extension Host {
     /// Bounds what a hostile broker can make libmosquitto allocate (extensions.md 1). The bound counts what may be
     /// written to, so stacks are made small and large blocks are given back at once, without pools of their own for
     /// each thread. To be called before there are threads.
-    static func limitMemory(_ bytes: UInt) {
+    static func limitMemory(_ bytes: UInt32) {
         _ = culver_limit_stacks(1 << 20)
         mallopt(M_ARENA_MAX, 2)
         mallopt(M_MMAP_THRESHOLD, 128 << 10)
         mallopt(M_TRIM_THRESHOLD, 1 << 20)
-        var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+        var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
         setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit)
+    }
+
+    /// A core dump would hold private keys, and messages in the clear: none is made, by whatever way the daemon was
+    /// started, and nobody else with its user may look into its memory.
+    static func forbidDumps() {
+        culver_forbid_dumps()
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
     }
 
     /// What a busy time, or the start, has taken and left free goes back to the system: of the heap, and of the code

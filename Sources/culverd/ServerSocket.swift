@@ -1,5 +1,6 @@
 import Control
 import Format
+import Store
 
 /// The socket of the daemon: one that systemd listens on already, or one of its own. Before it is open and after its
 /// end it has no clients and takes no notification.
@@ -32,7 +33,7 @@ import Format
         let wanted = running.configuration.agent.socket
         let limits = ControlLimits(running.configuration.limits)
         guard let number = supervisor.listeners.first else {
-            try Host.makeParents(of: wanted)
+            try makeAncestors(of: wanted)
             return try Server(
                 path: wanted, mode: 0o660, group: Names.group("culver"), limits: limits, onCall: onCall,
                 onClose: onClose)

@@ -53,6 +53,7 @@ if options.isCheck {
 }
 
 Signals.ignoreFaults()
+Host.forbidDumps()
 Host.limitMemory(96 << 20)
 let supervisor = Supervisor()
 let daemon: Daemon

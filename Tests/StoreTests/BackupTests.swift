@@ -17,7 +17,7 @@ import Testing
 
     func all(_ backup: Backup, _ name: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
-        while case let piece = try backup.piece(of: name, at: bytes.count, limit: 100), !piece.isEmpty {
+        while case let piece = try backup.piece(of: name, at: Int64(bytes.count), limit: 100), !piece.isEmpty {
             bytes += piece
         }
         return bytes
@@ -75,7 +75,7 @@ import Testing
         #expect(try all(backup, "contacts/a/trust.json") == Array("[1]".utf8))
         #expect(try all(backup, "identities/b/secret.json") == Array("[2]".utf8))
         let copied = try all(backup, StatePath.messages)
-        #expect(copied.count == items[2].size)
+        #expect(Int64(copied.count) == items[2].size)
         try Data(copied).write(to: URL(fileURLWithPath: scratch.path))
         let copy = try scratch.open()
         #expect(copy.damage == nil)
@@ -125,7 +125,7 @@ import Testing
 
     func put(_ files: [(String, [UInt8])], into restoration: Restoration) throws {
         for (name, bytes) in files {
-            try restoration.begin(name, size: bytes.count)
+            try restoration.begin(name, size: Int64(bytes.count))
             var rest = bytes[...]
             while !rest.isEmpty {
                 try restoration.write(Array(rest.prefix(1000)))
@@ -201,7 +201,9 @@ import Testing
     @Test("more than was announced, less than it, or too much of anything is refused")
     func sizes() throws {
         let restoration = try restoration()
-        #expect(refused { try restoration.begin("contacts/a/x.json", size: StateDirectory.sizeLimit + 1) } == .badData)
+        #expect(
+            refused { try restoration.begin("contacts/a/x.json", size: Int64(StateDirectory.sizeLimit) + 1) }
+                == .badData)
         #expect(refused { try restoration.begin(StatePath.messages, size: .max) } == .badData)
         #expect(refused { try restoration.begin("files/x", size: -1) } == .badData)
         #expect(refused { try restoration.write([1]) } == .badData)
@@ -212,6 +214,31 @@ import Testing
         #expect(refused { try restoration.finish(identities: [], time: 1) } == .badData)
         try restoration.write([2])
         #expect(refused { try restoration.begin("contacts/a/x.json", size: 2) } == .badData)
+    }
+
+    @Test(
+        "a database that somebody has made by hand is refused",
+        arguments: [
+            "PRAGMA user_version = -2147483644", "UPDATE sqlite_sequence SET seq = 9223372036854775807",
+            "UPDATE inbox SET seq = 9223372036854775807", "CREATE VIEW all_of_it AS SELECT * FROM inbox",
+            "CREATE TABLE mine (a)", "DROP INDEX inbox_id",
+            "CREATE TRIGGER t AFTER INSERT ON inbox BEGIN DELETE FROM seen; END",
+        ])
+    func madeByHand(statement: String) throws {
+        let identity = try Identity.register(name: "a", network: 8, algorithm: .ecc, bits: 1024, time: 1_700_000_000)
+        do {
+            let source = try MessageStore(path: scratch.path)
+            try source.apply(.incoming(incoming("in")))
+            try source.commit()
+            try source.database.run(statement)
+            try source.checkpoint()
+        }
+        let messages = try Data(contentsOf: URL(fileURLWithPath: scratch.path))
+        let restoration = try restoration()
+        try put(files(of: identity) + [(StatePath.messages, Array(messages))], into: restoration)
+        #expect(
+            refused { try restoration.finish(identities: [identity.id.bare.text], time: 1) } == .badData)
+        restoration.abandon()
     }
 
     @Test("identities that are not those it speaks of, and messages that cannot be read, are refused")

@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Records
 import Testing
 
 @testable import Store
@@ -69,7 +71,7 @@ import Testing
         let outside = scratch.directory + "/outside"
         try Data("secret".utf8).write(to: URL(fileURLWithPath: outside))
         try FileManager.default.createSymbolicLink(atPath: state.path + "/link.json", withDestinationPath: outside)
-        #expect(throws: FileError("cannot read link.json: too many levels of symbolic links")) {
+        #expect(throws: FileError("cannot read link.json: it is a symbolic link, which is not followed")) {
             try state.read("link.json")
         }
         try state.write([1], to: "link.json")
@@ -194,5 +196,90 @@ import Testing
     func impossible(path: String) throws {
         let error = #expect(throws: FileError.self) { _ = try StateDirectory(path) }
         #expect(error?.description.hasPrefix("cannot open \(path): ") == true)
+    }
+
+    // MARK: - Another user's directory
+
+    /// A state directory of a user who owns nothing else, and a file and a directory of root's outside.
+    private func others() throws -> (state: StateDirectory, victim: String, outside: String) {
+        let path = scratch.directory + "/others"
+        let (victim, outside) = (scratch.directory + "/victim", scratch.directory + "/outside")
+        for directory in [path, outside] {
+            try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        }
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: victim))
+        #expect(chown(path, 65534, 65534) == 0)
+        return (try StateDirectory(path), victim, outside)
+    }
+
+    private func owner(_ path: String) throws -> Int? {
+        try FileManager.default.attributesOfItem(atPath: path)[.ownerAccountID] as? Int
+    }
+
+    @Test("root reads, writes and removes in another user's directory as its owner would", .enabled(if: geteuid() == 0))
+    func another() throws {
+        let state = try others().state
+        try state.write([1], to: "contacts/a/meta.json")
+        try state.write([2], to: "contacts/a/meta.json")
+        #expect(try state.read("contacts/a/meta.json") == [2])
+        #expect(try owner(state.path + "/contacts/a/meta.json") == 65534)
+        #expect(try owner(state.path + "/contacts") == 65534)
+        #expect(try state.list("contacts/a") == ["meta.json"])
+        #expect(try state.exists("contacts/a") && !state.exists("contacts/b"))
+        #expect(try state.json("contacts/a/meta.json") == nil)
+        #expect(try state.list("contacts/a") == [])
+        try Data().write(to: URL(fileURLWithPath: state.path + "/contacts/.x.tmp"))
+        #expect(try state.sweep() == 1)
+        try state.removeAll("contacts")
+        #expect(try !state.exists("contacts"))
+        _ = try state.lock()
+        #expect(try owner(state.path + "/lock") == 65534)
+        _ = try MessageStore(path: state.path + "/" + StatePath.messages)
+        #expect(try owner(state.path + "/" + StatePath.messages) == 65534)
+    }
+
+    @Test("there it follows no link, whatever stands in its way", .enabled(if: geteuid() == 0))
+    func links() throws {
+        let (state, victim, outside) = try others()
+        try FileManager.default.createSymbolicLink(
+            atPath: state.path + "/identities", withDestinationPath: outside)
+        let secret = StatePath.secret(of: "4WDf")
+        #expect(throws: FileError("cannot write \(secret): it is a symbolic link, which is not followed")) {
+            try state.write([1], to: secret)
+        }
+        #expect(throws: FileError.self) { try state.list("identities") }
+        #expect(throws: FileError.self) { try state.read(secret) }
+        try Data().write(to: URL(fileURLWithPath: outside + "/.x.tmp"))
+        #expect(try state.sweep() == 0)
+        try state.removeAll("identities")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside) == [".x.tmp"])
+
+        try state.write([1], to: "contacts/a/visa.json")
+        for name in ["lock", "contacts/a/meta.json", StatePath.messages] {
+            #expect(Glibc.link(victim, "\(state.path)/\(name)") == 0)
+        }
+        #expect(throws: FileError.self) { try state.lock() }
+        #expect(throws: FileError.self) { try state.json("contacts/a/meta.json") }
+        #expect(throws: LedgerError.self) { try MessageStore(path: state.path + "/" + StatePath.messages) }
+        #expect(try String(contentsOfFile: victim, encoding: .utf8) == "{}")
+        #expect(try owner(victim) == 0)
+    }
+
+    @Test("a state directory may be a link, but not that of another user")
+    func linked() throws {
+        let link = scratch.directory + "/link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: state.path)
+        try StateDirectory(link).write([1], to: "install.json")
+        #expect(try state.read("install.json") == [1])
+        #expect(StateDirectory.isLocked(link) == false)
+        guard geteuid() == 0 else { return }
+        #expect(lchown(link, 65534, 65534) == 0)
+        for path in [link, link + "/"] {
+            #expect {
+                try StateDirectory(path)
+            } throws: {
+                "\($0)".contains("it is a symbolic link of another user")
+            }
+        }
     }
 }

@@ -247,6 +247,27 @@ def short(sources: list[Source], limit: int = 20) -> list[Source]:
     return [source for source in sources if len(source.lines) < limit and folders.count(source.path.parent) > 1]
 
 
+WIDE = re.compile(r"<<\s*(?P<shift>\d+)\b|\b(?P<number>0x[\da-fA-F_]+|\d[\d_]*)\b(?![.\d]|e\d)")
+NARROWED = re.compile(r"\bInt\((?!clamping:|exactly:|truncatingIfNeeded:)[^()]*\b(?:st_size|tv_sec|integer|int64\w*|bytes64|free|total)\b")
+
+
+def wide(source: Source) -> list[tuple[int, str]]:
+    """Numbers of more than 31 bits in a statement that names no type of 64: on 32-bit ARM `Int` does not hold them. And
+    what is made an `Int` of that has 64 bits: a size, a time, a number of JSON or SQLite."""
+    found = []
+    for match in WIDE.finditer(source.code):
+        is_wide = int(match["shift"]) > 30 if match["shift"] else int(match["number"], 0 if "0x" in match["number"] else 10) >= 1 << 31
+        if not is_wide:
+            continue
+        begin = max((word.start() for word in re.finditer(r"\b(?:let|var|func|case|return|guard|if)\b", source.code[:match.start()])), default=0)
+        end = source.code.find("\n", match.end())
+        statement = source.code[begin:end if end > 0 else len(source.code)]
+        if not re.search(r"Int64|Double|Float", statement):
+            found.append((source.line(match.start()), match.group()))
+    found += [(source.line(match.start()), match.group()) for match in NARROWED.finditer(source.code)]
+    return sorted(found)
+
+
 def unlabelled(sources: list[Source]) -> list[Function]:
     """Functions with an argument after the first that has no label."""
     return [function for source in sources for function in source.functions if function.unlabelled]

@@ -510,6 +510,10 @@ class Restoring(Backups):
         self.fails(66, tool("restore", str(self.directory / "none"), "--state", str(self.state)))
         self.fails(64, tool("restore", str(self.kept)))
         self.succeeds(tool("restore", str(self.kept), "--state", str(self.state)))
+        # A new directory below new ones.
+        new = self.directory / "not" / "there" / "yet"
+        self.succeeds(tool("restore", str(self.kept), "--state", str(new)))
+        self.assertIn("identities", [item.name for item in new.iterdir()])
 
     @property
     def address(self) -> str:

@@ -224,6 +224,10 @@ class House(unittest.TestCase):
     def test_a_short_file_belongs_to_its_neighbour(self):
         self.assertNone(lonely(self.sources), "a file under 20 lines belongs to a neighbour")
 
+    def test_what_may_have_64_bits_is_no_int(self):
+        found = [f"{source.path}:{line} {text}" for source in self.sources for line, text in swift_source.wide(source)]
+        self.assertNone(found, "on 32-bit ARM an Int has 32 bits: sizes, times and counts from outside are Int64")
+
     def test_every_argument_but_the_first_has_a_label_in_the_agent(self):
         self.assertGreater(sum(1 for source in self.sources for _ in source.functions), 1000)
         self.assertNone(roleless(self.sources, "Agent"), "every argument but the first has a label")
@@ -323,6 +327,13 @@ class Rules(unittest.TestCase):
             ["Sources/Agent/A.swift:3 A.bad: _ second: Int = 1", "Sources/Agent/A.swift:4 A.init: _ kind: Kind",
              "Sources/Agent/A.swift:5 A.inner: _ b: Int"])
         self.assertEqual(roleless(sources, "Store"), [])
+
+    def test_a_number_of_more_than_31_bits_is_found(self):
+        source, = self.sources(Store_A=(
+            "let a = 1 << 40\nlet b: Int64 = 1 << 40\nlet c = 2_147_483_648\nlet d = 2_147_483_647 // 1 << 33\n"
+            "let e: [UInt64] = [\n    0xFFFF_FFFF_0, 1,\n]\nlet f = 1 << 30\nlet g = 1e300 + 4_294_967_296.0\n"
+            "let h = Int(found.st_size)\nlet i = Int(clamping: json.integer)\nlet j = Int(row.integer(0))\n"))
+        self.assertEqual([line for line, _ in swift_source.wide(source)], [1, 3, 10, 12])
 
     def test_strings_and_comments_are_told_from_code(self):
         code, found = swift_source.split('let a = "x \\(f("}", 1)) // no" // yes\n/* b /* c */ d */ e\nlet r = #"\\"#; let m = """\n{"\n"""\nf')

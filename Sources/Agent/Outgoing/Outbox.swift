@@ -138,7 +138,7 @@ struct Outbox {
         }
         let size = try context.ledger.outboxSize()
         guard size.count + Int64(sealing.count) < Int64(context.policy.outboxCount),
-            size.bytes + sealing.bytes + bytes <= Int64(context.policy.outboxBytes)
+            size.bytes + sealing.bytes + bytes <= context.policy.outboxBytes
         else {
             context.counts.outboxFull += 1
             context.refuse(

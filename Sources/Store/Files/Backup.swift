@@ -13,7 +13,7 @@ package final class Backup: @unchecked Sendable {
     package struct Item: Sendable, Equatable {
         /// Below the state directory.
         package var name: String
-        package var size: Int
+        package var size: Int64
         package var mode: UInt32
     }
 
@@ -25,7 +25,7 @@ package final class Backup: @unchecked Sendable {
     private let isCancelled = Mutex(false)
 
     /// Room that is left to the daemon on the disk, in bytes.
-    package static let reserve = 4 << 20
+    package static let reserve: Int64 = 4 << 20
 
     /// Fixes the moment. No turn may be open, and nobody else has a backup. Quick: nothing is copied.
     package init(of directory: StateDirectory) throws {
@@ -49,7 +49,7 @@ package final class Backup: @unchecked Sendable {
         let path = try directory.full(copy)
         do throws(Errno) {
             let free = try DiskSpace(at: directory.path).free
-            guard free >= Int64(messages.size + Self.reserve) else { throw Errno(ENOSPC) }
+            guard free >= messages.size + Self.reserve else { throw Errno(ENOSPC) }
             try directory.makeParents(of: copy, isSynced: false)
         } catch {
             throw error.error("copy", StatePath.messages)
@@ -71,10 +71,13 @@ package final class Backup: @unchecked Sendable {
     package func cancel() { isCancelled.withLock { $0 = true } }
 
     /// Part of a file of `items`, from `offset` on. From any thread.
-    package func piece(of name: String, at offset: Int, limit: Int) throws(FileError) -> [UInt8] {
-        let path = try directory.full("\(StatePath.backup)/\(name)")
+    package func piece(of name: String, at offset: Int64, limit: Int) throws(FileError) -> [UInt8] {
+        let copy = "\(StatePath.backup)/\(name)"
+        _ = try directory.full(copy)
         do throws(Errno) {
-            return try Descriptor(path, flags: O_RDONLY).read(at: Int64(offset), limit: limit)
+            return try directory.at(copy) { (path) throws(Errno) in
+                try Descriptor(path, flags: O_RDONLY).read(at: offset, limit: limit)
+            }
         } catch {
             throw error.error("read", name)
         }
@@ -111,16 +114,20 @@ package final class Backup: @unchecked Sendable {
     private func link(_ name: String, depth: Int) throws(FileError) {
         for part in try directory.list(name) {
             let inner = "\(name)/\(part)"
-            let path = try directory.full(inner)
-            let copy = try directory.full("\(StatePath.backup)/\(inner)")
+            let copy = "\(StatePath.backup)/\(inner)"
+            _ = try (directory.full(inner), directory.full(copy))
             let isDirectory: Bool
             do throws(Errno) {
-                let found = try status(of: path)
+                let found = try directory.at(inner, status(of:))
                 isDirectory = found.isDirectory
                 if found.isRegular, let limit = Restoration.limit(of: inner), found.st_size <= limit {
-                    try directory.makeParents(of: "\(StatePath.backup)/\(inner)", isSynced: false)
-                    guard Glibc.link(path, copy) == 0 else { throw .last }
-                    items.append(Item(name: inner, size: Int(found.st_size), mode: found.st_mode & 0o777))
+                    try directory.makeParents(of: copy, isSynced: false)
+                    try directory.at(inner) { (path) throws(Errno) in
+                        try directory.at(copy) { (copy) throws(Errno) in
+                            guard Glibc.link(path, copy) == 0 else { throw .last }
+                        }
+                    }
+                    items.append(Item(name: inner, size: Int64(found.st_size), mode: found.st_mode & 0o777))
                 }
             } catch {
                 throw error.error("link", inner)

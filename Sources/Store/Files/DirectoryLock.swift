@@ -13,9 +13,11 @@ package final class DirectoryLock: Sendable {
 extension StateDirectory {
     /// Fails with `isHeld` when another process has the lock, and says which one.
     package func lock() throws(FileError) -> DirectoryLock {
-        let path = try full(StatePath.lock)
         do throws(Errno) {
-            let file = try Descriptor(path, flags: O_RDWR | O_CREAT, mode: 0o600)
+            let file = try at(StatePath.lock) { (path) throws(Errno) in
+                try Descriptor(path, flags: O_RDWR | O_CREAT, mode: 0o600)
+            }
+            try checkMayChange(file)
             guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else { throw .last }
             try giveAway(file)
             guard ftruncate(file.number, 0) == 0 else { throw .last }
@@ -29,6 +31,7 @@ extension StateDirectory {
 
     /// Whether another process has the lock; `nil` when this user cannot find out.
     package static func isLocked(_ path: String) -> Bool? {
+        let path = (try? resolved(path)) ?? path
         do throws(Errno) {
             let file = try Descriptor("\(path)/\(StatePath.lock)", flags: O_RDONLY)
             // Given up at once, with the descriptor.

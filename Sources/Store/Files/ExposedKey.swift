@@ -18,7 +18,7 @@ extension StateDirectory {
             let visaKeys = try list(StatePath.visaKeys(of: address)).map { "\(StatePath.visaKeys(of: address))/\($0)" }
             for name in [StatePath.secret(of: address)] + visaKeys {
                 let path = try full(name)
-                if let status = try? status(of: path), status.isRegular && status.openness != 0 {
+                if let status = try? at(name, status(of:)), status.isRegular && status.openness != 0 {
                     found.append(ExposedKey(path: path))
                 }
             }

@@ -1,3 +1,4 @@
+import Glibc
 import System
 
 /// The disk's fault or that of whoever changed it: the operation, the thing and the cause in one line.
@@ -18,6 +19,12 @@ package struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
 extension Errno {
     /// What a person reads: the operation, the thing and the cause.
     func error(_ operation: String, _ name: String) -> FileError {
-        FileError("cannot \(operation) \(name): \(words)", isFull: isFull)
+        let words =
+            switch code {
+            case ELOOP: "it is a symbolic link, which is not followed"
+            case EMLINK: "it is a file of another place as well, a hard link"
+            default: words
+            }
+        return FileError("cannot \(operation) \(name): \(words)", isFull: isFull)
     }
 }

@@ -10,6 +10,7 @@ extension Inspection {
     ///
     /// - Throws: when the directory itself cannot be opened.
     package init(of path: String, mends: Bool) throws(FileError) {
+        let path = try StateDirectory.resolved(path)
         do throws(Errno) {
             let top = try Descriptor(path, flags: O_RDONLY | O_DIRECTORY)
             var round = Round(top: try top.status(), mends: mends)

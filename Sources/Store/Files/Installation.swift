@@ -30,10 +30,9 @@ extension StateDirectory {
     }
 
     private func marked(_ installation: Installation, _ here: [UInt8]) throws(FileError) -> Installation {
-        let path = try full(StatePath.install)
         var marked = installation
         do throws(Errno) {
-            let file = try status(of: path)
+            let file = try at(StatePath.install, status(of:))
             let words = "\(file.st_ino) \(file.st_ctim.tv_sec) \(file.st_ctim.tv_nsec) \(Hex.encode(here))"
             marked.mark = Array(Digest.sha256(Array(words.utf8)).prefix(8))
         } catch {

@@ -221,6 +221,9 @@ package final class KeyStore: KeyCache {
         return .object(object)
     }
 
+    /// More than any key may be used, whatever a file says.
+    private static func count(_ uses: Int64) -> Int { Int(min(max(uses, 0), 1_000_000)) }
+
     private static func roundedUp(_ uses: Int) -> JSON { .integer(Int64((uses / 100 + 1) * 100)) }
 
     private static func keys(_ json: JSON) -> Keys {
@@ -231,14 +234,14 @@ package final class KeyStore: KeyCache {
             let uses = object["uses"]?.integer
         {
             keys.sending = ReusedKey(
-                key: key, wrapped: wrapped, wrappedFor: wrappedFor, born: born, uses: Int(clamping: uses))
+                key: key, wrapped: wrapped, wrappedFor: wrappedFor, born: born, uses: Self.count(uses))
         }
         for object in json["received"]?.array ?? [] {
             guard let key = object["key"].flatMap({ try? SymmetricKey($0) }),
                 let digest = object["digest"]?.string.flatMap(Base64.decode), let born = object["born"]?.double,
                 let uses = object["uses"]?.integer
             else { continue }
-            keys.received.append(Received(key: key, digest: digest, born: born, uses: Int(clamping: uses)))
+            keys.received.append(Received(key: key, digest: digest, born: born, uses: Self.count(uses)))
         }
         return keys
     }

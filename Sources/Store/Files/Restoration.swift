@@ -15,12 +15,12 @@ package final class Restoration {
     /// Held until the end: no daemon starts meanwhile.
     private let lock: DirectoryLock
     private var names: Set<String> = []
-    private var open: (name: String, file: Descriptor, left: Int)?
+    private var open: (name: String, file: Descriptor, left: Int64)?
 
     /// Files in all, bytes of the messages and of a received file; a JSON file has `StateDirectory.sizeLimit`.
     package static let countLimit = 200_000
-    package static let messagesLimit = 2_000_000_000
-    package static let fileLimit = 64 << 20
+    package static let messagesLimit: Int64 = 2_000_000_000
+    package static let fileLimit: Int64 = 64 << 20
 
     /// Throws for a directory that holds anything but what an interrupted restore has left.
     package init(into directory: StateDirectory, lock: DirectoryLock) throws(Refusal) {
@@ -38,7 +38,7 @@ package final class Restoration {
     // MARK: - Files
 
     /// The next file, of which `size` bytes are to come.
-    package func begin(_ name: String, size: Int) throws(Refusal) {
+    package func begin(_ name: String, size: Int64) throws(Refusal) {
         guard open == nil else { throw bad("\(name) begins before the last file has ended") }
         guard let limit = Self.limit(of: name) else { throw bad("\(name) is no file of a state directory") }
         guard size >= 0, size <= limit else { throw bad("\(name) has \(size) bytes, and at most \(limit) are taken") }
@@ -51,17 +51,20 @@ package final class Restoration {
     }
 
     package func write(_ bytes: [UInt8]) throws(Refusal) {
-        guard let (name, file, left) = open, bytes.count <= left else { throw bad("more bytes than were announced") }
+        guard let (name, file, left) = open, Int64(bytes.count) <= left else {
+            throw bad("more bytes than were announced")
+        }
         do throws(Errno) {
             try file.write(bytes)
         } catch {
             throw Refusal(error.error("write", name))
         }
-        open = left > bytes.count ? (name, file, left - bytes.count) : nil
+        let rest = left - Int64(bytes.count)
+        open = rest > 0 ? (name, file, rest) : nil
     }
 
     /// What may stand in a backup, and how long it may be; `nil` for anything else.
-    static func limit(of name: String) -> Int? {
+    static func limit(of name: String) -> Int64? {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         let isGood = parts.allSatisfy { part in
             part.utf8.count <= 255 && part.utf8.first.map { $0 != UInt8(ascii: ".") } == true
@@ -72,7 +75,7 @@ package final class Restoration {
         case (StatePath.messages, 1): return messagesLimit
         case (StatePath.files, 2): return fileLimit
         case (StatePath.identities, 2...4), (StatePath.contacts, 2...3), (StatePath.groups, 2...3):
-            return name.hasSuffix(".json") ? StateDirectory.sizeLimit : nil
+            return name.hasSuffix(".json") ? Int64(StateDirectory.sizeLimit) : nil
         default: return nil
         }
     }
@@ -128,6 +131,7 @@ package final class Restoration {
             let store = try MessageStore(path: path)
             if let damage = store.damage { throw LedgerError(damage) }
             guard try store.isSound() else { throw LedgerError("messages.sqlite is damaged") }
+            guard try !store.isForeign() else { throw LedgerError("messages.sqlite has tables that are not culver's") }
             try store.apply(.value(.place, "restored"))
             try store.commit()
             try store.checkpoint()
@@ -161,7 +165,7 @@ extension StateDirectory {
     /// Anything that stands in the directory and is not there before a first start.
     fileprivate func occupant() throws(FileError) -> String? {
         do throws(Errno) {
-            return try names(in: path).sorted().first { ![StatePath.lock, "lost+found"].contains($0) }
+            return try names(in: opened).sorted().first { ![StatePath.lock, "lost+found"].contains($0) }
         } catch {
             throw error.error("list", path)
         }
@@ -170,11 +174,11 @@ extension StateDirectory {
     /// Removes everything but the lock; the mark of a restore goes last.
     fileprivate func empty() throws(FileError) {
         do throws(Errno) {
-            let found = try names(in: path).filter {
+            let found = try names(in: opened).filter {
                 ![StatePath.lock, "lost+found", StatePath.restoring].contains($0)
             }
-            for name in found { try removeTree("\(path)/\(name)") }
-            try Descriptor(path, flags: O_RDONLY | O_DIRECTORY).sync()
+            for name in found { try at(name, removeTree) }
+            try opened.sync()
         } catch {
             throw error.error("empty", path)
         }
@@ -183,10 +187,12 @@ extension StateDirectory {
 
     /// A new file for its owner alone, if it is a private key or the messages; not synced.
     fileprivate func newFile(_ name: String) throws(FileError) -> Descriptor {
-        let path = try full(name)
+        _ = try full(name)
         do throws(Errno) {
             try makeParents(of: name, isSynced: false)
-            let file = try Descriptor(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            let file = try at(name) { (path) throws(Errno) in
+                try Descriptor(path, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            }
             try giveAway(file)
             let isPublic = !last(of: name).hasPrefix("secret") && name.split(separator: "/").count == 3
             guard fchmod(file.number, isPublic ? 0o644 : 0o600) == 0 else { throw .last }
@@ -200,8 +206,7 @@ extension StateDirectory {
     fileprivate func syncAll() throws(FileError) {
         do throws(Errno) {
             // Not file by file: a thousand contacts would take a minute on a card.
-            let opened = try Descriptor(path, flags: O_RDONLY | O_DIRECTORY)
-            guard withExtendedLifetime(opened, { syncfs($0.number) }) == 0 else { throw .last }
+            guard syncfs(opened.number) == 0 else { throw .last }
         } catch {
             throw error.error("sync", path)
         }

@@ -5,16 +5,18 @@
 struct TarHeader: Equatable {
     static let block = 512
     static let end = [UInt8](repeating: 0, count: 2 * block)
+    /// What eleven octal digits cannot say any more.
+    private static let beyondDigits: Int64 = 1 << 33
 
     var name: String
-    var size: Int
+    var size: Int64
     var mode: UInt32
     /// Seconds since 1970.
     var time: Int64
 
     /// `nil` for a name or size that has no room.
     var bytes: [UInt8]? {
-        guard let (prefix, rest) = split, (0..<1 << 33).contains(size), time >= 0 else { return nil }
+        guard let (prefix, rest) = split, (0..<Self.beyondDigits).contains(size), time >= 0 else { return nil }
         var block = [UInt8](repeating: 0, count: Self.block)
         func put(_ text: [UInt8], _ at: Int) { block.replaceSubrange(at..<at + text.count, with: text) }
         func octal(_ value: Int64, _ width: Int) -> [UInt8] {
@@ -25,8 +27,8 @@ struct TarHeader: Equatable {
         put(octal(Int64(mode & 0o777), 8), 100)
         put(octal(0, 8), 108)
         put(octal(0, 8), 116)
-        put(octal(Int64(size), 12), 124)
-        put(octal(min(time, 1 << 33 - 1), 12), 136)
+        put(octal(size, 12), 124)
+        put(octal(min(time, Self.beyondDigits - 1), 12), 136)
         put(Array("        0".utf8), 148)
         put(Array("ustar\0".utf8) + Array("00".utf8), 257)
         put(prefix, 345)
@@ -35,7 +37,7 @@ struct TarHeader: Equatable {
     }
 
     /// What follows the file's bytes up to a whole block.
-    var padding: [UInt8] { [UInt8](repeating: 0, count: (Self.block - size % Self.block) % Self.block) }
+    var padding: [UInt8] { [UInt8](repeating: 0, count: (Self.block - Int(size % Int64(Self.block))) % Self.block) }
 
     /// The name in its two fields: up to 155 bytes, a `/` that is not written, and up to 100 bytes.
     private var split: (prefix: [UInt8], rest: [UInt8])? {
@@ -73,7 +75,7 @@ extension TarHeader {
         guard let size = Self.octal(block[124..<136]), let mode = Self.octal(block[100..<108]) else {
             throw .damaged("\(name.debugDescription) has no readable size")
         }
-        self.size = Int(size)
+        self.size = size
         self.mode = UInt32(truncatingIfNeeded: mode & 0o777)
         time = Self.octal(block[136..<148]) ?? 0
     }

@@ -56,37 +56,39 @@ struct BackUp: ParsableCommand {
             throw failure
         }
         progress.end()
-        tell(begun, isFinal, bytes + TarHeader.end.count)
+        tell(begun, isFinal, bytes + Int64(TarHeader.end.count))
     }
 
     /// What it is, before all else.
-    private func head(_ begun: JSON, _ isFinal: Bool, _ output: NewFile) throws -> Int {
+    private func head(_ begun: JSON, _ isFinal: Bool, _ output: NewFile) throws -> Int64 {
         guard var about = begun.object else { throw ControlError.unintelligible("no backup in it") }
         about["files"] = nil
         about["next"] = nil
         about["final"] = .bool(isFinal)
         about["note"] = "holds private keys unencrypted"
         let text = JSON.object(about).bytes + [UInt8(ascii: "\n")]
-        return try write(TarHeader(name: Archive.about, size: text.count, mode: 0o600, time: time(begun)), output) {
+        return try write(
+            TarHeader(name: Archive.about, size: Int64(text.count), mode: 0o600, time: time(begun)), output
+        ) {
             try output.write(text)
         }
     }
 
-    private func copy(_ item: JSON, _ begun: JSON, _ backend: any Backend, _ output: NewFile) throws -> Int {
+    private func copy(_ item: JSON, _ begun: JSON, _ backend: any Backend, _ output: NewFile) throws -> Int64 {
         let name = item.text("name")
-        let size = Int(clamping: item.count("size"))
+        let size = item.count("size")
         let mode = UInt32(clamping: item.count("mode"))
         return try write(TarHeader(name: name, size: size, mode: mode, time: time(begun)), output) {
-            var done = 0
+            var done: Int64 = 0
             while done < size {
                 let piece = try backend.call(
                     "backup.read",
-                    ["backup": .string(begun.text("backup")), "name": .string(name), "offset": .integer(Int64(done))])
+                    ["backup": .string(begun.text("backup")), "name": .string(name), "offset": .integer(done)])
                 guard let bytes = piece["data"]?.string.flatMap(Base64.decode), !bytes.isEmpty,
-                    bytes.count <= size - done
+                    Int64(bytes.count) <= size - done
                 else { throw ToolFailure(.io, "cut-off", "\(name) ended after \(done) of \(size) bytes") }
                 try output.write(bytes)
-                done += bytes.count
+                done += Int64(bytes.count)
             }
         }
     }
@@ -104,23 +106,23 @@ struct BackUp: ParsableCommand {
         }
     }
 
-    private func write(_ header: TarHeader, _ output: NewFile, _ body: () throws -> Void) throws -> Int {
+    private func write(_ header: TarHeader, _ output: NewFile, _ body: () throws -> Void) throws -> Int64 {
         guard let bytes = header.bytes else {
             throw ToolFailure(.badData, "long-name", "\(header.name) has no room in a tar archive")
         }
         try output.write(bytes)
         try body()
         try output.write(header.padding)
-        return bytes.count + header.size + header.padding.count
+        return Int64(bytes.count) + header.size + Int64(header.padding.count)
     }
 
-    private func time(_ begun: JSON) -> Int64 { Int64(begun["time"]?.double ?? 0) }
+    private func time(_ begun: JSON) -> Int64 { Int64(max(0, min(begun["time"]?.double ?? 0, 1e11))) }
 
-    private func tell(_ begun: JSON, _ isFinal: Bool, _ bytes: Int) {
+    private func tell(_ begun: JSON, _ isFinal: Bool, _ bytes: Int64) {
         let identities = begun.list("identities")
         if file.text != "-" {
             let result: JSON = [
-                "file": .string(file.text), "bytes": .integer(Int64(bytes)), "backup": .string(begun.text("backup")),
+                "file": .string(file.text), "bytes": .integer(bytes), "backup": .string(begun.text("backup")),
                 "final": .bool(isFinal), "identities": .array(identities),
             ]
             place.globals.show(result) { _ in
@@ -141,7 +143,7 @@ struct Restore: ParsableCommand {
         discussion: """
               culver restore garden.tar --state /var/lib/culver
 
-            The directory must be empty. Queued messages are sent, and the inbox goes on where its consumers were. \
+            The directory is made when there is none, and else it must be empty. Queued messages are sent, and the inbox goes on where its consumers were. \
             A backup that was not made with --final may have a board that still runs with the same keys: end it first.
             """)
 
@@ -155,12 +157,14 @@ struct Restore: ParsableCommand {
                 hint: "--state DIR names an empty state directory, for a packaged culverd /var/lib/culver")
         }
         let archive = try Archive(Pieces(file.text))
+        let isNew = access(state, F_OK) != 0
         let (directory, lock) = try opened(state)
         let restoration: Restoration
         do {
             restoration = try Restoration(into: directory, lock: lock)
         } catch {
-            let hint = error.kind == .exists ? "move it away: mv \(bare(state)) \(bare(state)).old" : nil
+            let isNamed = ![".", ".."].contains(bare(state).split(separator: "/").last ?? ".")
+            let hint = error.kind == .exists && isNamed ? "move it away: mv \(bare(state)) \(bare(state)).old" : nil
             throw ToolFailure(RPCError(error), hint: hint)
         }
         let about: JSON
@@ -177,11 +181,18 @@ struct Restore: ParsableCommand {
             throw ToolFailure(RPCError(refusal))
         }
         tell(about)
+        if isNew, geteuid() == 0, getpwnam("culver") != nil {
+            Screen.hint(
+                "\(bare(state)) is root's: chown -R culver:culver \(bare(state)) gives it to the packaged daemon")
+        }
     }
 
     private func opened(_ state: String) throws -> (StateDirectory, DirectoryLock) {
         do {
+            try makeAncestors(of: bare(state))
             return try FilesBackend.opened(state)
+        } catch let error as FileError {
+            throw ToolFailure(error)
         } catch var failure as ToolFailure where failure.error.reason == "locked" {
             failure.error.hint = "end the daemon first: systemctl stop culver culver.socket"
             throw failure

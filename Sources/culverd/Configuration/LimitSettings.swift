@@ -7,12 +7,12 @@ struct LimitSettings: Settings, Sendable, Equatable {
     var jsonDepth = 32
     var jsonValues = 16_384
     var outboxMessages = 10_000
-    var outboxSize = 64 << 20
+    var outboxSize: Int64 = 64 << 20
     var inboxMessages = 100_000
-    var inboxSize = 256 << 20
+    var inboxSize: Int64 = 256 << 20
     var parkedPerSender = 64
     var parkedMessages = 1_000
-    var parkedSize = 64 << 20
+    var parkedSize: Int64 = 64 << 20
     var parkedAge = 7 * 86_400
     /// Private-key operations a second for all strangers together, and for one peer.
     var strangerKeyOperations = 30
@@ -27,6 +27,8 @@ struct LimitSettings: Settings, Sendable, Equatable {
     var file = 16 << 20
     var events = 20_000
 
+    private static let greatestSize: Int64 = 1 << 40
+
     static let keys = [
         "control_line", "clients", "clients_per_user", "message", "json_depth", "json_values", "outbox_messages",
         "outbox_size", "inbox_messages", "inbox_size", "parked_per_sender", "parked_messages", "parked_size",
@@ -36,19 +38,19 @@ struct LimitSettings: Settings, Sendable, Equatable {
 
     mutating func set(_ key: String, to value: String) throws(InvalidValue) {
         switch key {
-        case "control_line": controlLine = try Values.size(value, in: 64 << 10...16 << 20)
+        case "control_line": controlLine = Int(try Values.size(value, in: 64 << 10...16 << 20))
         case "clients": clients = try Values.count(value, in: 1...1_000)
         case "clients_per_user": clientsPerUser = try Values.count(value, in: 1...1_000)
-        case "message": message = try Values.size(value, in: 4 << 10...4 << 20)
+        case "message": message = Int(try Values.size(value, in: 4 << 10...4 << 20))
         case "json_depth": jsonDepth = try Values.count(value, in: 8...64)
         case "json_values": jsonValues = try Values.count(value, in: 256...262_144)
         case "outbox_messages": outboxMessages = try Values.count(value, in: 1...10_000_000)
-        case "outbox_size": outboxSize = try Values.size(value, in: 64 << 10...1 << 40)
+        case "outbox_size": outboxSize = try Values.size(value, in: 64 << 10...Self.greatestSize)
         case "inbox_messages": inboxMessages = try Values.count(value, in: 1...10_000_000)
-        case "inbox_size": inboxSize = try Values.size(value, in: 64 << 10...1 << 40)
+        case "inbox_size": inboxSize = try Values.size(value, in: 64 << 10...Self.greatestSize)
         case "parked_per_sender": parkedPerSender = try Values.count(value, in: 1...10_000)
         case "parked_messages": parkedMessages = try Values.count(value, in: 1...100_000)
-        case "parked_size": parkedSize = try Values.size(value, in: 64 << 10...1 << 40)
+        case "parked_size": parkedSize = try Values.size(value, in: 64 << 10...Self.greatestSize)
         case "parked_age": parkedAge = try Values.duration(value, in: 60...31 * 86_400)
         default: try setRate(key, to: value)
         }
@@ -64,7 +66,7 @@ struct LimitSettings: Settings, Sendable, Equatable {
         case "forward_depth": forwardDepth = try Values.count(value, in: 1...8)
         case "forward_messages": forwardMessages = try Values.count(value, in: 1...256)
         case "array_contents": arrayContents = try Values.count(value, in: 1...1_024)
-        case "file": file = try Values.size(value, in: 1 << 10...1 << 30)
+        case "file": file = Int(try Values.size(value, in: 1 << 10...1 << 30))
         default: events = try Values.count(value, in: 100...1_000_000)
         }
     }

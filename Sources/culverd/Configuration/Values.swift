@@ -4,19 +4,19 @@ import DIMP
 enum Values {
     /// Seconds, from a number with `s`, `m`, `h` or `d`.
     static func duration(_ text: String, in range: ClosedRange<Int>) throws(InvalidValue) -> Int {
-        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
         guard let unit = text.last.flatMap({ units[$0] }), let number = digits(text.dropLast()) else {
             throw InvalidValue("\(quoted(text)) is no duration; write a number and s, m, h or d, such as 10s or 7d")
         }
         let (seconds, isOver) = number.multipliedReportingOverflow(by: unit)
-        guard !isOver, range.contains(seconds) else {
+        guard !isOver, let seconds = Int(exactly: seconds), range.contains(seconds) else {
             throw InvalidValue("\(text) is out of range: \(words(range.lowerBound)) to \(words(range.upperBound))")
         }
         return seconds
     }
 
     /// Bytes, from a number with `B`, `KiB`, `MiB` or `GiB`.
-    static func size(_ text: String, in range: ClosedRange<Int>) throws(InvalidValue) -> Int {
+    static func size(_ text: String, in range: ClosedRange<Int64>) throws(InvalidValue) -> Int64 {
         let units = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("B", 0)]
         guard let (unit, shift) = units.first(where: { text.hasSuffix($0.0) }),
             let number = digits(text.dropLast(unit.count))
@@ -32,7 +32,7 @@ enum Values {
 
     static func count(_ text: String, in range: ClosedRange<Int>) throws(InvalidValue) -> Int {
         guard let number = digits(text[...]) else { throw InvalidValue("\(quoted(text)) is no number") }
-        guard range.contains(number) else {
+        guard let number = Int(exactly: number), range.contains(number) else {
             throw InvalidValue("\(text) is out of range: \(range.lowerBound) to \(range.upperBound)")
         }
         return number
@@ -124,8 +124,8 @@ enum Values {
         }
     }
 
-    private static func digits(_ text: Substring) -> Int? {
-        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int(text) : nil
+    private static func digits(_ text: Substring) -> Int64? {
+        text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } ? Int64(text) : nil
     }
 
     /// What is left of a template without what will be filled in.
@@ -154,7 +154,7 @@ enum Values {
         return "\(seconds)s"
     }
 
-    private static func inBytes(_ bytes: Int) -> String {
+    private static func inBytes(_ bytes: Int64) -> String {
         for (unit, shift) in [("GiB", 30), ("MiB", 20), ("KiB", 10)] where bytes % (1 << shift) == 0 && bytes > 0 {
             return "\(bytes >> shift)\(unit)"
         }

@@ -36,7 +36,7 @@ import Store
             throw RPCError(exit: .noInput, reason: "unknown-file", message: "the backup has no file \(name)")
         }
         let call = request.call
-        turn.after { backups.read(name, of: backup, at: Int(clamping: offset), for: call) }
+        turn.after { backups.read(name, of: backup, at: offset, for: call) }
     }
 
     func end(_ request: CheckedCall, in turn: inout Turn) throws {

@@ -96,7 +96,7 @@ import System
         out.counter("culver_cards_put_back_total", counts.cardsPutBack, "Own retained cards that somebody had changed.")
         out.begin("culver_events_total", .counter, "Events by kind; culver log shows them.")
         let events = store.eventCounts
-        for kind in EventRecord.Kind.allCases { out.sample(Int(clamping: events[kind] ?? 0), ["kind": kind.rawValue]) }
+        for kind in EventRecord.Kind.allCases { out.sample(events[kind] ?? 0, ["kind": kind.rawValue]) }
         out.begin(
             "culver_private_key_operations_total", .counter, "Private-key work for messages, receipts and answers.")
         out.sample(counts.signatures, ["kind": "sign", "for": "own"])
@@ -152,13 +152,13 @@ import System
             out.sample(1, ["did": row.did.text, "name": operations.name(of: row.did) ?? ""])
         }
         out.begin("culver_peer_sent_total", .counter, "Messages accepted for a peer, ever.")
-        for row in rows { out.sample(Int(row.sent), ["did": row.did.text]) }
+        for row in rows { out.sample(row.sent, ["did": row.did.text]) }
         out.begin("culver_peer_receipted_total", .counter, "Messages that a peer has receipted, ever.")
-        for row in rows { out.sample(Int(row.receipted), ["did": row.did.text]) }
+        for row in rows { out.sample(row.receipted, ["did": row.did.text]) }
         out.begin("culver_peer_gaps_total", .counter, "Holes in a peer's numbers that nobody filled, ever.")
-        for row in rows { out.sample(Int(row.gaps), ["did": row.did.text]) }
+        for row in rows { out.sample(row.gaps, ["did": row.did.text]) }
         out.begin("culver_peer_pending", .gauge, "Messages for a peer that have not ended.")
-        for row in rows { out.sample(Int(row.pending), ["did": row.did.text]) }
+        for row in rows { out.sample(row.pending, ["did": row.did.text]) }
         out.begin("culver_peer_lag_seconds", .gauge, "Age of the oldest of them; 0 without any.")
         for row in rows {
             // Without a clock, then or now, nobody knows.
@@ -215,7 +215,7 @@ import System
         )
         out.gauge("culver_disk_failing", loop.diskFault == nil ? 0 : 1, "1: nothing can be written.")
         if let free = try? DiskSpace(at: loop.directory.path).free {
-            out.gauge("culver_state_free_bytes", Int(clamping: free), "Room where the state directory is.")
+            out.gauge("culver_state_free_bytes", free, "Room where the state directory is.")
         }
         out.counter("culver_damaged_files_total", damages.count, "Damaged files that were set aside.")
         out.gauge("culver_loop_backlog", loop.backlog, "What waits for a turn.")

@@ -4,8 +4,8 @@ import System
 
 /// What the kernel says of this process, under the names that Prometheus' own clients use.
 struct Process {
-    var residentBytes = 0
-    var virtualBytes = 0
+    var residentBytes: Int64 = 0
+    var virtualBytes: Int64 = 0
     var cpuSeconds = 0.0
     /// Seconds since 1970, by the clock of now.
     var started = 0.0
@@ -27,11 +27,11 @@ struct Process {
         let bytes = Host.read("/proc/self/stat", limit: 1024) ?? []
         guard let bracket = bytes.lastIndex(of: UInt8(ascii: ")")) else { return }
         let fields = bytes[bracket...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-        guard fields.count > 22, let ticks = Double(fields[20]), let virtual = Int(fields[21]),
-            let pages = Int(fields[22])
+        guard fields.count > 22, let ticks = Double(fields[20]), let virtual = Int64(fields[21]),
+            let pages = Int64(fields[22])
         else { return }
         virtualBytes = virtual
-        residentBytes = pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+        residentBytes = pages * Int64(sysconf(Int32(_SC_PAGESIZE)))
         let age = KernelClock.boottime.now - ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
         started = KernelClock.realtime.now - age
     }

@@ -17,7 +17,7 @@ struct OpenedState {
 
     /// Throws what stops a daemon.
     init(_ path: String, limits: StoreLimits) throws {
-        try Host.makeParents(of: path)
+        try makeAncestors(of: path)
         directory = try StateDirectory(path)
         lock = try directory.lock()
         try directory.checkIsLive()
@@ -25,7 +25,7 @@ struct OpenedState {
         _ = try directory.sweep()
         try directory.removeBackup()
         installation = try directory.installation()
-        store = try MessageStore(path: "\(path)/\(StatePath.messages)", limits: limits)
+        store = try MessageStore(path: "\(directory.path)/\(StatePath.messages)", limits: limits)
         clock = try Clock(store)
         book = Book(facebook: try Facebook(directory, time: clock.now.wall), keys: KeyStore(directory))
         lastPresence = try store.value(.presenceAt).flatMap(Double.init) ?? 0

@@ -34,7 +34,8 @@ import System
         guard let patience = supervisor.patience else { return }
         let timer = DispatchSource.makeTimerSource(queue: .main)
         timer.schedule(
-            deadline: .now() + patience / 2, repeating: patience / 2, leeway: .milliseconds(Int(patience * 10)))
+            deadline: .now() + patience / 2, repeating: patience / 2,
+            leeway: .milliseconds(Int(min(patience * 10, 60_000))))
         timer.setEventHandler { [weak self] in
             MainActor.assumeIsolated { self?.loop.comeRound { self?.supervisor.tell("WATCHDOG=1") } }
         }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import System
 
@@ -76,8 +77,7 @@ struct Supervisor: Sendable {
         let length = socklen_t(MemoryLayout<sockaddr_un>.size - room + bytes.count)
         let number = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { return (nil, address, 0) }
-        var second = timeval(tv_sec: 1, tv_usec: 0)
-        setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &second, socklen_t(MemoryLayout<timeval>.size))
+        _ = culver_limit_sending(number, 1)
         return (number, address, length)
     }
 }
