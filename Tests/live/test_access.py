@@ -5,6 +5,7 @@ consumers; and a limit to one identity did not hold for opening a message.
 """
 
 import os
+import pathlib
 import unittest
 
 from harness import MEMBER, Control, Refused, Story
@@ -90,6 +91,11 @@ class Roles(Story):
         board.call("inbox.subscribe", consumer="ours")
         member.call("inbox.forget", consumer="c7")
         member.call("inbox.subscribe", consumer="one-more")
+
+    def test_no_core_dump_holds_its_keys(self):
+        board = self.board("")
+        limits = pathlib.Path(f"/proc/{board.process.pid}/limits").read_text()
+        self.assertRegex(limits, r"Max core file size +0 +0 ")
 
 
 if __name__ == "__main__":
