@@ -22,6 +22,8 @@ package struct BrokerOptions: Sendable {
     package var maximumPacket: UInt32
     /// Forget the broker's session, once, at the first connection that succeeds.
     package var startsClean: Bool
+    /// What an earlier link has learnt of this broker.
+    package var knowledge = BrokerKnowledge()
 
     package init(
         name: String = "default",

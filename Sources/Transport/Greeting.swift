@@ -14,7 +14,8 @@ package struct Greeting: Sendable, Equatable {
     /// Whether the broker keeps retained messages.
     package var keepsRetained = true
 
-    package init(sessionPresent: Bool = false) {
+    package init(sessionPresent: Bool = false, packetLimit: UInt32? = nil) {
         self.sessionPresent = sessionPresent
+        self.packetLimit = packetLimit
     }
 }

@@ -8,11 +8,19 @@ package enum LinkEvent: Sendable, Equatable {
     case connected(version: MQTTVersion, sessionPresent: Bool)
     /// An attempt did not end in a connection; the next begins in `retryIn` seconds.
     case failed(reason: String, retryIn: Double)
+    /// The broker lets the link in without its will alone; follows `.connected`.
+    case willLeftOut
+    /// The broker does not accept the client id; `.failed` follows.
+    case clientIDRefused
+    /// What is known of the broker has changed; to be handed to the next link to it.
+    case learnt(BrokerKnowledge)
     /// The broker says that another client took the client id of this link; `.disconnected` follows.
     case takenOver
     /// A connection ended; whatever was unacknowledged stays so. The next attempt begins in `retryIn` seconds.
     case disconnected(reason: String, retryIn: Double)
     case message(topic: String, payload: [UInt8], retained: Bool)
+    /// A message was not passed on, because it is longer than `maximumPacket`.
+    case tooLong(topic: String, bytes: Int64)
     /// The broker answered a publication. `token` is what `publish` returned.
     case acknowledged(token: Int32, PublishOutcome)
     /// The broker answered a `subscribe`. In MQTT 3.1.1, and where an ACL denies reading, "granted" proves little.

@@ -18,12 +18,12 @@ extension Links {
             #expect(alice.events.isEmpty)
             alice.link.start()
             try await alice.connected()
-            #expect(alice.events == [.connecting, .connected(version: .v5, sessionPresent: false)])
+            #expect(alice.events.prefix(2) == [.connecting, .connected(version: .v5, sessionPresent: false)])
             try await alice.stop()
             alice.link.stop()
             #expect(throws: TransportError.notNow) { try alice.link.publish(topic: "x", payload: [], retain: false) }
             try await Task.sleep(for: .milliseconds(100))
-            #expect(alice.events.count == 3)
+            #expect(alice.events.filter { if case .learnt = $0 { false } else { true } }.count == 3)
         }
 
         @Test(
@@ -266,6 +266,35 @@ extension Links {
             #expect(bob.messages.map(\.text) == ["short"])
             try await alice.stop()
             try await bob.stop()
+        }
+
+        @Test("a broker that takes no will is joined without one", arguments: LinkImplementation.allCases)
+        func noWill(_ implementation: LinkImplementation) async throws {
+            let broker = try await implementation.broker(.withoutRetain)
+            var options = try broker.options("a")
+            options.will = Will(topic: "state/a", payload: [1])
+            let alice = broker.witness(options)
+            try await alice.connected()
+            try await alice.until("told") { $0.events.contains(.willLeftOut) }
+            #expect(try await alice.publish("box/nobody", "still here") == .nobody)
+            try await alice.stop()
+        }
+
+        @Test(
+            "a broker says how long a packet may be, and a longer one is refused here",
+            arguments: LinkImplementation.allCases)
+        func packetLimit(_ implementation: LinkImplementation) async throws {
+            let broker = try await implementation.broker(.shortPackets)
+            let alice = try broker.witness("a")
+            #expect(alice.link.greeting?.packetLimit == nil)
+            try await alice.connected()
+            #expect(alice.link.greeting?.packetLimit == 2_000)
+            let payload = [UInt8](repeating: 1, count: 2_000)
+            #expect(throws: TransportError.refused("the broker takes no message of 2000 bytes")) {
+                try alice.link.publish(topic: "x", payload: payload, retain: false)
+            }
+            #expect(try await alice.publish("x", "short") == .nobody)
+            try await alice.stop()
         }
 
         @Test("a message that the broker may forget is forgotten", arguments: LinkImplementation.allCases)

@@ -7,11 +7,27 @@ enum LinkImplementation: String, CaseIterable, Sendable {
     case mosquitto
     case loopback
 
+    /// What a broker does not do as most do.
+    enum Trait {
+        /// Nothing is retained, and no will is to be.
+        case withoutRetain
+        /// Packets of 2000 bytes at most.
+        case shortPackets
+    }
+
     @MainActor
-    func broker() async throws -> any ContractBroker {
+    func broker(_ trait: Trait? = nil) async throws -> any ContractBroker {
         switch self {
-        case .mosquitto: try await MosquittoContractBroker()
-        case .loopback: LoopbackBroker()
+        case .mosquitto:
+            let lines: [LinkImplementation.Trait: String] = [
+                .withoutRetain: "retain_available false", .shortPackets: "max_packet_size 2000",
+            ]
+            return try await MosquittoContractBroker(trait.flatMap { lines[$0] })
+        case .loopback:
+            let broker = LoopbackBroker()
+            broker.takesWills = trait != .withoutRetain
+            broker.packetLimit = trait == .shortPackets ? 2_000 : nil
+            return broker
         }
     }
 }
@@ -50,9 +66,10 @@ extension LoopbackBroker: ContractBroker {
 private struct MosquittoContractBroker: ContractBroker {
     private let broker: Mosquitto
 
-    init() async throws {
+    init(_ line: String?) async throws {
         var options = Mosquitto.Options()
         options.persistence = true
+        options.extra = line.map { [$0] } ?? []
         broker = try await Mosquitto(options)
     }
 

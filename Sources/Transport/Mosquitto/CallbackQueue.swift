@@ -22,7 +22,13 @@ final class CallbackQueue {
         self.maximumPacket = Int(clamping: maximumPacket)
     }
 
-    func note(_ event: CallbackEvent) { events.append(event) }
+    /// Bytes of the messages that wait here.
+    private(set) var weight = 0
+
+    func note(_ event: CallbackEvent) {
+        if case .message(_, let payload, _) = event { weight += payload.count }
+        events.append(event)
+    }
 
     func drop() { dropped += 1 }
 
@@ -38,7 +44,10 @@ final class CallbackQueue {
     }
 
     func take() -> [CallbackEvent] {
-        defer { events.removeAll(keepingCapacity: true) }
+        defer {
+            events.removeAll(keepingCapacity: true)
+            weight = 0
+        }
         return events
     }
 }
@@ -48,6 +57,7 @@ enum CallbackEvent {
     /// CONNACK. `code` is the broker's; libmosquitto shows every refusal of the version as 0x84.
     case answered(code: UInt8, Greeting)
     case message(topic: String, payload: [UInt8], retained: Bool)
+    case tooLong(topic: String, bytes: Int64)
     case acknowledged(token: Int32, code: UInt8)
     case subscribed(token: Int32, codes: [UInt8])
     /// The connection is over: a reason code of MQTT 5 if the broker sent DISCONNECT, or libmosquitto's own.

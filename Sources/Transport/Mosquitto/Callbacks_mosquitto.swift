@@ -35,7 +35,10 @@ private func greeting(_ flags: Int32, _ properties: OpaquePointer?) -> Greeting 
 private func record(_ message: mosquitto_message, in callbacks: CallbackQueue) {
     guard let name = message.topic, let topic = String(validatingCString: name) else { return callbacks.drop() }
     let count = Int(message.payloadlen)
-    guard count <= callbacks.maximumPacket else { return callbacks.drop() }
+    guard count <= callbacks.maximumPacket else {
+        callbacks.drop()
+        return callbacks.note(.tooLong(topic: topic, bytes: Int64(count)))
+    }
     let payload = [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count))
     callbacks.note(.message(topic: topic, payload: payload, retained: message.retain))
 }

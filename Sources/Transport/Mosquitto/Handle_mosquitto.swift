@@ -96,10 +96,21 @@ final class Handle: @unchecked Sendable {
     /// `nil` without TLS.
     var validity: Validity? { mosquitto_ssl_get(mosquitto).map(Validity.init) }
 
-    /// Reads what has arrived.
+    /// Whether the broker was offered our will.
+    var hasWill: Bool { options.will != nil }
+
+    /// Reads what has arrived. libmosquitto makes room for the whole of a packet when it has read its length, however
+    /// much that is: a length far beyond what this board takes is the end of the connection, which frees that room.
     ///
     /// - Returns: why the connection is over, or `nil`. The same holds for `write`, `keepAlive` and `disconnect`.
-    func read() -> String? { attempt { mosquitto_loop_read(mosquitto, 1) } }
+    func read() -> String? {
+        let before = DataSegment.bytes
+        if let fault = attempt({ mosquitto_loop_read(mosquitto, 1) }) { return fault }
+        guard let before, let after = DataSegment.bytes else { return nil }
+        // The messages of this call were copied, and freed by libmosquitto; the rest is the heap's own rounding.
+        let allowed = max(8 << 20, 4 * Int64(callbacks.maximumPacket)) + 2 * Int64(callbacks.weight)
+        return after - before > allowed ? "the broker announces a packet that is much longer than we take" : nil
+    }
 
     func write() -> String? { attempt { mosquitto_loop_write(mosquitto, 1) } }
 

@@ -54,6 +54,7 @@ extension MosquittoLink {
         }
         guard handle.fault?.isMereEnd ?? true else { return retry(after: nil, reason) }
         negotiation.unanswered(handle.version)
+        wills.unanswered(withWill: handle.hasWill)
         let doubt = options.address.isEncrypted ? Handle.certificateDoubt : ""
         retry(after: nil, "\(reason) before it answered \(handle.version)\(doubt)")
     }
@@ -95,6 +96,7 @@ extension MosquittoLink {
         case .answered(let code, let greeting): answered(code, greeting, connection)
         case .message(let topic, let payload, let retained):
             tell(.message(topic: topic, payload: payload, retained: retained))
+        case .tooLong(let topic, let bytes): tell(.tooLong(topic: topic, bytes: bytes))
         case .acknowledged(let token, let code): acknowledged(token, code, connection)
         case .subscribed(let token, let codes): subscribed(token, codes, connection)
         case .over(let code): if !wasFault { over(code, connection) }
@@ -107,6 +109,7 @@ extension MosquittoLink {
         guard code == 0 else { return refused(code, connection) }
         let now = KernelClock.boottime.now
         negotiation.answered(version, at: now)
+        wills.accepted(withWill: connection.handle.hasWill, at: now)
         startsClean = false
         connection.since = now
         connection.greeting = greeting
@@ -118,21 +121,41 @@ extension MosquittoLink {
             self.settle(connection, connection.handle.keepAlive())
         }
         tell(.connected(version: version, sessionPresent: greeting.sessionPresent))
+        if options.will != nil, !connection.handle.hasWill, connection === current { tell(.willLeftOut) }
+        tellKnowledge()
+    }
+
+    private func tellKnowledge() {
+        let now = KernelClock.boottime.now
+        var learnt = BrokerKnowledge()
+        learnt.speaksFive = negotiation.speaksFive
+        learnt.olderUntil = negotiation.olderUntil.flatMap { now < $0 ? $0 : nil }
+        learnt.willLeftOutUntil = wills.leftOutUntil.flatMap { now < $0 ? $0 : nil }
+        guard learnt != knowledge else { return }
+        knowledge = learnt
+        tell(.learnt(learnt))
     }
 
     /// A CONNACK that says no. libmosquitto shows a 3.1.1 broker's "unacceptable protocol version" as 0x84, too.
     private func refused(_ code: UInt8, _ connection: MosquittoConnection) {
         let version = connection.handle.version
         let isAboutVersion = code == (version == .v5 ? 0x84 : 1)
+        let now = KernelClock.boottime.now
         if isAboutVersion {
-            negotiation.refused(version, at: KernelClock.boottime.now)
-        } else if version == .v5, code < 0x80 {
-            negotiation.unanswered(version)
+            negotiation.refused(version, at: now)
         } else {
-            negotiation.answered(version, at: KernelClock.boottime.now)
+            if version == .v5, code < 0x80 {
+                negotiation.unanswered(version)
+            } else {
+                negotiation.answered(version, at: now)
+            }
+            wills.refused(code, withWill: connection.handle.hasWill, at: now)
         }
         let reason = version == .v5 && code >= 0x80 ? words(reason: code) : words(connack: code)
         hangUp(connection)
+        guard isWanted else { return tellStopped() }
+        tellKnowledge()
+        if code == (version == .v5 ? 0x85 : 2) { tell(.clientIDRefused) }
         guard isWanted else { return tellStopped() }
         retry(after: nil, isAboutVersion ? "the broker does not speak \(version)" : "the broker refuses us: \(reason)")
     }

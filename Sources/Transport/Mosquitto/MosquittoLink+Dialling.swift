@@ -13,8 +13,10 @@ extension MosquittoLink {
         tell(.connecting)
         guard isWanted, life == self.life else { return }
         do {
-            let handle = try Handle(
-                options, version: negotiation.version(at: KernelClock.boottime.now), startsClean: startsClean)
+            let now = KernelClock.boottime.now
+            var offer = options
+            if !wills.isOffered(at: now) { offer.will = nil }
+            let handle = try Handle(offer, version: negotiation.version(at: now), startsClean: startsClean)
             let alarm = MainQueueTimer(every: addressWithin) { self.giveUpAddress(of: handle, in: life) }
             pool.async {
                 let fault = handle.dial()

@@ -41,6 +41,9 @@ package final class MosquittoLink: Link {
     /// How long an address may take to answer, in seconds.
     var addressWithin: Double
     var negotiation: VersionNegotiation
+    var wills: WillNegotiation
+    /// As it was told last.
+    var knowledge: BrokerKnowledge
     /// Goes up with every start, so that a dial of an earlier life is known as such.
     var life = 0
     var droppedBefore = 0
@@ -57,7 +60,9 @@ package final class MosquittoLink: Link {
         startsClean = options.startsClean
         backoff = Backoff(timing)
         addressWithin = timing.addressWithin
-        negotiation = VersionNegotiation(offerAgainAfter: timing.offerAgainAfter)
+        negotiation = VersionNegotiation(offerAgainAfter: timing.offerAgainAfter, knowing: options.knowledge)
+        wills = WillNegotiation(offerAgainAfter: timing.offerAgainAfter, knowing: options.knowledge)
+        knowledge = options.knowledge
     }
 
     var isWanted: Bool { wish == .connection }

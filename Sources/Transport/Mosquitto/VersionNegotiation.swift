@@ -2,53 +2,74 @@
 ///
 /// A broker that says "unsupported version" is believed at once. One that ends the link before any CONNACK may refuse
 /// MQTT 5 so, or may just be restarting: it is offered 3.1.1 next, and only if it answers that is it remembered as one
-/// that refuses MQTT 5.
+/// that refuses MQTT 5. A broker that has answered MQTT 5 before is more likely to hang: it is offered MQTT 5 three times
+/// before 3.1.1, and soon again after that.
 ///
 ///     MQTT 5 ──no answer──▶ doubt: 3.1.1 ──answer──▶ 3.1.1 until offered again
 ///       ▲                        │                        ▲
 ///       └──────no answer─────────┘        refused ────────┘
 struct VersionNegotiation {
-    private enum Knowledge {
+    private enum Stage {
         case none
         case doubt
-        case refuses(since: Double)
+        case refuses(until: Double)
     }
 
     /// Seconds after which MQTT 5 is offered again.
     let offerAgainAfter: Double
-    private var knowledge = Knowledge.none
+    /// The same for a broker that has answered MQTT 5 before.
+    static let offerSoonAfter = 600.0
+    private static let patience = 3
+    private var stage = Stage.none
+    private(set) var speaksFive = false
+    /// How often in a row MQTT 5 had no answer.
+    private var silences = 0
 
-    init(offerAgainAfter: Double) {
+    init(offerAgainAfter: Double, knowing knowledge: BrokerKnowledge = BrokerKnowledge()) {
         self.offerAgainAfter = offerAgainAfter
+        speaksFive = knowledge.speaksFive
+        if let until = knowledge.olderUntil { stage = .refuses(until: until) }
     }
 
+    /// Until when MQTT 5 is not offered; `nil` when it is.
+    var olderUntil: Double? { if case .refuses(let until) = stage { until } else { nil } }
+
     func version(at now: Double) -> MQTTVersion {
-        switch knowledge {
+        switch stage {
         case .none: .v5
         case .doubt: .v311
-        case .refuses(let since): now - since < offerAgainAfter ? .v311 : .v5
+        case .refuses(let until): now < until ? .v311 : .v5
         }
     }
 
     /// The broker said that it does not speak `version`.
     mutating func refused(_ version: MQTTVersion, at now: Double) {
-        knowledge = version == .v5 ? .refuses(since: now) : .none
+        stage = version == .v5 ? .refuses(until: now + offerAgainAfter) : .none
+        if version == .v5 { speaksFive = false }
     }
 
     /// The link ended, after `version` was offered and before any answer.
     mutating func unanswered(_ version: MQTTVersion) {
-        switch (version, knowledge) {
-        case (.v5, _): knowledge = .doubt
-        case (.v311, .doubt): knowledge = .none
+        switch (version, stage) {
+        case (.v5, _):
+            silences += 1
+            stage = speaksFive && silences < Self.patience ? .none : .doubt
+        case (.v311, .doubt):
+            stage = .none
+            silences = 0
         case (.v311, _): break
         }
     }
 
     /// The broker answered `version`, be it with yes or with no.
     mutating func answered(_ version: MQTTVersion, at now: Double) {
-        switch (version, knowledge) {
-        case (.v5, _): knowledge = .none
-        case (.v311, .doubt): knowledge = .refuses(since: now)
+        silences = 0
+        switch (version, stage) {
+        case (.v5, _):
+            stage = .none
+            speaksFive = true
+        case (.v311, .doubt):
+            stage = .refuses(until: now + (speaksFive ? min(Self.offerSoonAfter, offerAgainAfter) : offerAgainAfter))
         case (.v311, _): break
         }
     }

@@ -25,9 +25,21 @@ package final class LoopbackBroker {
     private var sessions: [String: Session] = [:]
     private var connected: [String: LoopbackLink] = [:]
 
+    /// The longest packet that it takes, and says so.
+    package var packetLimit: Int64?
+    /// Ends the connection instead of taking such a publication, without a word.
+    package var endsConnection: (_ topic: String, _ bytes: Int) -> Bool = { _, _ in false }
+    /// How many topics it grants to one client.
+    package var subscriptions = Int.max
+    package var accepts: (_ clientID: String) -> Bool = { _ in true }
+    package var takesWills = true
+
     package init() {}
 
     // MARK: what a test does to it
+
+    /// The clients of which it has a session.
+    package var clients: [String] { sessions.keys.sorted() }
 
     package func stop() {
         isRunning = false
@@ -70,7 +82,7 @@ package final class LoopbackBroker {
         connected[client] = nil
         keep(link.unread, for: client)
         if link.options.sessionExpiry == 0 { sessions[client] = nil }
-        guard !isClean, let will = link.options.will else { return }
+        guard !isClean, takesWills, let will = link.options.will else { return }
         publish(Message(topic: will.topic, payload: will.payload), isRetained: will.retain)
     }
 
@@ -92,6 +104,12 @@ package final class LoopbackBroker {
             guard filters.contains(where: { $0.matches(topic) }) else { continue }
             link.deliver(Message(topic: topic, payload: payload, isRetained: true))
         }
+    }
+
+    /// Those of the filters that are granted: as many as there is room for.
+    func granted(_ filters: [TopicFilter], to link: LoopbackLink) -> [TopicFilter] {
+        let known = sessions[link.options.clientID]?.filters ?? []
+        return Array(filters.prefix(max(0, subscriptions - known.subtracting(filters).count)))
     }
 
     func unsubscribe(_ link: LoopbackLink, from filters: [TopicFilter]) {

@@ -52,7 +52,9 @@ package final class LoopbackLink: Link {
 
     package var isConnected: Bool { if case .connected = phase { true } else { false } }
 
-    package var greeting: Greeting? { isConnected ? Greeting() : nil }
+    package var greeting: Greeting? {
+        isUsable ? Greeting(sessionPresent: false, packetLimit: broker.packetLimit.map(UInt32.init)) : nil
+    }
 
     package var room: Int { isUsable ? window.room : 0 }
 
@@ -108,11 +110,17 @@ package final class LoopbackLink: Link {
             let wait = retry(after: nil)
             return tell(.failed(reason: "cannot reach \(options.address): connection refused", retryIn: wait))
         }
+        guard broker.accepts(options.clientID) else {
+            let wait = retry(after: nil)
+            tell(.clientIDRefused)
+            return tell(.failed(reason: "the broker refuses us: client identifier not valid", retryIn: wait))
+        }
         phase = .connected(since: KernelClock.boottime.now)
         connection += 1
         let isPresent = broker.attach(self, startsClean: startsClean)
         startsClean = false
         tell(.connected(version: .v5, sessionPresent: isPresent))
+        if options.will != nil, !broker.takesWills { tell(.willLeftOut) }
     }
 
     private func retry(after lasted: Double?) -> Double {
@@ -147,11 +155,15 @@ package final class LoopbackLink: Link {
         guard isUsable else { throw .notNow }
         guard window.admits() else { throw .notNow }
         guard TopicFilter.isTopic(topic) else { throw .refused("\(topic) is no topic to publish on") }
+        if let limit = broker.packetLimit, Int64(topic.utf8.count + payload.count + 9) > limit {
+            throw .refused("the broker takes no message of \(payload.count) bytes")
+        }
         lastToken += 1
         let token = lastToken
         window.add(token)
         let end = expiry.map { KernelClock.boottime.now + Double($0) }
         send { link in
+            if link.broker.endsConnection(topic, payload.count) { return link.broker.cut(link.clientID) }
             let outcome = link.broker.publish(.init(topic: topic, payload: payload, end: end), isRetained: retain)
             link.arrive(.answer(.acknowledged(token: token, outcome)))
         }
@@ -166,8 +178,11 @@ package final class LoopbackLink: Link {
         let filters = topics.compactMap(TopicFilter.init)
         guard !filters.isEmpty else { return }
         send { link in
-            link.arrive(.answer(.subscribed(granted: filters.map(\.text), refused: [])))
-            link.broker.subscribe(link, to: filters)
+            let granted = link.broker.granted(filters, to: link)
+            let refused = filters.dropFirst(granted.count)
+                .map { SubscriptionRefusal(topic: $0.text, code: 0x97, reason: "quota exceeded") }
+            link.arrive(.answer(.subscribed(granted: granted.map(\.text), refused: refused)))
+            link.broker.subscribe(link, to: granted)
         }
     }
 
