@@ -17,9 +17,11 @@ package indirect enum Input: Sendable {
     case arrived([UInt8], at: Address)
     /// Bytes on a retained topic of somebody, perhaps ours.
     case found(Topic, [UInt8], broker: String)
-    /// A broker is connected, and takes so many unacknowledged publications.
-    case linked(broker: String, room: Int)
+    /// A broker is connected, and takes so many unacknowledged publications, of so many bytes if it says so.
+    case linked(broker: String, room: Int, packetLimit: Int64? = nil)
     case unlinked(broker: String)
+    /// A broker grants no subscription to the cards of another entity.
+    case watchRefused(Address, broker: String)
     /// The broker's word about a publication.
     case acknowledged(UInt64, Outcome)
     /// The owner's word about a stranger or a contact.
@@ -45,6 +47,8 @@ package enum Outcome: Sendable, Equatable {
     /// MQTT 5's 0x10: nobody is subscribed.
     case nobody
     case refused(String)
+    /// It was not given to the broker: the connection is ending.
+    case notNow
 }
 
 extension Input {

@@ -78,8 +78,10 @@ package struct Messenger {
         case .arrived(let wire, let address):
             try arrived(wire, at: address)
         case .found(let topic, let bytes, let broker): try found(bytes, on: topic, of: broker)
-        case .linked(let broker, let room): try connected(broker, room: room)
+        case .linked(let broker, let room, let packetLimit):
+            try connected(broker, room: room, packetLimit: packetLimit)
         case .unlinked(let broker): try disconnected(broker)
+        case .watchRefused(let address, let broker): lookups.refused(address, on: broker, in: &context)
         case .acknowledged(let number, let outcome): try acknowledged(number, as: outcome)
         case .befriended(let id): try befriended(id)
         case .refusedStranger(let id):
@@ -97,7 +99,7 @@ package struct Messenger {
             try follow(admission.goOn(with: held, in: &context), of: held.arrival)
         }
         try takeParked()
-        receipts.sendGathered(in: &context)
+        receipts.sendGathered(publishing: publishing, in: &context)
         return context.takeEffects()
     }
 
@@ -122,7 +124,7 @@ package struct Messenger {
         case .unwrapped(let unwrapping, _): giveUp(unwrapping.arrival)
         case .arrived(let wire, let address):
             receiptUnwritten(wire, at: address)
-        case .ticked: receipts.sendGathered(in: &context)
+        case .ticked: receipts.sendGathered(publishing: publishing, in: &context)
         default: break
         }
         return context.takeEffects()
@@ -145,7 +147,10 @@ package struct Messenger {
     // MARK: - Time passes
 
     private mutating func tick() throws(LedgerError) {
-        if publishing.isConnected { try lookups.askPeers(in: &context) }
+        if publishing.isConnected {
+            try lookups.askPeers(in: &context)
+            lookups.takeTurns(in: &context)
+        }
         try repairCards()
         try outbox.releaseMore(lookups: lookups, in: &context)
         try sendDue()
@@ -180,7 +185,9 @@ package struct Messenger {
 
     // MARK: - Brokers come and go
 
-    private mutating func connected(_ broker: String, room: Int) throws(LedgerError) {
+    private mutating func connected(
+        _ broker: String, room: Int, packetLimit: Int64?
+    ) throws(LedgerError) {
         guard !clones.isStandingBack else { return }
         // Nothing of an earlier connection is under way.
         if publishing.isConnected(to: broker) { try disconnected(broker) }
@@ -188,15 +195,15 @@ package struct Messenger {
             receipts.forgetBatches()
             lookups.beginAnew(in: context)
         }
-        publishing.connect(broker, room: room)
+        publishing.connect(broker, room: room, packetLimit: packetLimit, at: context.now.lived)
         keepTopics(on: broker, statesPresence: true)
         try Removal.clearTopics(on: broker, publishing: &publishing, in: &context)
         lookups.watchAll(in: &context)
         try receipts.sendOwed(in: &context)
-        for receiver in try context.ledger.awaitedReceivers(limit: context.policy.directorySubscriptions) {
+        for receiver in try context.ledger.awaitedReceivers(limit: Tuning.lookups) {
             // Its key may have come before the last end of the daemon, or from somewhere else.
             try outbox.keyArrived(of: receiver, lookups: lookups, in: &context)
-            lookups.lookUp(receiver, isWanted: true, in: &context)
+            lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context)
         }
         try parking.releaseAll(lookups: &lookups, in: &context)
         try sendDue()
@@ -212,6 +219,10 @@ package struct Messenger {
     /// What was on its way there may be lost: messages are due again, owed receipts are made again.
     private mutating func disconnected(_ broker: String) throws(LedgerError) {
         cards.forget(broker: broker)
+        lookups.disconnected(broker)
+        if let culprit = publishing.findCulprit(on: broker, at: context.now.lived) {
+            try tell(culprit, of: broker)
+        }
         for purpose in publishing.disconnect(broker) {
             switch purpose {
             case .message(let id): try Sending.lost(id, in: context)
@@ -221,6 +232,21 @@ package struct Messenger {
             }
         }
         try sendDue()
+    }
+
+    private func tell(_ culprit: Culprits.Offence, of broker: String) throws(LedgerError) {
+        let pause = Int64(culprit.until - context.now.lived)
+        let (what, id) =
+            switch culprit.suspect {
+            case .message(let id): ("message \(id)", String?.some(id))
+            case .topic(.inbox): ("an answer or receipt", nil)
+            case .topic: ("a card", nil)
+            }
+        try context.note(
+            .broker, level: .warning,
+            text: "broker \(broker) ended the connection over \(what) of \(culprit.bytes) bytes to "
+                + "\(culprit.topic.address): it is set aside for \(pause) s",
+            did: context.book.contact(culprit.topic.address)?.id, broker: broker, id: id, reason: "set-aside")
     }
 
     private mutating func acknowledged(_ number: UInt64, as outcome: Outcome) throws(LedgerError) {

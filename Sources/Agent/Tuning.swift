@@ -11,6 +11,8 @@ enum Tuning {
     /// Rows that expire in one turn while no broker is there, and rows of a removed identity that fail in one.
     static let expiredInOneTurn = 100
     static let failedInOneTurn = 256
+    /// Portions of due rows in one turn of which none was published.
+    static let idlePortions = 20
     /// What Base64, keys, meta and visa add to a content on the wire.
     static let wireOverhead: Int64 = 8192
 
@@ -21,6 +23,23 @@ enum Tuning {
 
     /// Publications other than messages that wait for room on a broker.
     static let backlog = 256
+    /// A connection is soon lost, or long-lived; and what was published so long before its end is not the cause of it.
+    static let soonLost = 60.0
+    static let longLived = 600.0
+    static let promptEnd = 30.0
+    /// So many answers after a loss show that nothing is wrong with what goes out.
+    static let answersToEase = 64
+    /// For how long a publication is set aside over which connections end: the first time, the second, and then.
+    static let culpritPauses = [60.0, 600, 3600]
+    static let rememberedCulprits = 256
+    /// What is smaller has not ended a connection by its size.
+    static let leastTooLarge = 16 << 10
+    /// When a message is looked at again that is larger than a broker says it takes.
+    static let announcedLimitPause = 600.0
+    /// What topic, properties and MQTT itself add to a payload.
+    static let packetOverhead: Int64 = 256
+    /// Bytes on the wire of several receipts in one message: all receivers take that much.
+    static let bundleBytes: Int64 = 32 << 10
 
     // MARK: - Incoming
 
@@ -67,6 +86,15 @@ enum Tuning {
 
     // MARK: - Directory
 
+    /// Entities that are looked for, and visas that are held until their meta has come: each is up to 64 KiB.
+    static let lookups = 4096
+    static let visasBeforeMetas = 64
+    /// How long one is watched while others wait, by how much later a higher want may have left to be as good, how many
+    /// are watched whatever a broker grants, and the pause after a refusal.
+    static let watchTurn = 15.0
+    static let watchHandicap = 60.0
+    static let leastWatched = 4
+    static let leastWatchPause = 1.0
     /// A look-up ends after this when no message waits for it.
     static let lookupLife = 600.0
     /// When a question that found the minute's budget spent is asked.

@@ -138,6 +138,106 @@ struct BrokerTests {
         #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
     }
 
+    /// Messages of more than this many bytes end the connection.
+    private func pair(endingBeyond bytes: Int) -> Pair {
+        let pair = Pair.friends()
+        pair.endsConnection = { $0.payload.count > bytes }
+        return pair
+    }
+
+    @Test("one message that ends every connection is set aside with its reason, and the others get there")
+    func culprit() throws {
+        let pair = pair(endingBeyond: 50_000)
+        let large = pair.send(String(repeating: "x", count: 60_000))
+        let small = (0..<30).map { pair.send("\($0)") }
+        pair.advance(20)
+        #expect(small.allSatisfy { pair.row($0)?.state == .delivered })
+        let row = try #require(pair.row(large))
+        #expect(row.state == .queued && row.reason == "broker-refused: broker home ends the connection over it")
+        let event = try #require(pair.a.ledger.state.events.last { $0.reason == "set-aside" })
+        #expect(event.id == row.id && event.broker == "home" && event.did == hulk.id)
+        let tries = { pair.published.count { $0.board == 0 && $0.parcel.payload.count > 50_000 } }
+        #expect(tries() == 3)
+        pair.advance(7200)
+        #expect(tries() < 10)
+        // The broker takes more now.
+        pair.endsConnection = { _ in false }
+        pair.advance(3700)
+        #expect(pair.row(large)?.state == .delivered && pair.row(large)?.reason == nil)
+        #expect(pair.b.inbox.count == 31)
+    }
+
+    @Test("a message that one broker ends the connection over goes by another")
+    func culpritElsewhere() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)], brokers: ["cloud", "lan"])
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.linkAll()
+        pair.endsConnection = { $0.broker == "cloud" && $0.payload.count > 50_000 }
+        let large = pair.send(String(repeating: "x", count: 60_000))
+        pair.advance(60)
+        #expect(pair.row(large)?.state == .delivered)
+    }
+
+    @Test(
+        "a topic that may not be written ends two or three connections for each of two messages, not one for each of many"
+    )
+    func closedTopic() throws {
+        let pair = Pair.friends()
+        pair.a.befriend(People.carol)
+        let topic = Topic.inbox(People.carol.id.address)
+        pair.endsConnection = { $0.topic == topic }
+        let closed = (0..<20).map { pair.send("\($0)", to: People.carol.id) }
+        let open = pair.send("hello")
+        pair.advance(50)
+        #expect(pair.row(open)?.state == .delivered)
+        #expect(closed.allSatisfy { pair.row($0)?.reason?.hasPrefix("broker-refused") == true })
+        #expect(pair.a.ledger.state.events.count { $0.reason == "set-aside" } == 2)
+    }
+
+    @Test("a card that ends the connection keeps no message from going")
+    func culpritCard() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.endsConnection = { $0.topic == .visa(People.moki.id.address) }
+        pair.linkAll()
+        let token = pair.send("hello")
+        pair.advance(40)
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
+    @Test("a message longer than the broker says it takes is not tried there, and says so")
+    func announced() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.packetLimit = 40_000
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.linkAll()
+        let token = pair.send(String(repeating: "x", count: 60_000))
+        let small = pair.send("small")
+        pair.advance(5)
+        #expect(pair.row(small)?.state == .delivered)
+        #expect(pair.row(token)?.reason?.hasPrefix("broker-refused: broker home takes no message of ") == true)
+        #expect(pair.published.allSatisfy { $0.parcel.payload.count < 40_000 })
+        #expect(pair.a.ledger.state.events.count { $0.reason == "broker-refused" } == 1)
+    }
+
+    @Test("the first copy may wait for the receiver as long as the message lives, a repeat until the next one")
+    func expiries() throws {
+        let pair = Pair.friends()
+        pair.trouble.lost = 1
+        pair.forgetPublished()
+        pair.send("hello")
+        pair.advance(2000)
+        let sent = pair.published.filter { $0.board == 0 && $0.parcel.topic == .inbox(hulk.id.address) }
+        let expiries = sent.compactMap { $0.parcel.expiry.map(Int.init) }
+        #expect(expiries.first == 7 * 86_400)
+        // Repeats follow after 10 s, then 20, doubling up to 600.
+        #expect(expiries.dropFirst().allSatisfy { $0 <= 670 })
+        #expect(Array(expiries.dropFirst().prefix(3)) == [27, 49, 93])
+    }
+
     @Test("late words about a broker that is gone do not bring it back")
     func late() throws {
         let pair = Pair.friends()

@@ -172,6 +172,23 @@ struct DirectoryTests {
         #expect(pair.b.texts == ["first"])
     }
 
+    @Test("however many are known that never came, a new peer that is written to is found")
+    func manyKnown() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.a.policy.directorySubscriptions = 8
+        pair.grants = 6
+        pair.linkAll()
+        for network in 1..<20 {
+            let id = try #require(People.dave.meta.id(network: UInt8(network * 2)))
+            pair.feed(0, .befriended(id))
+        }
+        pair.settle()
+        let token = pair.send("hello")
+        pair.b.befriend(moki)
+        pair.advance(20)
+        #expect(pair.row(token)?.state == .delivered)
+    }
+
     @Test("an ID that nobody knows is asked for once in ten minutes, and does not keep the board awake")
     func nobodyKnows() throws {
         let pair = Pair([Board([moki]), Board([hulk])])

@@ -8,6 +8,7 @@ import Records
 struct Lookups {
     /// By address: the name in front of an address is a claim.
     private var entries: [Address: Entry] = [:]
+    private var watches = Watches()
     /// What we ask peers.
     private var questions: Budget
     /// What is found and unknown costs a public-key operation, and a broker can show as much as it likes. What is not looked
@@ -19,6 +20,8 @@ struct Lookups {
         /// A message of ours waits for it, or it is a contact. Strangers' IDs, which anybody can make up, get half of the
         /// room.
         var isWanted: Bool
+        /// A message of ours waits for it.
+        var isWrittenTo: Bool
         /// When it began, in seconds lived.
         var since: Double
         /// When to ask the peer, or to end it.
@@ -43,28 +46,42 @@ struct Lookups {
 
     // MARK: - Beginning and end of a look-up
 
-    /// Watches the directory for an ID, unless it is being watched.
-    mutating func lookUp(_ id: ID, isWanted: Bool, in context: inout Context) {
+    /// Looks for an ID in the directory, unless that is being done. `isWrittenTo`: a message of ours waits for it.
+    mutating func lookUp(_ id: ID, isWanted: Bool, isWrittenTo: Bool = false, in context: inout Context) {
         guard !id.isBroadcast, !context.book.isOurs(id.address) else { return }
+        let want: Watches.Want = isWrittenTo ? .writtenTo : isWanted ? .known : .stranger
         if let known = entries[id.address] {
             // The name that a stranger's message claimed gives way to the one that we write to.
+            if isWrittenTo { entries[id.address]?.isWrittenTo = true }
             if isWanted, !known.isWanted {
                 entries[id.address]?.isWanted = true
                 entries[id.address]?.id = id
             }
-            return
+            return watches.add(id.address, want: want, in: &context)
         }
-        let room = context.policy.directorySubscriptions
+        let strangersRoom = context.policy.directorySubscriptions / 2
         let isFull =
-            entries.count >= room || (!isWanted && entries.values.count(where: { !$0.isWanted }) >= room / 2)
+            isWanted
+            ? !makeRoom(isWrittenTo: isWrittenTo, in: &context)
+            : entries.values.count(where: { !$0.isWanted }) >= strangersRoom
         guard !isFull else {
             context.counts.lookupsDropped += 1
             return
         }
         let lived = context.now.lived
         entries[id.address] = Entry(
-            id: id, isWanted: isWanted, since: lived, next: lived + context.policy.queryPatience)
-        context.perform(.watch(id.address))
+            id: id, isWanted: isWanted, isWrittenTo: isWrittenTo, since: lived,
+            next: lived + context.policy.queryPatience)
+        watches.add(id.address, want: want, in: &context)
+    }
+
+    /// Room for another that is wanted: who is written to comes before who is merely known.
+    private mutating func makeRoom(isWrittenTo: Bool, in context: inout Context) -> Bool {
+        guard entries.count >= Tuning.lookups else { return true }
+        guard isWrittenTo, let other = entries.first(where: { !$0.value.isWrittenTo })?.key else { return false }
+        context.counts.lookupsDropped += 1
+        forget(other, in: &context)
+        return true
     }
 
     /// When the look-up of this ID began, in seconds lived; `nil` when there is none.
@@ -86,13 +103,23 @@ struct Lookups {
         }
     }
 
-    /// Watches everything that is looked for, on a broker that has just come.
-    func watchAll(in context: inout Context) {
-        for address in entries.keys.sorted(by: { $0.text < $1.text }) { context.perform(.watch(address)) }
+    /// Watches what is looked for, on a broker that has just come.
+    mutating func watchAll(in context: inout Context) { watches.connected(in: &context) }
+
+    mutating func disconnected(_ broker: String) { watches.disconnected(broker) }
+
+    /// The broker does not grant the subscription to these cards.
+    mutating func refused(_ address: Address, on broker: String, in context: inout Context) {
+        watches.refused(address, on: broker, in: &context)
+    }
+
+    /// What finds no place among those that are watched has its turn.
+    mutating func takeTurns(in context: inout Context) {
+        if context.now.lived >= watches.nextDue ?? .infinity { watches.takeTurns(in: &context) }
     }
 
     mutating func forget(_ address: Address, in context: inout Context) {
-        if entries.removeValue(forKey: address) != nil { context.perform(.leave(address)) }
+        if entries.removeValue(forKey: address) != nil { watches.remove(address, in: &context) }
     }
 
     /// Where the directory stays silent the peer itself is asked, by a broadcast that needs no key. A look-up ends when there
@@ -130,7 +157,9 @@ struct Lookups {
         for question in questions { ControlMessage.ask(question, about: id, as: identity, in: &context) }
     }
 
-    var nextDue: Double? { entries.values.lazy.map(\.next).min() }
+    var nextDue: Double? {
+        [entries.values.lazy.map(\.next).min(), watches.nextDue].lazy.compactMap { $0 }.min()
+    }
 
     // MARK: - What is found
 
@@ -146,7 +175,10 @@ struct Lookups {
         case .visa:
             // The two topics come in any order.
             guard let meta = context.book.meta(of: id) else {
-                entries[topic.address]?.visa = bytes
+                // What is not kept is shown again with the next turn.
+                if entries.values.count(where: { $0.visa != nil }) < Tuning.visasBeforeMetas {
+                    entries[topic.address]?.visa = bytes
+                }
                 return []
             }
             try take(visa: json, of: id, meta: meta, in: &context)

@@ -64,7 +64,7 @@ struct Outbox {
         if !isWaitedFor, lookups.isReady(receiver, in: context) {
             return try seal(row, of: identity, tokens: [submission.token], isReleased: false, in: &context)
         }
-        if !isWaitedFor { lookups.lookUp(receiver, isWanted: true, in: &context) }
+        if !isWaitedFor { lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context) }
         row.due = RepeatSchedule(context).nextLook(at: row, since: lookups.beginning(of: receiver))
         try context.ledger.apply(.outgoing(row))
         context.counts.accepted += 1
@@ -216,9 +216,9 @@ struct Outbox {
                 digest: Digest.sha256(secure.data), data: secure.data, signature: packed.message.signature,
                 iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text))
         let receiver = queued.receiver
-        if let broker = publishing.freeBroker(attempt: queued.attempts) {
+        if publishing.freeBroker() != nil {
             let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: receiver)
-            queued = try Sending.send(queued, wire: wire, on: broker, publishing: &publishing, in: &context)
+            queued = try Sending.send(queued, wire: wire, publishing: &publishing, in: &context)
         }
         try context.ledger.apply(.outgoing(queued))
         try SequenceNumbers.save(sealing.content, from: sealing.packing.identity.id, to: receiver, in: context)
@@ -325,7 +325,7 @@ struct Outbox {
         let receiver = row.receiver
         let schedule = RepeatSchedule(context)
         let isReady = receiver.isBroadcast || lookups.isReady(receiver, in: context)
-        if !isReady { lookups.lookUp(receiver, isWanted: true, in: &context) }
+        if !isReady { lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context) }
         let until =
             isReady
             ? schedule.afterLongestPause(row) : schedule.nextLook(at: row, since: lookups.beginning(of: receiver))

@@ -35,5 +35,9 @@ struct RepeatSchedule {
     /// again (extensions.md 5).
     static let doubt = 4.0 * 3600
 
+    /// For how long a broker may keep a repeat for an absent receiver, in seconds, when the next one follows after `pause`:
+    /// a little longer, so that there is always one and seldom two.
+    static func spareLife(until pause: Double) -> Double { pause * 1.1 + 5 }
+
     private func bounded(_ pause: Double, of row: Outgoing) -> Double { min(row.expires, lived + pause) }
 }

@@ -12,7 +12,7 @@ enum Sending {
     ) throws(LedgerError) {
         publishing.publishBacklog(in: &context)
         let lived = context.now.lived
-        var room = publishing.room
+        var (room, idle) = (publishing.room, 0)
         if room == 0 {
             for row in try context.ledger.expiredOutgoing(at: lived, limit: Tuning.expiredInOneTurn) {
                 try expire(row, in: &context)
@@ -23,8 +23,10 @@ enum Sending {
             for row in rows {
                 try attempt(row, outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
             }
+            if rows.count < room { return }
             // As many as were asked for, and all of them went without using up room: there may be more.
-            if rows.count < room || publishing.room == room { return }
+            if publishing.room == room { idle += 1 }
+            if idle > Tuning.idlePortions { return }
             room = publishing.room
         }
     }
@@ -47,7 +49,7 @@ enum Sending {
             lookups.lookUp(receiver, isWanted: true, in: &context)
             return try rest(row, in: context)
         }
-        guard let broker = publishing.freeBroker(attempt: row.attempts) else { return }
+        guard publishing.freeBroker() != nil else { return }
         if takesOnce, try FirstTry.isDoubtful(row, in: context) {
             try Outbox.end(row, by: .failed, reason: "unacknowledged", in: &context)
             return
@@ -59,28 +61,45 @@ enum Sending {
             if let row = row.after(.postponed(until: until)) { try context.ledger.apply(.outgoing(row)) }
             return
         }
-        if row.attempts > 0 { context.counts.repeats += 1 }
-        let sent = try send(row, wire: wire, on: broker, publishing: &publishing, in: &context)
+        let sent = try send(row, wire: wire, publishing: &publishing, in: &context)
+        if row.attempts > 0, sent.attempts > row.attempts { context.counts.repeats += 1 }
         try context.ledger.apply(.outgoing(sent))
+        if sent.reason != row.reason { context.perform(.changed(sent)) }
         // The peer may have other keys by now.
         if sent.attempts > 2 { lookups.lookUp(receiver, isWanted: true, in: &context) }
     }
 
-    /// One attempt. Returns the row as it is to be written.
+    /// One attempt, on a broker that has room for it and takes it. Returns the row as it is to be written.
     static func send(
-        _ row: Outgoing, wire: [UInt8], on broker: String, publishing: inout Publishing, in context: inout Context
+        _ row: Outgoing, wire: [UInt8], publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) -> Outgoing {
-        var row = row
-        row.attempts += 1
-        row = row.after(.postponed(until: RepeatSchedule(context).nextTry(of: row))) ?? row
-        if context.book.takesOnce(row.receiver) { try FirstTry.remember(row, in: context) }
-        let left = row.expires - context.now.lived
-        publishing.publish(
-            PendingPublication(
-                topic: .inbox(row.receiver.address), payload: wire, purpose: .message(id: row.id),
-                expiry: UInt32(max(1, min(left, Policy.longestExpiry))), broker: broker),
-            in: &context)
-        return row
+        let lived = context.now.lived
+        var publication = PendingPublication(
+            topic: .inbox(row.receiver.address), payload: wire, purpose: .message(id: row.id))
+        switch publishing.outlet(for: publication, attempt: row.attempts, at: lived) {
+        case .none:
+            // The brokers that take it have no room; those behind it may have another way.
+            return publishing.freeBroker() == nil ? row : row.after(.postponed(until: lived + 1)) ?? row
+        case .barred(let until, let reason):
+            var row = row.after(.postponed(until: min(until, row.expires))) ?? row
+            if row.reason != reason { try tell(reason, of: row, in: context) }
+            row.reason = reason
+            return row
+        case .broker(let broker):
+            var sent = row
+            sent.attempts += 1
+            let next = RepeatSchedule(context).nextTry(of: sent)
+            sent = sent.after(.postponed(until: next)) ?? sent
+            let takesOnce = context.book.takesOnce(row.receiver)
+            if takesOnce { try FirstTry.remember(sent, in: context) }
+            // The first copy that a broker took waits there for the receiver; repeats would pile up behind it.
+            let isSpare = !takesOnce && row.state == .published && row.attempts >= publishing.brokers.count
+            let life = isSpare ? RepeatSchedule.spareLife(until: next - lived) : row.expires - lived
+            publication.expiry = UInt32(max(1, min(life, row.expires - lived, Policy.longestExpiry)))
+            publication.broker = broker
+            publishing.publish(publication, in: &context)
+            return sent
+        }
     }
 
     /// The same ciphertext and signature; keys, meta and visa as they are today. `nil` when no key of the receiver is known.
@@ -149,11 +168,24 @@ enum Sending {
             moved.reason = "nobody-subscribed"
             try FirstTry.forget(row, in: context)
         case .refused(let words):
-            moved.reason = "broker-refused: \(words)"
+            let reason = "broker-refused: \(words)"
+            if row.reason != reason { try tell(reason, of: row, in: context) }
+            moved.reason = reason
             try FirstTry.forget(row, in: context)
+        case .notNow:
+            // It never left. With the broker's loss it would be due at once.
+            moved = row.after(.postponed(until: context.now.lived + 1)) ?? row
         }
         try context.ledger.apply(.outgoing(moved))
         context.perform(.changed(moved))
+    }
+
+    /// Brokers take what they refused for the others' sake no more than for ours: the owner is told.
+    private static func tell(_ reason: String, of row: Outgoing, in context: Context) throws(LedgerError) {
+        let words = reason.dropFirst("broker-refused: ".count)
+        try context.note(
+            .message, level: .warning, text: "message \(row.id) to \(row.receiver) is not taken: \(words)",
+            did: row.receiver, id: row.id, reason: "broker-refused")
     }
 
     /// It was on its way to a broker that is gone: due before all others, because it was to go before them.

@@ -10,8 +10,12 @@ import Records
 struct Publishing {
     /// Connected brokers and how many publications each takes now.
     private var rooms: [String: Int] = [:]
-    /// What the broker has not acknowledged, by number; payloads are not kept.
-    private var underway: [UInt64: PendingPublication] = [:]
+    /// The longest packet that a connected broker says it takes, in bytes.
+    private var packetLimits: [String: Int64] = [:]
+    /// Of brokers that were ever connected, because a culprit is found by losing connections.
+    private var culprits: [String: Culprits] = [:]
+    /// What the broker has not acknowledged, by number.
+    private var underway: [UInt64: Underway] = [:]
     private var nextNumber: UInt64 = 1
     private var backlog: [PendingPublication] = []
 
@@ -19,28 +23,90 @@ struct Publishing {
     /// The connected brokers, in the order of their names.
     var brokers: [String] { rooms.keys.sorted() }
     /// How many publications all brokers take together.
-    var room: Int { rooms.values.reduce(0) { $0 + max(0, $1) } }
+    var room: Int { rooms.keys.reduce(0) { $0 + room(of: $1) } }
 
     func backlog(of broker: String) -> Int { backlog.count { $0.broker == broker } }
 
     func isConnected(to broker: String) -> Bool { rooms[broker] != nil }
 
+    private func room(of broker: String) -> Int {
+        let room = max(0, rooms[broker] ?? 0)
+        guard room > 0, culprits[broker]?.isCareful == true else { return room }
+        return underway.values.contains { $0.publication.broker == broker } ? 0 : 1
+    }
+
     /// A broker with room. Each attempt takes the next one: nobody says on which of them a peer is.
     func freeBroker(attempt: Int64 = 0) -> String? {
-        let free = rooms.keys.filter { (rooms[$0] ?? 0) > 0 }.sorted()
+        let free = freeBrokers
         return free.isEmpty ? nil : free[Int(attempt % Int64(free.count))]
     }
 
-    mutating func connect(_ broker: String, room: Int) {
+    private var freeBrokers: [String] { rooms.keys.filter { room(of: $0) > 0 }.sorted() }
+
+    /// Where a publication may go now.
+    enum Outlet: Equatable {
+        case broker(String)
+        /// No broker that would take it has room.
+        case none
+        /// No connected broker takes it, for this stable reason; in seconds lived until when that holds.
+        case barred(until: Double, reason: String)
+    }
+
+    /// The broker for this attempt, out of those that have room and take such a publication.
+    func outlet(for publication: PendingPublication, attempt: Int64, at lived: Double) -> Outlet {
+        var bars: [(until: Double, reason: String)] = []
+        var open: [String] = []
+        for broker in brokers {
+            if let bar = bar(publication, on: broker, at: lived) { bars.append(bar) } else { open.append(broker) }
+        }
+        if open.isEmpty, let first = bars.min(by: { $0.until < $1.until }) {
+            return .barred(until: first.until, reason: first.reason)
+        }
+        let free = open.filter { room(of: $0) > 0 }
+        return free.isEmpty ? .none : .broker(free[Int(attempt % Int64(free.count))])
+    }
+
+    private func bar(
+        _ publication: PendingPublication, on broker: String, at lived: Double
+    ) -> (until: Double, reason: String)? {
+        let bytes = publication.payload.count
+        if let limit = packetLimits[broker], Int64(bytes) > limit {
+            let words = "broker-refused: broker \(broker) takes no message of \(bytes) bytes"
+            return (lived + Tuning.announcedLimitPause, words)
+        }
+        let suspect = publication.suspect
+        let until = culprits[broker]?.barred(suspect, topic: publication.topic, bytes: bytes, at: lived)
+        return until.map { ($0, "broker-refused: broker \(broker) ends the connection over it") }
+    }
+
+    /// The longest payload that every connected broker takes, as far as that is known, in bytes.
+    func payloadLimit(at lived: Double) -> Int64? {
+        brokers.compactMap { broker -> Int64? in
+            let found = culprits[broker]?.tooLarge(at: lived).map { Int64($0) / 2 }
+            let said = packetLimits[broker].map { $0 - Tuning.packetOverhead }
+            return [found, said].compactMap { $0 }.min()
+        }.min()
+    }
+
+    /// - Parameter packetLimit: the longest packet that the broker takes, in bytes, if it says so.
+    mutating func connect(_ broker: String, room: Int, packetLimit: Int64? = nil, at lived: Double = 0) {
         rooms[broker] = room
+        packetLimits[broker] = packetLimit
+        culprits[broker, default: Culprits()].connected(at: lived)
+    }
+
+    /// To be asked when a connection ended, before `disconnect`: what is set aside for that, if something is.
+    mutating func findCulprit(on broker: String, at lived: Double) -> Culprits.Offence? {
+        culprits[broker]?.lost(underway.values.filter { $0.publication.broker == broker }, at: lived)
     }
 
     /// The broker is gone, and with it what waited for it. Returns what was on its way there, in order: it may be lost.
     mutating func disconnect(_ broker: String) -> [PendingPublication.Purpose] {
         rooms[broker] = nil
+        packetLimits[broker] = nil
         backlog.removeAll { $0.broker == broker }
-        let lost = underway.keys.sorted().filter { underway[$0]?.broker == broker }
-        return lost.compactMap { underway.removeValue(forKey: $0)?.purpose }
+        let lost = underway.keys.sorted().filter { underway[$0]?.publication.broker == broker }
+        return lost.compactMap { underway.removeValue(forKey: $0)?.publication.purpose }
     }
 
     /// No broker counts as connected any more; each is then to be disconnected.
@@ -59,15 +125,11 @@ struct Publishing {
             return
         }
         guard let room = rooms[broker] else { return }
-        guard room > 0 else {
-            if case .message = publication.purpose { return }
-            if backlog.count < Tuning.backlog {
-                backlog.append(publication)
-            } else {
-                context.counts.courtesiesDropped += 1
-            }
-            return
+        let isBarred = bar(publication, on: broker, at: context.now.lived) != nil
+        guard !isBarred, self.room(of: broker) > 0 else {
+            return wait(with: publication, isBarred: isBarred, in: &context)
         }
+        culprits[broker]?.tried(publication.suspect)
         rooms[broker] = room - 1
         let number = nextNumber
         nextNumber += 1
@@ -76,7 +138,18 @@ struct Publishing {
                 Publication(
                     number: number, broker: broker, topic: publication.topic, payload: publication.payload,
                     expiry: publication.expiry)))
-        underway[number] = publication.withoutPayload
+        underway[number] = Underway(
+            publication: publication.withoutPayload, bytes: publication.payload.count, sent: context.now.lived)
+    }
+
+    /// A card that is set aside waits with the others; a receipt or a question comes again by itself.
+    private mutating func wait(with publication: PendingPublication, isBarred: Bool, in context: inout Context) {
+        if case .message = publication.purpose { return }
+        if backlog.count < Tuning.backlog, publication.topic.isRetained || !isBarred {
+            backlog.append(publication)
+        } else {
+            context.counts.courtesiesDropped += 1
+        }
     }
 
     /// Tries again what waits for room.
@@ -88,9 +161,12 @@ struct Publishing {
 
     /// The broker's word about one publication makes room for another. `nil`: it is not known, or not any more.
     mutating func acknowledge(_ number: UInt64) -> PendingPublication? {
-        guard let publication = underway.removeValue(forKey: number) else { return nil }
-        if let broker = publication.broker { rooms[broker]? += 1 }
-        return publication
+        guard let known = underway.removeValue(forKey: number) else { return nil }
+        if let broker = known.publication.broker {
+            rooms[broker]? += 1
+            culprits[broker]?.answered(known.suspect, bytes: known.bytes)
+        }
+        return known.publication
     }
 
     /// Drops what waits for a retained topic of an identity that is gone.
@@ -106,7 +182,7 @@ struct Publishing {
         func clears(_ publication: PendingPublication) -> Bool {
             if case .clearing(address) = publication.purpose { publication.broker == broker } else { false }
         }
-        return underway.values.contains(where: clears) || backlog.contains(where: clears)
+        return underway.values.contains { clears($0.publication) } || backlog.contains(where: clears)
     }
 }
 
@@ -128,6 +204,10 @@ struct PendingPublication {
         case courtesy
         /// A retained topic of an identity that is gone.
         case clearing(Address)
+    }
+
+    var suspect: Culprits.Suspect {
+        if case .message(let id) = purpose { .message(id) } else { .topic(topic) }
     }
 
     fileprivate var withoutPayload: PendingPublication {

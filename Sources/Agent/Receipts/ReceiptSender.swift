@@ -117,10 +117,12 @@ struct ReceiptSender {
     }
 
     /// Signs those that were gathered for long enough.
-    mutating func sendGathered(in context: inout Context) {
+    mutating func sendGathered(publishing: Publishing, in context: inout Context) {
         let lived = context.now.lived
         for (route, batch) in batches where lived >= batch.due ?? .infinity {
-            let count = receiptsTogether(to: route.to, in: context)
+            let together = receiptsTogether(to: route.to, in: context)
+            let limit = min(publishing.payloadLimit(at: lived) ?? .max, Tuning.bundleBytes)
+            let count = Self.fitting(batch.waiting.prefix(together), into: limit)
             guard seal(Array(batch.waiting.prefix(count)), in: &context) else {
                 batches[route] = nil
                 continue
@@ -139,6 +141,19 @@ struct ReceiptSender {
     /// A stock peer gets one by one what it may not know to take apart.
     private func receiptsTogether(to receiver: ID, in context: Context) -> Int {
         context.book.isCulver(receiver) ? context.policy.arrayContents : 1
+    }
+
+    /// How many of them go into one message of so many bytes on the wire; one goes in any case.
+    private static func fitting(_ records: ArraySlice<AcceptedRecord>, into limit: Int64) -> Int {
+        var bytes = Tuning.wireOverhead / 2
+        var count = 0
+        for record in records {
+            // Base64, and what each content has around it.
+            bytes += Int64((record.receipt?.utf8.count ?? 0) + 200) / 3 * 4
+            if count > 0, bytes > limit { break }
+            count += 1
+        }
+        return count
     }
 
     /// False when there is nothing to say, or no key to say it with.

@@ -20,6 +20,12 @@ final class Pair {
     /// What a broker says to messages for an inbox; nil says what is true.
     var outcome: Outcome?
     var isAcknowledging = true
+    /// A broker ends the connection over such a publication, without a word.
+    var endsConnection: (Publication) -> Bool = { _ in false }
+    /// The longest packet that every broker says it takes.
+    var packetLimit: Int64?
+    /// Entities whose cards a broker lets one board watch.
+    var grants = Int.max
 
     /// One in so many; 0 is never.
     struct Trouble {
@@ -84,7 +90,8 @@ final class Pair {
 
     func link(_ board: Int, _ broker: String = "home") {
         guard boards[board].linked.insert(broker).inserted else { return }
-        feed(board, .linked(broker: broker, room: 20))
+        ending.remove("\(board) \(broker)")
+        feed(board, .linked(broker: broker, room: 20, packetLimit: packetLimit))
     }
 
     func unlink(_ board: Int, _ broker: String = "home") {
@@ -114,7 +121,14 @@ final class Pair {
             switch effect {
             case .work(let job): jobs.append((board, job))
             case .publish(let parcel): publish(parcel, from: board)
-            case .watch(let address): show(address, to: board)
+            case .watch(let address):
+                guard boards[board].watched.count <= grants else {
+                    for broker in boards[board].linked {
+                        later(.input(board: board, .watchRefused(address, broker: broker), needs: broker))
+                    }
+                    continue
+                }
+                show(address, to: board)
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
             case .standBack: boards[board].linked = []
@@ -307,8 +321,17 @@ final class Pair {
 
     // MARK: - The post
 
+    /// Connections that a broker is about to end, by board and broker: nothing more is answered.
+    private var ending: Set<String> = []
+
     private func publish(_ parcel: Publication, from board: Int) {
         published.append((board, parcel))
+        let connection = "\(board) \(parcel.broker)"
+        if ending.contains(connection) { return }
+        if endsConnection(parcel) {
+            ending.insert(connection)
+            return later(.cut(board: board, broker: parcel.broker))
+        }
         if parcel.topic.isRetained {
             if case .state = parcel.topic { statements += 1 }
             shelves[parcel.broker]?[parcel.topic] = parcel.payload

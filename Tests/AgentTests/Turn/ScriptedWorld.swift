@@ -122,7 +122,7 @@ final class ScriptedWorld {
 
     private static func words(_ item: Runner.Item) -> String {
         switch item {
-        case .input(.linked(let broker, _)): "linked \(broker)"
+        case .input(.linked(let broker, _, _)): "linked \(broker)"
         case .input(.unlinked(let broker)): "unlinked \(broker)"
         case .input(.cancelled(_, let token)): "cancelled \(token)"
         case .input(.submitted): "submitted"
