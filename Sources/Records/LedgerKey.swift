@@ -15,6 +15,10 @@ package enum LedgerKey: Sendable, Hashable {
     case presenceBoot, presenceAt
     /// How many starts in a row ended soon after this broker was connected.
     case quickEnds(broker: String)
+    /// The client id that is in use at this broker, and those whose sessions there are still to be removed.
+    case clientIDs(broker: String)
+    /// What was learnt of this broker: how it is to be dialled.
+    case knowledge(broker: String)
     /// When ages were last looked at: seconds since 1970 and seconds lived.
     case tidied
     /// The newest time of a content whose digest was dropped, in seconds since 1970: nothing as old is taken any more.
@@ -42,6 +46,8 @@ package enum LedgerKey: Sendable, Hashable {
         case .presenceBoot: "presence boot"
         case .presenceAt: "presence at"
         case .quickEnds(let broker): "unsteady \(broker)"
+        case .clientIDs(let broker): "client \(broker)"
+        case .knowledge(let broker): "broker \(broker)"
         case .tidied: "tidied"
         case .forgottenUntil: "forgotten until"
         case .stream(let address): "stream \(address)"
@@ -67,6 +73,8 @@ package enum LedgerKey: Sendable, Hashable {
         case ("presence", _) where rest == "boot": self = .presenceBoot
         case ("presence", _) where rest == "at": self = .presenceAt
         case ("unsteady", _): self = .quickEnds(broker: rest)
+        case ("client", _): self = .clientIDs(broker: rest)
+        case ("broker", _): self = .knowledge(broker: rest)
         case ("tidied", _): self = .tidied
         case ("forgotten", _) where rest == "until": self = .forgottenUntil
         case ("tried", _): self = .tried(rest)

@@ -81,9 +81,52 @@ import Transport
         other.start()
         try await connected(times: 2)
         #expect(broker.traffic.takeOvers == 1)
-        #expect(broker.setting.options.clientID.hasPrefix("one."))
+        #expect(broker.clientID.hasPrefix("one-") && !broker.clientID.utf8.contains(UInt8(ascii: ".")))
         #expect(other.isConnected)
         other.stop()
+    }
+
+    @Test("an id that the broker does not accept is left for our own")
+    func refusedID() async throws {
+        loopback.accepts = { $0 == "one" }
+        brokers.start([setting], presence: nil, memories: ["lan": memory("one-x")])
+        let broker = try await connected()
+        #expect(broker.clientID == "one")
+    }
+
+    @Test("an id that is given up is visited once more, and the broker keeps no session for it")
+    func abandonedID() async throws {
+        let before = LoopbackLink(options(clientID: "old-machine"), at: loopback) { _ in }
+        before.start()
+        try await wait { before.isConnected }
+        before.stop()
+        try await wait { !before.isConnected }
+        #expect(loopback.clients == ["old-machine"])
+        brokers.start([setting], presence: nil, memories: ["lan": memory("old-machine")])
+        try await connected()
+        try await wait { loopback.clients == ["one"] }
+    }
+
+    @Test("lost three times, a broker is gone to under the same id: what it has queued comes")
+    func flaky() async throws {
+        brokers.start([setting], presence: nil)
+        for times in 1...4 {
+            let broker = try await connected(times: times)
+            #expect(broker.clientID == "one")
+            if times < 4 { loopback.cut("one") }
+        }
+    }
+
+    private func memory(_ clientIDs: String) -> BrokerMemory {
+        var memory = BrokerMemory()
+        memory.clientIDs = clientIDs
+        return memory
+    }
+
+    private func options(clientID: String) -> BrokerOptions {
+        var options = setting.options
+        options.clientID = clientID
+        return options
     }
 
     @Test("a broker that is away is called until it answers, and says why meanwhile")

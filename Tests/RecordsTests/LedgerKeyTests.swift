@@ -11,6 +11,7 @@ import Testing
         (.presenceBoot, "presence boot"), (.presenceAt, "presence at"), (.tidied, "tidied"),
         (.forgottenUntil, "forgotten until"),
         (.quickEnds(broker: "home"), "unsteady home"), (.quickEnds(broker: "the attic"), "unsteady the attic"),
+        (.clientIDs(broker: "home"), "client home"), (.knowledge(broker: "the attic"), "broker the attic"),
         (.tried("0abc"), "tried 0abc"), (.stream(moki), "stream \(moki)"), (.removed(moki), "gone \(moki)"),
         (.sequence(from: moki, to: hulk), "sequence \(moki) \(hulk)"),
         (.sequence(from: moki, to: .anywhere), "sequence \(moki) anywhere"),

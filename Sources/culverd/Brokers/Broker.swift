@@ -55,22 +55,38 @@ import Transport
     private var statements: Set<UInt64> = []
     /// Whose topics were asked for on this connection.
     private var kept: [Address] = []
-    /// Somebody else has our client id.
-    private var isUsurped = false
-    /// When the connection was made, in seconds of the board, and how many in a row were soon lost.
-    private var since = 0.0
-    private var losses = 0
+    private var ids: ClientIDs
+    /// As they are written down.
+    private var savedIDs: String?
+    /// The link that has the session of an abandoned client id removed.
+    private var visitor: (any Link)?
+    private var knowledge: BrokerKnowledge
+    /// How the connections end, for what that says of the client id.
+    private var losses = QuickLosses()
+    /// The client id is to be changed when the link has said that it is lost.
+    private var changesID = false
+    /// What the broker does not do is said once.
+    private var isWillLeftOut = false
+    private var isShortOfSubscriptions = false
     /// How often in a row a start of the daemon ended soon after connecting here, and the connection that is watched for it.
     private var starts: Int
     private var watched: Int?
 
-    init(_ setting: BrokerSetting, presence: Presence?, starts: Int, loop: Loop, makeLink: @escaping LinkMaker) {
+    init(
+        _ setting: BrokerSetting, presence: Presence?, memory: BrokerMemory, loop: Loop, makeLink: @escaping LinkMaker
+    ) {
         self.makeLink = makeLink
         self.setting = setting
         self.presence = presence
-        self.starts = starts
+        starts = memory.starts
+        ids = ClientIDs(own: setting.options.clientID, remembered: memory.clientIDs)
+        savedIDs = memory.clientIDs
+        knowledge = memory.knowledge(of: setting.options.address, at: loop.clock.now.wall)
         self.loop = loop
     }
+
+    /// The client id of this connection, or of the next one.
+    var clientID: String { ids.current }
 
     var name: String { setting.options.name }
     var topics: Topics { setting.topics }
@@ -91,7 +107,11 @@ import Transport
         condition = Condition()
         told = []
         setting.options.will = presence.map { Will(topic: topics.text(.state($0.address)), payload: $0.gone) }
-        let link = makeLink(setting.options) { [weak self] event in self?.hear(event) }
+        var options = setting.options
+        options.clientID = ids.current
+        options.knowledge = knowledge
+        if ids.isGuess { (options.startsClean, options.sessionExpiry) = (true, 0) }
+        let link = makeLink(options) { [weak self] event in self?.hear(event) }
         self.link = link
         link.start()
     }
@@ -100,13 +120,13 @@ import Transport
     /// was on.
     func renew(by new: BrokerSetting, saying last: Presence?) {
         hangUp(.again, saying: last)
+        if new.options.address != setting.options.address { knowledge = BrokerKnowledge() }
         setting = new
     }
 
     /// The same if the broker is away, or reached in another way than now, or by files that hold something else.
     func change(to new: BrokerSetting) {
         var new = new
-        new.options.clientID = setting.options.clientID
         new.options.startsClean = setting.options.startsClean
         let isSame = new.connects(like: setting) && (try? new.digestOfFiles()) == files
         if afterEnd == .leave || condition.state != .connected || !isSame {
@@ -119,6 +139,7 @@ import Transport
         self.afterEnd = afterEnd
         let farewell = last.map { MQTTPublication(topic: topics.text(.state($0.address)), payload: $0.gone) }
         link?.stop(publishing: farewell.map { [$0] } ?? [])
+        visitor?.stop()
     }
 
     /// For `status`: why nothing is dialled.
@@ -140,6 +161,8 @@ import Transport
                 expiry: topic.isRetained ? nil : publication.expiry)
             tokens[token] = publication.number
             if topic.isState { statements.insert(publication.number) }
+        } catch .notNow {
+            loop.take(.acknowledged(publication.number, .notNow))
         } catch {
             loop.take(.acknowledged(publication.number, .refused("\(error)")))
         }
@@ -172,29 +195,40 @@ import Transport
         case .stalled(let reason):
             condition.reason = reason
             tellAway(reason)
-        case .connected(let version, _):
+        case .connected(let version, let sessionPresent):
             condition = Condition(state: .connected, version: version.number)
             told = []
             forgetPublications()
             traffic.connections += 1
-            since = KernelClock.boottime.now
+            isShortOfSubscriptions = false
+            losses.connected(sessionPresent: sessionPresent, at: KernelClock.boottime.now)
             setting.options.startsClean = false
             watchStart()
             note(.info, "connected to broker \(name) by \(version)", reason: "connected")
-            loop.take(.linked(broker: name, room: link?.room ?? 0))
+            loop.take(.linked(broker: name, room: link?.room ?? 0, packetLimit: link?.greeting?.packetLimit.map(Int64.init)))
+            saveIDs()
+            visitAbandoned()
+        case .willLeftOut: tellOfWill()
+        case .learnt(let knowledge): learn(knowledge)
+        case .clientIDRefused: changesID = ids.refused()
         case .failed(let reason, _):
             traffic.failures += 1
+            losses.failed()
             tellAway(reason)
             condition = Condition(state: .away, reason: reason)
+            if changesID { dialUnderOtherID() }
         case .disconnected(let reason, _):
             condition = Condition(state: .away, reason: reason)
             traffic.losses += 1
+            let isSuspicious = losses.lost(isIdle: tokens.isEmpty, at: KernelClock.boottime.now)
+            if ids.connectionEnded() { changesID = true } else if isSuspicious { suspectUsurper() }
             forgetPublications()
             note(.warning, "lost broker \(name): \(reason)", reason: "lost")
             loop.take(.unlinked(broker: name))
-            if isUsurped || isShaken() { changeClientID() }
+            if changesID { dialUnderOtherID() }
         case .takenOver:
-            isUsurped = true
+            ids.takenOver()
+            changesID = true
             traffic.takeOvers += 1
             note(.warning, "another client took our client id at broker \(name)", reason: "taken-over")
         // Not the flag RETAIN: some brokers set it on what they had queued (docs/brokers.md).
@@ -206,11 +240,15 @@ import Transport
                 loop.take(.acknowledged(number, Outcome(outcome)))
             }
         case .subscribed(_, let refused):
-            for refusal in refused {
-                note(
-                    .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)",
-                    reason: "not-subscribed")
-            }
+            for refusal in refused { hear(refusal) }
+        case .tooLong(let topic, let bytes):
+            let topic = topics.topic(of: topic)
+            traffic.tooLong += 1
+            note(
+                .warning,
+                "a message of \(bytes) bytes for \(topic.map { "\($0.address)" } ?? "nobody here") was dropped: "
+                    + "[limits] message allows less",
+                reason: "too-large")
         case .roomAgain: break
         case .stopped:
             link = nil
@@ -232,27 +270,93 @@ import Transport
         kept = []
     }
 
-    // MARK: - Another client with our client id
-
-    /// MQTT 3.1.1 does not say that somebody took our client id: connections are lost soon, one after the other. Such
-    /// a guess counts once.
-    private func isShaken() -> Bool {
-        losses = KernelClock.boottime.now - since < 60 ? losses + 1 : 0
-        guard losses == 3, !setting.options.clientID.utf8.contains(UInt8(ascii: ".")) else { return false }
+    /// A broker may grant so many subscriptions to a client: others' cards are then watched in turn.
+    private func hear(_ refusal: SubscriptionRefusal) {
+        guard let topic = topics.topic(of: refusal.topic), !kept.contains(topic.address) else {
+            return note(
+                .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)", reason: "not-subscribed")
+        }
+        loop.take(.watchRefused(topic.address, broker: name))
+        guard !isShortOfSubscriptions else { return }
+        isShortOfSubscriptions = true
         note(
-            .warning, "three connections to broker \(name) were soon lost: perhaps another has our client id",
-            reason: "client-id-changed")
-        return true
+            .warning, "broker \(name) grants no further subscription: others' cards are looked for in turn",
+            reason: "not-subscribed")
     }
 
-    /// Else the two would take it from each other for ever.
-    private func changeClientID() {
-        isUsurped = false
+    // MARK: - What is known of the broker
+
+    private func learn(_ new: BrokerKnowledge) {
+        knowledge = new
+        let text = BrokerMemory.text(of: new, at: setting.options.address, wall: loop.clock.now.wall)
+        loop.add(.chore { [name] turn in try turn.ledger.apply(.value(.knowledge(broker: name), text)) })
+    }
+
+    private func tellOfWill() {
+        guard !isWillLeftOut else { return }
+        isWillLeftOut = true
+        note(
+            .info,
+            "broker \(name) takes no retained will: that this board is gone is not shown there when the link breaks",
+            reason: "will-left-out")
+    }
+
+    // MARK: - Client ids
+
+    /// MQTT 3.1.1 does not say that somebody took our client id.
+    private func suspectUsurper() {
+        guard !changesID, !ids.isGuess, afterEnd == .stay else { return }
+        ids.suspect()
+        changesID = true
+        note(
+            .warning,
+            "connections to broker \(name) are lost one after the other: perhaps another has our client id; "
+                + "the next one is made under another",
+            reason: "client-id-changed")
+    }
+
+    /// Else two would take it from each other for ever.
+    private func dialUnderOtherID() {
+        changesID = false
         guard afterEnd == .stay else { return }
-        let suffix = String(UInt16.random(in: 0...UInt16.max), radix: 36)
-        var new = setting
-        new.options.clientID = "\(new.options.clientID.split(separator: ".").first ?? "culver").\(suffix)"
-        renew(by: new, saying: nil)
+        renew(by: setting, saying: nil)
+    }
+
+    private func saveIDs() {
+        let text = ids.text
+        guard text != savedIDs else { return }
+        savedIDs = text
+        loop.add(.chore { [name] turn in try turn.ledger.apply(.value(.clientIDs(broker: name), text)) })
+    }
+
+    /// Has the broker forget the session of a client id that is used no more. What it is too late for now is tried at the
+    /// next connection.
+    private func visitAbandoned() {
+        guard visitor == nil, let id = ids.abandoned.first, afterEnd == .stay else { return }
+        var options = setting.options
+        (options.clientID, options.startsClean, options.sessionExpiry, options.will) = (id, true, 0, nil)
+        options.knowledge = knowledge
+        var isRemoved = false
+        let link = makeLink(options) { [weak self] event in
+            switch event {
+            case .connected, .clientIDRefused:
+                isRemoved = true
+                self?.visitor?.stop()
+            case .failed, .disconnected: self?.visitor?.stop()
+            case .stopped: self?.visited(id, isRemoved: isRemoved)
+            default: break
+            }
+        }
+        visitor = link
+        link.start()
+    }
+
+    private func visited(_ id: String, isRemoved: Bool) {
+        visitor = nil
+        guard isRemoved else { return }
+        ids.removed(id)
+        saveIDs()
+        if isConnected { visitAbandoned() }
     }
 
     // MARK: - Starts that end soon

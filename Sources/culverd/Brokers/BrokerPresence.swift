@@ -49,9 +49,11 @@ import Store
         loop.add(
             .chore { [weak self] turn in
                 guard let self else { return }
-                let starts = try self.unsteadyStarts()
+                var memories = try self.memories()
+                // Quick ends are asked for once: what comes later is this start.
+                if self.hasDialled { for name in memories.keys { memories[name]?.starts = 0 } }
                 let identities = self.loop.book.facebook.identities
-                turn.after { self.dial(as: identities, at: at, starts: starts) }
+                turn.after { [memories] in self.dial(as: identities, at: at, memories: memories) }
             })
     }
 
@@ -59,23 +61,31 @@ import Store
     func change() {
         guard hasDialled, !isStopping else { return }
         let usable = configured.settings()
-        brokers.change(to: usable, keeping: configured.running.configuration.brokers.map(\.name))
+        let kept = configured.running.configuration.brokers.map(\.name)
+        loop.add(
+            .chore { [weak self] turn in
+                guard let self else { return }
+                let memories = try self.memories()
+                turn.after {
+                    if !self.isStopping { self.brokers.change(to: usable, keeping: kept, memories: memories) }
+                }
+            })
     }
 
     /// The daemon ends: nothing is dialled any more.
     func stop() { isStopping = true }
 
-    private func dial(as identities: [Identity], at: Double, starts: [String: Int]) {
+    private func dial(as identities: [Identity], at: Double, memories: [String: BrokerMemory]) {
         let work = { @Sendable [boot] in Presence(identities: identities, boot: boot, at: at) }
         pool.run(lane: "presence", work) { [weak self] presence in
             guard let self, !self.isStopping else { return }
             self.hasDialled = true
             var settings = self.configured.settings()
-            var starts = starts
-            for (index, setting) in settings.enumerated() where starts[setting.options.name] ?? 0 >= 2 {
+            var memories = memories
+            for (index, setting) in settings.enumerated() where memories[setting.options.name]?.starts ?? 0 >= 2 {
                 let name = setting.options.name
                 settings[index].options.startsClean = true
-                starts[name] = 0
+                memories[name]?.starts = 0
                 let text = "two starts ended soon after connecting to broker \(name): its session is begun anew"
                 self.loop.log(.warning, text)
                 self.loop.add(
@@ -85,17 +95,15 @@ import Store
             }
             // The messenger states it on each connection that follows.
             self.loop.take(.presence(presence))
-            self.brokers.start(settings, presence: presence, starts: starts)
+            self.brokers.start(settings, presence: presence, memories: memories)
         }
     }
 
-    /// How many starts in a row ended within a minute of connecting. Asked once: what comes later is this start.
-    private func unsteadyStarts() throws -> [String: Int] {
-        guard !hasDialled else { return [:] }
-        var starts: [String: Int] = [:]
+    private func memories() throws -> [String: BrokerMemory] {
+        var memories: [String: BrokerMemory] = [:]
         for broker in configured.running.configuration.brokers {
-            starts[broker.name] = try loop.store.value(.quickEnds(broker: broker.name)).flatMap { Int($0) }
+            memories[broker.name] = try BrokerMemory(of: broker.name, in: loop.store)
         }
-        return starts
+        return memories
     }
 }

@@ -43,8 +43,7 @@ import Transport
     // MARK: - Beginning and end
 
     /// Dials every broker; one that is connected already is dialled anew, since our presence changed.
-    /// `starts`: how often in a row a start ended soon after connecting, by broker.
-    func start(_ settings: [BrokerSetting], presence: Presence?, starts: [String: Int] = [:]) {
+    func start(_ settings: [BrokerSetting], presence: Presence?, memories: [String: BrokerMemory] = [:]) {
         guard isWanted else { return }
         let last = self.presence.flatMap { $0.address == presence?.address ? nil : $0 }
         self.presence = presence
@@ -53,14 +52,14 @@ import Transport
             if let broker = all[setting.options.name], broker.isLinked {
                 broker.renew(by: setting, saying: last)
             } else {
-                dial(setting, starts: starts[setting.options.name] ?? 0)
+                dial(setting, memory: memories[setting.options.name])
             }
         }
     }
 
     /// Goes on with other settings: leaves the brokers that are neither in them nor in `kept`, dials the new ones, and
     /// anew those that have changed or are not connected.
-    func change(to settings: [BrokerSetting], keeping kept: [String]) {
+    func change(to settings: [BrokerSetting], keeping kept: [String], memories: [String: BrokerMemory] = [:]) {
         guard isWanted else { return }
         let wanted = Set(settings.map(\.options.name) + kept)
         for broker in all.values where !wanted.contains(broker.name) {
@@ -71,15 +70,16 @@ import Transport
             if let broker = all[setting.options.name], broker.isLinked {
                 broker.change(to: setting)
             } else {
-                dial(setting)
+                dial(setting, memory: memories[setting.options.name])
             }
         }
     }
 
     private var isWanted: Bool { ending == nil && !isStandingBack && !isResting }
 
-    private func dial(_ setting: BrokerSetting, starts: Int = 0) {
-        let broker = Broker(setting, presence: presence, starts: starts, loop: loop, makeLink: makeLink)
+    private func dial(_ setting: BrokerSetting, memory: BrokerMemory?) {
+        let broker = Broker(
+            setting, presence: presence, memory: memory ?? BrokerMemory(), loop: loop, makeLink: makeLink)
         broker.onMessage = { [unowned self, unowned broker] in receive($1, on: $0, from: broker) }
         broker.onEnd = { [unowned self, unowned broker] in ended(broker) }
         all[broker.name] = broker

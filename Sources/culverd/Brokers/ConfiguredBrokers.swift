@@ -52,16 +52,17 @@ import Transport
 
     /// Throws what is wrong with the section.
     func setting(of section: BrokerSettings) throws(TransportError) -> BrokerSetting {
-        var options = try section.options(clientID: clientID)
+        var options = try section.options(clientID: clientID(of: section.name))
         options.username = section.username.map { filled($0) }
         options.maximumPacket = UInt32(running.configuration.limits.message + 4096)
         return BrokerSetting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
     }
 
-    /// The client id belongs to this installation on this machine alone.
-    private var clientID: String {
+    /// The client id belongs to this section of this installation on this machine alone: two sections may reach one broker.
+    private func clientID(of section: String) -> String {
         let machine = Host.read("/etc/machine-id", limit: 64) ?? []
-        return "culver-" + Hex.encode(Digest.sha256(installation.nonce + machine).prefix(8))
+        let name = section == BrokerSettings.plain ? [] : Array(section.utf8)
+        return "culver-" + Hex.encode(Digest.sha256(installation.nonce + machine + name).prefix(8))
     }
 
     private func filled(_ template: String) -> String {

@@ -16,6 +16,8 @@ struct Traffic {
     /// Publications that came, and their bytes.
     var received = 0
     var receivedBytes = 0
+    /// Publications that came and were longer than this board takes.
+    var tooLong = 0
 
     mutating func count(_ outcome: PublishOutcome) {
         switch outcome {

@@ -74,6 +74,7 @@ import System
         out.sample(counts.overBusy, ["reason": "busy"])
         out.sample(counts.courtesiesDropped, ["reason": "no-room-on-broker"])
         out.sample(counts.lookupsDropped, ["reason": "too-many-lookups"])
+        out.sample(configured.names.reduce(0) { $0 + (brokers[$1]?.traffic.tooLong ?? 0) }, ["reason": "too-large"])
         let parking = store.parking
         out.begin("culver_parked_total", .counter, "Messages parked: unverified wait for a meta, verified for you.")
         out.sample(parking.unverified, ["kind": "unverified"])

@@ -11,6 +11,8 @@ import Records
         let id: String
         let until: DeliveryState
         let timer: any DispatchSourceTimer
+        /// Why the message has not come farther, as far as that is known.
+        var reason: String?
 
         func isMet(by row: Outgoing) -> Bool {
             row.state.isEnd || row.state == until || (until == .published && row.published != nil)
@@ -29,7 +31,8 @@ import Records
     func add(_ call: Call, for row: Outgoing, until state: DeliveryState, timeout: Double) {
         lastNumber += 1
         let timer = DispatchSource.makeTimerSource(queue: .main)
-        let waiter = Waiter(number: lastNumber, call: call, id: row.id, until: state, timer: timer)
+        let waiter = Waiter(
+            number: lastNumber, call: call, id: row.id, until: state, timer: timer, reason: row.reason)
         timer.schedule(deadline: .now() + timeout)
         timer.setEventHandler { [weak self] in MainActor.assumeIsolated { self?.expire(waiter) } }
         timer.activate()
@@ -41,6 +44,7 @@ import Records
     /// among them.
     func changed(_ row: Outgoing) -> Set<ConnectionID> {
         var connections: Set<ConnectionID> = []
+        for index in waiters.indices where waiters[index].id == row.id { waiters[index].reason = row.reason }
         for waiter in waiters where waiter.id == row.id {
             connections.insert(waiter.call.connection)
             if waiter.isMet(by: row) { finish(waiter, with: row) }
@@ -73,11 +77,12 @@ import Records
     }
 
     private func expire(_ waiter: Waiter) {
-        guard waiters.contains(where: { $0.number == waiter.number }) else { return waiter.timer.cancel() }
+        guard let waiter = waiters.first(where: { $0.number == waiter.number }) else { return waiter.timer.cancel() }
+        let reason = waiter.reason.map { ": \($0)" } ?? ""
         fail(
             waiter,
             with: RPCError(
-                exit: .notNow, reason: "timed-out", message: "the message is not \(waiter.until.rawValue) yet",
+                exit: .notNow, reason: "timed-out", message: "the message is not \(waiter.until.rawValue) yet\(reason)",
                 hint: "it is still accepted; do not send it again"))
     }
 }
