@@ -35,7 +35,7 @@ package struct RSAPublicKey: Sendable {
     package var pem: String { PEM.armour(der, label: "PUBLIC KEY") }
 
     /// The most that `encrypt` takes.
-    package var limit: Int { (bits + 7) / 8 - 11 }
+    package var limit: Int { size - 11 }
 
     /// RSAES-PKCS1-v1_5. Throws `tooLong` beyond `limit` bytes.
     package func encrypt(_ plaintext: [UInt8]) throws(CryptoError) -> [UInt8] {
@@ -43,14 +43,19 @@ package struct RSAPublicKey: Sendable {
         return try context.encrypt(plaintext)
     }
 
-    /// RSASSA-PKCS1-v1_5 with SHA-256; a signature of the wrong length is a wrong one.
+    /// Bytes of the modulus, of a signature and of a ciphertext.
+    package var size: Int { (bits + 7) / 8 }
+
+    /// RSASSA-PKCS1-v1_5 with SHA-256. A signature is a number of `size` bytes: one that came without its leading zeros
+    /// (wire.md 5.1) is read as the same number, a longer one is wrong.
     package func verifies(_ signature: [UInt8], of message: [UInt8]) -> Bool {
         verifies(signature, ofDigest: Digest.sha256(message))
     }
 
     /// The same for whoever has the message's SHA-256 already.
     package func verifies(_ signature: [UInt8], ofDigest digest: [UInt8]) -> Bool {
-        context.verifies(signature, ofDigest: digest)
+        let lacking = [UInt8](repeating: 0, count: max(0, size - signature.count))
+        return context.verifies(lacking + signature, ofDigest: digest)
     }
 }
 

@@ -57,6 +57,24 @@ struct RSAPrivateKeyTests {
         }
     }
 
+    @Test("a signature that came without its leading zeros is the same one, and no other byte may be missing")
+    func shortSignature() throws {
+        // Signatures are made without chance, and one in 256 begins with a zero.
+        var message: [UInt8] = []
+        var signature = try key.sign(message)
+        while signature.first != 0, message.count < 4096 {
+            message.append(1)
+            signature = try key.sign(message)
+        }
+        let short = Array(signature.drop { $0 == 0 })
+        #expect(signature.count == key.publicKey.size)
+        #expect(short.count < signature.count && key.publicKey.verifies(short, of: message))
+        #expect(!key.publicKey.verifies(Array(short.dropFirst()), of: message))
+        #expect(!key.publicKey.verifies([0] + signature, of: message))
+        let whole = try key.sign([1, 2, 3])
+        #expect(whole.first != 0 && !key.publicKey.verifies(Array(whole.dropFirst()), of: [1, 2, 3]))
+    }
+
     @Test("a signature with any bit flipped is refused")
     func flipped() throws {
         let signature = try key.sign([1, 2, 3])
