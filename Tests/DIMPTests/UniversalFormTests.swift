@@ -89,6 +89,39 @@ struct UniversalFormTests {
         #expect(try Meta(.object(eth.json)).vouches(for: id))
     }
 
+    @Test("the RSA key in a visa says how long it is, for JavaScript, and the one in a meta does not")
+    func keySize() throws {
+        for (identity, size) in [(scene.alice, 256), (scene.carol, 128), (scene.dora, 128)] as [(Identity, Int64)] {
+            #expect(identity.visa.properties["key"]?["keySize"] == .integer(size))
+            #expect(identity.visa.key == identity.visaKeys.first?.publicKey)
+            #expect(identity.meta.json["key"]?["keySize"] == nil)
+        }
+        #expect(try scene.carol.rotated(time: People.now + 9).visa.properties["key"]?["keySize"] == 128)
+    }
+
+    @Test("an ECC key is written as the 130 digits of its point, which is all that some read")
+    func eccKey() throws {
+        let key = try #require(scene.dora.meta.json["key"])
+        let text = try #require(key["data"]?.string)
+        #expect(key["algorithm"] == "ECC" && text.utf8.count == 130 && text.hasPrefix("04"))
+        #expect(try PublicKey(key) == scene.dora.secret.publicKey)
+        // Files keep the form that every DIMP tool reads.
+        #expect(scene.dora.secret.json["data"]?.string?.contains("PRIVATE KEY") == true)
+    }
+
+    @Test(
+        "an ECC key is compressed if it says so by any true value",
+        arguments: [
+            (true, true), (1, true), ("1", true), ("true", true), ("Yes", true), (false, false), (0, false),
+            ("0", false),
+            ("no", false), (nil, false), ([], false),
+        ] as [(JSON, Bool)])
+    func compressed(value: JSON, isCompressed: Bool) throws {
+        var key = try #require(scene.dora.meta.json["key"]?.object)
+        key["compressed"] = value
+        #expect(try PublicKey(.object(key)).data.count == (isCompressed ? 33 : 65))
+    }
+
     @Test("a document has did and ID, and its data too")
     func document() throws {
         let visa = scene.alice.visa

@@ -61,7 +61,7 @@ package struct Document: Sendable {
     ) throws(CryptoError) -> Document {
         var properties: JSONObject = [:]
         if let name { properties["name"] = .string(name) }
-        properties["key"] = key.json
+        properties["key"] = key.visaJSON
         properties["culver"] = ["v": 1]
         if let created { properties["created_time"] = .number(created) }
         return try Document(kind: "visa", about: id, properties: properties, time: time, signedBy: secret)
@@ -99,6 +99,15 @@ package struct Document: Sendable {
     package var time: Double { properties.seconds("time") ?? 0 }
 
     package var name: String? { properties["name"]?.string }
+
+    /// The device that a visa of stock software is for, in the signed data or beside it; `nil` for the entity as a whole.
+    /// A culver agent has one visa for all that it is.
+    package var terminal: String? {
+        guard !isOfCulver, let text = (properties["terminal"] ?? json["terminal"])?.string,
+            text != "*", text.utf8.count <= 64, !text.utf8.contains(UInt8(ascii: "/"))
+        else { return nil }
+        return ID("anyone@anywhere/\(text)")?.terminal
+    }
 
     /// The key to encrypt with; `nil` when there is none, or none that can be read and encrypts.
     package var key: PublicKey? {

@@ -50,7 +50,7 @@ package struct Identity: Sendable {
         let bits = visaKeys.first?.decryption?.publicKey.bits ?? 2048
         let key = PrivateKey.rsa(try RSAPrivateKey.generate(bits: bits))
         var properties = visa.properties
-        properties["key"] = key.publicKey.json
+        properties["key"] = key.publicKey.visaJSON
         properties["culver"] = ["v": 1]
         var rotated = self
         rotated.visa = try Document(

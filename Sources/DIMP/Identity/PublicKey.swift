@@ -13,7 +13,7 @@ package enum PublicKey: Sendable, Equatable {
         do throws(CryptoError) {
             switch KeyAlgorithm(algorithm) {
             case .rsa: self = .rsa(try RSAPublicKey(pem: data))
-            case .ecc: self = .ecc(try ECCPublicKey(text: data), isCompressed: json?["compressed"]?.bool ?? false)
+            case .ecc: self = .ecc(try ECCPublicKey(text: data), isCompressed: Self.isTrue(json?["compressed"]))
             case nil: throw CryptoError.badKey("unknown algorithm")
             }
         } catch {
@@ -21,11 +21,29 @@ package enum PublicKey: Sendable, Equatable {
         }
     }
 
+    /// What libraries take for a true value: `true`, a number that is not 0, or the word or digit for it.
+    private static func isTrue(_ json: JSON?) -> Bool {
+        switch json {
+        case .bool(let flag)?: flag
+        case .string(let word)?: ["1", "true", "yes", "on"].contains(word.lowercased())
+        default: json?.double.map { $0 != 0 } ?? false
+        }
+    }
+
+    /// An ECC key as 130 hex digits: the one form that all implementations read.
     package var json: JSON {
         switch self {
         case .rsa(let key): KeyAlgorithm.rsa.object(key.pem)
-        case .ecc(let key, _): KeyAlgorithm.ecc.object(key.pem)
+        case .ecc(let key, _): KeyAlgorithm.ecc.object(Hex.encode(key.point))
         }
+    }
+
+    /// The same for the `key` of a visa. JavaScript encrypts to more than 1024 bits only where `keySize` says how many
+    /// bytes the modulus has (wire.md 5.1).
+    package var visaJSON: JSON {
+        guard var object = json.object, let key = encryption else { return json }
+        object["keySize"] = .integer(Int64(key.size))
+        return .object(object)
     }
 
     /// What addresses of metas without a seed are made of: SubjectPublicKeyInfo, or the point (wire.md 3).
