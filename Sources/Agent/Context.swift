@@ -90,9 +90,19 @@ struct Context {
     /// 16 characters of `[0-9a-z]`.
     func newID() -> String { Self.characters(of: random()) + Self.characters(of: random()) }
 
-    /// The same, half of it the time, so that one message's place in the ledger is beside the last one's.
+    /// The same, half of it the time, so that one message's place in the ledger is beside the last one's, and that a
+    /// message is found by its time.
     func newMessageID() -> String {
-        Self.characters(of: UInt64(max(0, now.wall) * 1000)) + Self.characters(of: random())
+        Self.characters(of: UInt64(exactly: max(0, now.wall * 1000).rounded(.down)) ?? 0)
+            + Self.characters(of: random())
+    }
+
+    /// Where the names of messages of that second stand, in seconds since 1970; `nil` for a time that eight digits do
+    /// not hold.
+    static func messageIDs(inSecond time: Double) -> Range<String>? {
+        let second = time.rounded(.down)
+        guard second >= 0, second < 2_821_109_906, let first = UInt64(exactly: second * 1000) else { return nil }
+        return characters(of: first)..<characters(of: first + 1000)
     }
 
     /// 1 to 2^31-1, as every era takes it.

@@ -19,6 +19,9 @@ package protocol OutboxLedger: AnyObject {
     /// Rows of this serial number that were sealed, newest first, at most 8: for the receipts of stock peers, which name
     /// no digest.
     func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing]
+    /// The sealed row for this receiver with this signature, among those whose `id` is in the range: for the receipts of
+    /// stock peers that name no serial number either.
+    func outgoing(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Outgoing?
     /// Living rows that are due at or before this, in order, at most `limit` and a bounded number of bytes: those that
     /// have been due for longest.
     func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]

@@ -13,6 +13,10 @@ extension MessageStore {
 
     package func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing] { try tables.outbox.rows(sn: sn) }
 
+    package func outgoing(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Outgoing? {
+        try tables.outbox.row(signature: signature, receiver: receiver, ids: ids)
+    }
+
     package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
         try reading { () throws(LedgerError) in try tables.outbox.due(at: lived, limit: limit) }
     }

@@ -227,6 +227,62 @@ struct ReceiptTests {
         #expect(pair.row(token)?.state == (isTaken ? .delivered : .published))
     }
 
+    /// As today's applications write it: a number of its own beside an `origin` without one.
+    @Test(
+        "a stock receipt without a serial number counts by the whole signature and the second of the message",
+        arguments: [
+            ("whole", true), ("float", true), ("end", false), ("other", false), ("no time", false),
+            ("other time", false),
+            ("too late", false), ("of another", false), ("sealed", false),
+        ])
+    func withoutNumber(kind: String, isTaken: Bool) throws {
+        let (pair, token, message) = try unanswered(isStock: true)
+        let signature = Base64.encode(message.signature)
+        let time = try #require(message.envelope.time)
+        var origin: JSONObject = [
+            "sender": .string(moki.id.text), "receiver": .string(hulk.id.text), "time": .integer(Int64(time)),
+            "signature": .string(signature),
+        ]
+        switch kind {
+        case "float": origin["time"] = .number(time + 0.75)
+        case "end": origin["signature"] = .string(String(signature.suffix(16)))
+        case "other": origin["signature"] = .string(Base64.encode(message.signature.reversed()))
+        case "no time": origin["time"] = nil
+        case "other time": origin["time"] = .integer(Int64(time) - 1)
+        case "too late": origin["time"] = .number(1e300)
+        default: break
+        }
+        let content = Content.command(
+            "receipt", sn: 99, time: Pair.start, ["text": "Message received.", "origin": .object(origin)])
+        if kind == "of another" {
+            pair.a.befriend(People.carol, isCulver: false)
+            pair.lay(try People.carol.stockMessage(content, to: moki), on: 0)
+        } else if kind == "sealed" {
+            pair.lay(try hulk.sealedMessage(content, to: moki), on: 0)
+        } else {
+            pair.lay(try hulk.stockMessage(content, to: moki), on: 0)
+        }
+        #expect(pair.row(token)?.state == (isTaken ? .delivered : .published))
+        #expect(pair.row(token)?.reason == nil)
+    }
+
+    @Test("of many messages in one second each receipt without a serial number closes its own")
+    func withoutNumberAmongMany() throws {
+        let pair = Pair.friends()
+        pair.a.befriend(hulk, isCulver: false, visa: People.stockHulk)
+        pair.b.isSilent = true
+        let tokens = (0..<20).map { pair.send("\($0)") }
+        pair.settle()
+        for message in pair.messages(from: 0, to: hulk.id.address).suffix(5) {
+            let origin: JSON = [
+                "time": .number(message.envelope.time ?? 0), "signature": .string(Base64.encode(message.signature)),
+            ]
+            let content = Content.command("receipt", sn: 7, time: Pair.start, ["text": "Got it.", "origin": origin])
+            pair.lay(try hulk.stockMessage(content, to: moki), on: 0)
+        }
+        #expect(tokens.map { pair.row($0)?.state == .delivered } == (0..<20).map { $0 >= 15 })
+    }
+
     @Test("a stock peer that does not support a content has it, and says so")
     func notSupported() throws {
         let (pair, token, message) = try unanswered(isStock: true)

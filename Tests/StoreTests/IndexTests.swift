@@ -63,6 +63,7 @@ import Testing
         _ = try store.outgoing(sender: .sample("A"), receiver: .sample("B"), ref: "r")
         _ = try store.outgoing(digest: [1])
         _ = try store.outgoing(sn: 1)
+        _ = try store.outgoing(signature: [1], receiver: .sample("B"), ids: "a"..<"b")
         _ = try store.dueOutgoing(at: 1, limit: 1)
         _ = try store.expiredOutgoing(at: 1, limit: 1)
         _ = try store.waitingOutgoing(receiver: .sample("B"), after: 0, limit: 1)

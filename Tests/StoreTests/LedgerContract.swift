@@ -89,6 +89,25 @@ import Testing
         #expect(try ledger.outgoing(sn: 9).isEmpty)
     }
 
+    @Test("a sealed row is found by receiver and whole signature within a range of names", arguments: Kind.allCases)
+    func signatures(kind: Kind) throws {
+        let rows = [
+            outgoing("a9", data: [1]), outgoing("b1"), outgoing("b2", receiver: "other@C", data: [2]),
+            outgoing("b3", data: [3]).spent, outgoing("c0", data: [4]),
+        ]
+        let ledger = try ledger(kind, rows.map { .outgoing($0) })
+        func found(_ signature: [UInt8] = [7], _ receiver: String = "hulk@A", _ ids: Range<String> = "b"..<"c") throws
+            -> String?
+        {
+            try ledger.outgoing(signature: signature, receiver: .sample(receiver), ids: ids)?.id
+        }
+        #expect(try found() == "b3")
+        #expect(try found([7], "other@C") == "b2")
+        #expect(try found([7], "hulk@A", "a"..<"b") == "a9")
+        #expect(try found([7], "hulk@A", "d"..<"e") == nil)
+        #expect(try (found([7, 7]), found([]), found([7], "moki@B")) == (nil, nil, nil))
+    }
+
     @Test("what has been due for longest comes, in order, to the limit, while it lives", arguments: Kind.allCases)
     func due(kind: Kind) throws {
         let ledger = try ledger(

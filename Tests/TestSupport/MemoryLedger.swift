@@ -105,6 +105,10 @@ extension MemoryLedger: OutboxLedger {
         Array(state.outgoing.reversed().filter { $0.sn == sn && $0.trace != nil }.prefix(8))
     }
 
+    package func outgoing(signature: [UInt8], receiver: ID, ids: Range<String>) -> Outgoing? {
+        state.outgoing.first { $0.trace?.signature == signature && $0.receiver == receiver && ids.contains($0.id) }
+    }
+
     package func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
         let due = living.filter { row in row.due.map { $0 <= lived } ?? false }
         let longest = due.sorted { ($0.due ?? 0, $0.order) < ($1.due ?? 0, $1.order) }.prefix(limit)

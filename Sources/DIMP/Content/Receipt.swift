@@ -4,8 +4,10 @@ package import Format
 /// The word of a receiver that a message arrived (wire.md 7.1 and 7.4, extensions.md 5).
 package struct Receipt: Sendable, Equatable {
     package var text: String
-    /// Of the message it is about; 0 when it does not say.
+    /// Of the message it is about; 0 when it does not say, as those of today's applications.
     package var sn: Int64
+    /// The time on the envelope of that message, seconds since 1970; `nil` when it does not say.
+    package var time: Double?
     /// SHA-256 of the ciphertext: culver's own, and the only proof that it is about these very bytes.
     package var digest: [UInt8]?
     /// Of the message, or some characters of its end; Base64 text.
@@ -14,13 +16,15 @@ package struct Receipt: Sendable, Equatable {
     package var receiver: ID?
     package var group: ID?
 
-    /// Both spellings: today's `origin`, and the flat one of 2019 with or without an `envelope`.
+    /// Both spellings: today's `origin`, and the flat one of 2019 with or without an `envelope`. Beside an `origin` the
+    /// flat `sn` is the receipt's own.
     init(_ object: JSONObject) {
         let origin = object.first("origin", "envelope")?.object ?? object
         text = object.first("text", "message")?.string ?? ""
         sn =
             origin["sn"]?.integer ?? object["origin"]?["sn"]?.integer
             ?? (object["origin"] == nil ? object["sn"]?.integer : nil) ?? 0
+        time = origin.seconds("time")
         signature = origin["signature"]?.string ?? object["signature"]?.string
         digest = object["digest"]?.string.flatMap(Base64.decode)
         sender = origin.id("sender")

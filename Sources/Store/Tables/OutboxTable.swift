@@ -47,6 +47,13 @@ struct OutboxTable {
         )
     }
 
+    func row(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Outgoing? {
+        // IS keeps the left join, and so the order: a body is read of rows in the range alone.
+        let sql = select("WHERE o.id >= ? AND o.id < ? AND o.receiver = ? AND b.signature IS ? LIMIT 1")
+        return try database.first(
+            sql, [.text(ids.lowerBound), .text(ids.upperBound), .id(receiver), .blob(signature)], Outgoing.init)
+    }
+
     func due(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
         // The inner part reads the index alone, and no further than to the limit.
         let sql = select(
