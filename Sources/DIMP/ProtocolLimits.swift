@@ -17,6 +17,8 @@ package enum ProtocolLimits {
     package static let wrappedKeys = 4
     /// Visa keys that an identity keeps: the last one opens what was under way when it was replaced (wire.md 6.3).
     package static let visaKeys = 2
+    /// Visas of one stock user, each for another device (wire.md 4).
+    package static let devices = 8
     /// Seconds after which both sides destroy a reused key (extensions.md 2).
     package static let reusedKeyLife = 86_400.0
     /// Messages after which both sides destroy a reused key (extensions.md 2).

@@ -17,7 +17,7 @@ struct RotationTests {
         pair.settle()
     }
 
-    private func visa(_ pair: Pair) -> Document? { pair.b.book.state.visas[People.moki.id.address] }
+    private func visa(_ pair: Pair) -> Document? { pair.b.book.state.visas[People.moki.id.address]?.first }
 
     @Test("what was sealed for the last key is read, and does not hide the new visa from the peer")
     func underWay() throws {

@@ -24,5 +24,17 @@ class AsApplicationsDoIt(WithStock, Story):
     OPTIONS = ["--full-names", "--key-bits", "2048"]
 
 
+class OnOneOfSeveralDevices(Story):
+    """Its visa names a terminal, and it opens nothing that has no key under that name."""
+
+    def test_a_message_has_a_key_for_the_device(self):
+        broker = self.broker()
+        board, peer = self.daemon("board", broker), self.peer("2.4", broker, "--full-names", "--terminal", "phone")
+        peer.command("publish-card")
+        peer.event("published-card")
+        board.call("message.send", to=peer.did, text="to the phone")
+        self.assertIs(peer.text("to the phone")["signature_ok"], True)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -18,7 +18,8 @@ enum ControlMessage {
             guard let key = context.book.encryptionKey(of: receiver)?.encryption ?? own ?? attached else {
                 return false
             }
-            packing.recipients = [(receiver, key)]
+            let known = context.book.recipients(of: receiver)
+            packing.recipients = known.isEmpty ? [(receiver, key)] : known
             if context.book.isCulver(receiver) {
                 packing.reused = context.book.keyInUse(for: packing, wrappedFor: key, lived: context.now.lived)
             }

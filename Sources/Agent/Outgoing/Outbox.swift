@@ -178,7 +178,7 @@ struct Outbox {
         let receiver = row.receiver
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
         if !receiver.isBroadcast, let key = context.book.encryptionKey(of: receiver)?.encryption {
-            packing.recipients = [(receiver, key)]
+            packing.recipients = context.book.recipients(of: receiver)
             if context.book.isCulver(receiver) {
                 var sequence = try numbers.next(
                     from: identity.id, to: receiver, isPoolIdle: sealing.count <= 1, in: context)

@@ -114,32 +114,36 @@ enum Sending {
             sender: identity.id, receiver: receiver, time: content.time, group: content.group, type: content.type)
         var secure = SecureMessage(envelope: envelope, data: sealed.data, iv: sealed.iv, keys: [])
         if let key = sealed.key {
-            guard let bytes = wrapped(key, for: receiver, from: identity, wrappedKeys: &wrappedKeys, in: context) else {
+            guard let keys = wrapped(key, for: receiver, from: identity, wrappedKeys: &wrappedKeys, in: context) else {
                 return nil
             }
-            secure.keys = [SecureMessage.WrappedKey(receiver: receiver.bare.text, bytes: bytes)]
+            secure.keys = keys
         }
         return context.book.wire(
             ReliableMessage(secure: secure, signature: sealed.signature), of: identity, to: receiver)
     }
 
     /// The bytes that other messages carry already where the key is still in use, else those that its messages carry since
-    /// the receiver has its present key.
+    /// the receiver has its present keys.
     private static func wrapped(
         _ key: String, for receiver: ID, from identity: Identity, wrappedKeys: inout WrappedKeys, in context: Context
-    ) -> [UInt8]? {
+    ) -> [SecureMessage.WrappedKey]? {
         guard let publicKey = context.book.encryptionKey(of: receiver)?.encryption, let json = try? JSON(parsing: key),
             let key = try? SymmetricKey(json)
         else { return nil }
         if let known = context.book.sendingKey(from: identity.id, to: receiver), known.key == key,
             known.wrappedFor == Digest.sha256(publicKey.der)
         {
-            return known.wrapped
+            return [SecureMessage.WrappedKey(receiver: receiver.bare.text, bytes: known.wrapped)]
         }
-        return wrappedKeys.bytes(of: key, for: publicKey) {
-            let packing = Packing(identity: identity, receiver: receiver, recipients: [(receiver, publicKey)])
-            return try? packing.wrap(key).first?.bytes
+        var keys: [SecureMessage.WrappedKey] = []
+        for (device, publicKey) in context.book.recipients(of: receiver) {
+            let packing = Packing(identity: identity, receiver: receiver, recipients: [(device, publicKey)])
+            let bytes = wrappedKeys.bytes(of: key, for: publicKey) { try? packing.wrap(key).first?.bytes }
+            guard let bytes else { return nil }
+            keys.append(SecureMessage.WrappedKey(receiver: device.text, bytes: bytes))
         }
+        return keys.isEmpty ? nil : keys
     }
 
     // MARK: - What brokers say

@@ -1,14 +1,32 @@
+package import Crypto
+
 /// What is known about entities: the seed's Barrack, filled by `Facebook` from flat files.
 package protocol Barrack: AnyObject {
     /// A meta that vouches for the ID.
     func meta(of id: ID) -> Meta?
-    /// A visa that was checked against that meta.
+    /// A visa that was checked against that meta: the one for no single device or, if there is none, the newest.
     func visa(of id: ID) -> Document?
+    /// The other visas of a stock user, each the newest of its terminal (wire.md 4).
+    func deviceVisas(of id: ID) -> [Document]
     /// An identity of our own, by address.
     func identity(_ address: Address) -> Identity?
 }
 
 extension Barrack {
+    package func deviceVisas(of id: ID) -> [Document] { [] }
+
+    /// Whom the key of a message to this entity is wrapped for: the entity, and each of its devices under its own name,
+    /// because stock 2.4 with a terminal looks for nothing else. Empty when there is no key.
+    package func recipients(of id: ID) -> [(ID, RSAPublicKey)] {
+        guard let key = encryptionKey(of: id)?.encryption else { return [] }
+        let visas = [visa(of: id)].compactMap { $0 } + deviceVisas(of: id)
+        let devices = visas.compactMap { visa -> (ID, RSAPublicKey)? in
+            guard let terminal = visa.terminal, let key = visa.key?.encryption else { return nil }
+            return (ID(name: id.name, address: id.address, terminal: terminal), key)
+        }
+        return [(id.bare, key)] + devices
+    }
+
     /// The key to encrypt with: the visa's, else the meta's if it can (wire.md 4).
     package func encryptionKey(of id: ID) -> PublicKey? {
         if let key = visa(of: id)?.key { return key }

@@ -88,8 +88,10 @@ package struct ReliableMessage: Sendable {
         if let iv = secure.iv { object["IV"] = .string(Base64.encode(iv)) }
         if !secure.keys.isEmpty {
             let texts = secure.keys.map { ($0.receiver, JSON.string(Base64.encode($0.bytes))) }
-            // `key` is what all readers before 2.4.2 want, and only a message to one has it.
-            object["key"] = texts.first { $0.0.isEmpty }?.1 ?? (texts.count == 1 ? texts.first?.1 : nil)
+            // `key` is what all readers before 2.4.2 want, and only a message to one has it. Devices have their own.
+            let receiver = envelope.receiver.bare.text
+            let single = texts.first { $0.0.isEmpty } ?? texts.first { $0.0 == receiver }
+            object["key"] = single?.1 ?? (texts.count == 1 ? texts.first?.1 : nil)
             let named = texts.filter { !$0.0.isEmpty }
             if !named.isEmpty { object["keys"] = .object(JSONObject(named)) }
         }

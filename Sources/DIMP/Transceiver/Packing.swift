@@ -45,13 +45,13 @@ package struct Packing: Sendable {
         return Packed(message: try secure.signed(by: identity.secret), key: key)
     }
 
-    /// The key for each recipient. Keys of less than 2048 bits have no room for the sender's address.
+    /// The key for each recipient, under its ID as it is given. Keys of less than 2048 bits have no room for the sender's address.
     package func wrap(_ key: SymmetricKey) throws(CryptoError) -> [SecureMessage.WrappedKey] {
         var wrapped: [SecureMessage.WrappedKey] = []
         for (id, publicKey) in recipients {
             let sender = publicKey.bits >= 2048 ? identity.id.address : nil
             let bytes = try publicKey.encrypt(key.json(from: sender).bytes)
-            wrapped.append(SecureMessage.WrappedKey(receiver: id.bare.text, bytes: bytes))
+            wrapped.append(SecureMessage.WrappedKey(receiver: id.text, bytes: bytes))
         }
         return wrapped
     }

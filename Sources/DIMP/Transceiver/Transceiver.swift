@@ -36,8 +36,9 @@ package struct Transceiver {
         let group = receiver.isGroup && !receiver.isBroadcast ? receiver : nil
         var recipients: [(ID, RSAPublicKey)] = []
         for member in receiver.isBroadcast ? [] : group == nil ? [receiver] : members {
-            guard let key = barrack.encryptionKey(of: member)?.encryption else { throw .noKey(member) }
-            recipients.append((member, key))
+            let keys = barrack.recipients(of: member)
+            guard !keys.isEmpty else { throw .noKey(member) }
+            recipients += keys
         }
         do throws(CryptoError) {
             var message = try Packing(identity: identity, receiver: receiver, recipients: recipients)

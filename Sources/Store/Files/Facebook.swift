@@ -12,7 +12,8 @@ package final class Facebook: Barrack {
     private var contactsByAddress: [Address: Contact] = [:]
     /// What was read or put lately. `nil` inside: known to be absent.
     private var metas: [Address: Meta?] = [:]
-    private var visas: [Address: Document?] = [:]
+    /// Of a contact's visas the first is the one that counts where one is wanted (`Barrack.visa(of:)`).
+    private var visas: [Address: [Document]] = [:]
     private var changes: [FileChange] = []
 
     private static let cacheLimit = 512
@@ -40,15 +41,27 @@ package final class Facebook: Barrack {
 
     package func visa(of id: ID) -> Document? {
         let address = id.address
-        if let own = identity(address) { return own.visa }
-        if visas[address] == nil {
-            let json = try? directory.json(StatePath.visa(ofContact: address.text))
-            let visa = json.flatMap { try? Document($0) }
-            // A file is no proof: whoever put it there has not signed it.
-            let isGood = meta(of: id).map { (try? visa?.check(about: id, meta: $0)) != nil } ?? false
-            remember { $0.visas[address] = .some(isGood ? visa : nil) }
-        }
-        return visas[address] ?? nil
+        return identity(address)?.visa ?? visasOfContact(id).first
+    }
+
+    package func deviceVisas(of id: ID) -> [Document] {
+        isOurs(id) ? [] : Array(visasOfContact(id).dropFirst())
+    }
+
+    private func isOurs(_ id: ID) -> Bool { identity(id.address) != nil }
+
+    private func visasOfContact(_ id: ID) -> [Document] {
+        let address = id.address
+        if let known = visas[address] { return known }
+        let first = try? directory.json(StatePath.visa(ofContact: address.text))
+        let others = try? directory.json(StatePath.deviceVisas(ofContact: address.text))
+        let meta = meta(of: id)
+        // A file is no proof: whoever put it there has not signed it.
+        let good = ([first].compactMap { $0 } + (others?["documents"]?.array ?? []).prefix(ProtocolLimits.devices))
+            .compactMap { try? Document($0) }
+            .filter { visa in meta.map { (try? visa.check(about: id, meta: $0)) != nil } ?? false }
+        remember { $0.visas[address] = good }
+        return good
     }
 
     package func identity(_ address: Address) -> Identity? {
@@ -80,15 +93,25 @@ package final class Facebook: Barrack {
         write(.object(meta.json), to: StatePath.meta(ofContact: id.address.text))
     }
 
+    /// Takes the place of the visa with the same terminal. Of more devices than `ProtocolLimits.devices` those with the
+    /// oldest visas go.
     package func put(_ visa: Document, of id: ID) {
-        remember { $0.visas[id.address] = .some(visa) }
-        write(.object(visa.json), to: StatePath.visa(ofContact: id.address.text))
+        let address = id.address.text
+        let before = visasOfContact(id)
+        var all = before.filter { $0.terminal != visa.terminal } + [visa]
+        all.sort { ($0.terminal == nil ? 0 : 1, -$0.time) < ($1.terminal == nil ? 0 : 1, -$1.time) }
+        all = Array(all.prefix(ProtocolLimits.devices))
+        remember { $0.visas[id.address] = all }
+        write(.object((all.first ?? visa).json), to: StatePath.visa(ofContact: address))
+        guard all.count > 1 || before.count > 1 else { return }
+        let others = all.dropFirst().map { JSON.object($0.json) }
+        write(["documents": .array(others)], to: StatePath.deviceVisas(ofContact: address))
     }
 
     package func forget(_ address: Address) {
         contactsByAddress[address] = nil
         metas[address] = .some(nil)
-        visas[address] = .some(nil)
+        visas[address] = []
         changes.append(.removeAll(StatePath.contact(address.text)))
     }
 

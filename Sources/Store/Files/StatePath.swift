@@ -28,6 +28,8 @@ package enum StatePath {
     package static func contact(_ address: String) -> String { "\(contacts)/\(address)" }
     package static func meta(ofContact address: String) -> String { "\(contact(address))/meta.json" }
     package static func visa(ofContact address: String) -> String { "\(contact(address))/visa.json" }
+    /// The other visas of a stock user with several devices.
+    package static func deviceVisas(ofContact address: String) -> String { "\(contact(address))/devices.json" }
     package static func trust(of address: String) -> String { "\(contact(address))/trust.json" }
 
     package static func group(_ address: String) -> String { "\(groups)/\(address)" }

@@ -19,6 +19,7 @@ final class Book: AddressBook {
     var nextKeyEnd: Double? { keys.nextEnd }
     func meta(of id: ID) -> Meta? { facebook.meta(of: id) }
     func visa(of id: ID) -> Document? { facebook.visa(of: id) }
+    func deviceVisas(of id: ID) -> [Document] { facebook.deviceVisas(of: id) }
     func sendingKey(from sender: ID, to receiver: ID) -> ReusedKey? { keys.sendingKey(from: sender, to: receiver) }
 
     func receivedKey(from sender: ID, to target: ID, wrapping digest: [UInt8]) -> SymmetricKey? {

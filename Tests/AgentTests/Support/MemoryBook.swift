@@ -7,7 +7,8 @@ final class MemoryBook: AddressBook {
         var identities: [Identity] = []
         var contacts: [Address: Contact] = [:]
         var metas: [Address: Meta] = [:]
-        var visas: [Address: Document] = [:]
+        /// The first is the one that counts where one is wanted.
+        var visas: [Address: [Document]] = [:]
         var sending: [Direction: ReusedKey] = [:]
         var received: [Direction: [Received]] = [:]
     }
@@ -47,7 +48,9 @@ final class MemoryBook: AddressBook {
         return meta
     }
 
-    func visa(of id: ID) -> Document? { identity(id.address)?.visa ?? state.visas[id.address] }
+    func visa(of id: ID) -> Document? { identity(id.address)?.visa ?? state.visas[id.address]?.first }
+
+    func deviceVisas(of id: ID) -> [Document] { Array((state.visas[id.address] ?? []).dropFirst()) }
 
     func contact(_ address: Address) -> Contact? { state.contacts[address] }
 
@@ -74,7 +77,10 @@ final class MemoryBook: AddressBook {
         switch change {
         case .contact(let contact): state.contacts[contact.id.address] = contact
         case .meta(let meta, let id): state.metas[id.address] = meta
-        case .visa(let visa, let id): state.visas[id.address] = visa
+        case .visa(let visa, let id):
+            let others = (state.visas[id.address] ?? []).filter { $0.terminal != visa.terminal }
+            let all = (others + [visa]).sorted { $0.time > $1.time }
+            state.visas[id.address] = all.filter { $0.terminal == nil } + all.filter { $0.terminal != nil }
         case .forget(let address): forget(address)
         case .sendingKey(let key, let sender, let receiver): state.sending[Direction(sender, receiver)] = key
         case .receivedKey(let key, let sender, let receiver, let digest):

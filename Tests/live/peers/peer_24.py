@@ -101,7 +101,9 @@ class Friends(Facebook):
         return []
 
     async def private_keys_for_decryption(self, identifier):
-        return list(reversed(self.private_keys[identifier]))
+        # With a terminal the stack asks for the keys of that device.
+        bare = ID.create(name=identifier.name, address=identifier.address)
+        return list(reversed(self.private_keys[bare]))
 
     async def private_key_for_signature(self, identifier):
         return self.private_keys[identifier][0]
@@ -151,13 +153,13 @@ class Post(Messenger):
 
 
 class Stock24(Person):
-    def __init__(self, name: str, bits: int, full_names: bool):
+    def __init__(self, name: str, bits: int, full_names: bool, terminal: str | None):
         self.friends = Friends()
         self.post = Post(self.friends, FullNames() if full_names else MessageShortener())
         self.memory = self.friends.memory
-        asyncio.run(self.register(name, bits))
+        asyncio.run(self.register(name, bits, terminal))
 
-    async def register(self, name: str, bits: int) -> None:
+    async def register(self, name: str, bits: int, terminal: str | None) -> None:
         meta_key, visa_key = RSAPrivateKey.new_key(bits), RSAPrivateKey.new_key(bits)
         meta = Meta.generate(MetaType.MKM, meta_key, seed=name)
         self.me = ID.generate(meta=meta, network=0)
@@ -168,6 +170,8 @@ class Stock24(Person):
 
         visa = BaseVisa()
         visa["did"] = self.did
+        if terminal is not None:
+            visa["terminal"] = terminal
         visa.name = name
         visa.public_key = visa_key.public_key
         user = await self.friends.get_user(self.me)
@@ -223,10 +227,11 @@ class Stock24(Person):
 def main() -> None:
     parser = arguments()
     parser.add_argument("--full-names", action="store_true", help="do not write the one-letter names")
+    parser.add_argument("--terminal", help="the device that the visa is for")
     options = parser.parse_args()
     ExtensionLoader().load()
     PluginLoader().load()
-    Postbox(Stock24(options.name, options.key_bits, options.full_names), options).run()
+    Postbox(Stock24(options.name, options.key_bits, options.full_names, options.terminal), options).run()
 
 
 if __name__ == "__main__":
