@@ -11,6 +11,8 @@ package indirect enum Input: Sendable {
     case sealed(Sealing, Result<Packing.Packed, CryptoError>)
     case verified(Verifying, Result<Verified, Rejection>)
     case unwrapped(Unwrapping, Result<MessageKey, Rejection>)
+    /// The pool has looked for the sender's meta inside; `nil` when it is not there.
+    case lookedInside(Arrival, Meta?)
     /// The pool has signed an answer to a start of another board; `nil` when it could not.
     case signed(StatementSigning, [UInt8]?)
     /// Bytes on a topic `in` of ours.
@@ -58,6 +60,7 @@ extension Input {
         case .arrived(let bytes, _), .found(_, let bytes, _): bytes.count
         case .verified(let verifying, _): verifying.arrival.wire.count
         case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
+        case .lookedInside(let arrival, _): arrival.wire.count
         default: 0
         }
     }

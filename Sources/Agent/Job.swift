@@ -12,6 +12,8 @@ package struct Job: Sendable {
         case seal(Sealing)
         case verify(Verifying)
         case unwrap(Unwrapping)
+        /// Looks for the sender's meta in a message that may be the answer to our question for it.
+        case lookInside(Arrival, owner: Identity)
         case state(StatementSigning)
     }
 
@@ -21,6 +23,7 @@ package struct Job: Sendable {
         case .seal, .state: 0
         case .verify(let verifying): verifying.arrival.wire.count
         case .unwrap(let unwrapping): unwrapping.arrival.wire.count
+        case .lookInside(let arrival, _): arrival.wire.count
         }
     }
 
@@ -41,6 +44,8 @@ package struct Job: Sendable {
             }
             unwrapping.seconds = clock() - begun
             return .unwrapped(unwrapping, result)
+        case .lookInside(let arrival, let owner):
+            return .lookedInside(arrival, arrival.message.metaInside(with: owner.decryptionKeys))
         case .state(let signing):
             return .signed(signing, try? signing.statement.signed(by: signing.identity, with: signing.others))
         }
@@ -79,7 +84,8 @@ package struct Verifying: Sendable {
     init(_ arrival: Arrival, in context: Context) {
         let sender = arrival.sender
         let visa = arrival.message.message.visa?["data"]?.string
-        let isNews = visa != nil && visa != context.book.visa(of: sender)?.data
+        let known = [context.book.visa(of: sender)].compactMap { $0 } + context.book.deviceVisas(of: sender)
+        let isNews = visa != nil && !known.contains { $0.data == visa }
         let isWelcome =
             context.book.isTrusted(sender)
             || (context.policy.strangers == .open && !arrival.message.envelope.isBroadcast)

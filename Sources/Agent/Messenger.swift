@@ -73,6 +73,7 @@ package struct Messenger {
             try follow(admission.verified(verifying, as: result, in: &context), of: verifying.arrival)
         case .unwrapped(let unwrapping, let result):
             try follow(admission.unwrapped(unwrapping, as: result, in: &context), of: unwrapping.arrival)
+        case .lookedInside(let arrival, let meta): try lookedInside(arrival, found: meta)
         case .signed(let signing, let payload):
             if let payload { clones.signed(signing, as: payload, publishing: &publishing, in: &context) }
         case .arrived(let wire, let address):
@@ -122,6 +123,7 @@ package struct Messenger {
             }
         case .verified(let verifying, _): giveUp(verifying.arrival)
         case .unwrapped(let unwrapping, _): giveUp(unwrapping.arrival)
+        case .lookedInside(let arrival, _): giveUp(arrival)
         case .arrived(let wire, let address):
             receiptUnwritten(wire, at: address)
         case .ticked: receipts.sendGathered(publishing: publishing, in: &context)
@@ -327,6 +329,9 @@ package struct Messenger {
             try receipts.sendAgain(record, in: &context)
             try end(arrival)
         case .unknownSender:
+            if lookups.isAsked(arrival.sender), let job = admission.lookInside(arrival, in: context) {
+                return context.perform(.work(job))
+            }
             try parking.park(arrival, isVerified: false, lookups: &lookups, in: &context)
             try end(arrival)
         case .stranger(let meta):
@@ -348,6 +353,16 @@ package struct Messenger {
             context.perform(.work(Job(lane: "in \(arrival.sender.address.text)", work: .unwrap(unwrapping))))
         case .opened(let opened): try accept(opened)
         }
+    }
+
+    /// A meta that was inside goes the way of an attached one: it is checked against the sender, and then the signature.
+    private mutating func lookedInside(_ arrival: Arrival, found meta: Meta?) throws(LedgerError) {
+        admission.end(arrival)
+        guard let meta else {
+            return try parking.park(arrival, isVerified: false, lookups: &lookups, in: &context)
+        }
+        let arrival = arrival.attaching(meta)
+        try follow(admission.admit(arrival, in: &context), of: arrival)
     }
 
     private mutating func accept(_ opened: Opened) throws(LedgerError) {
@@ -373,7 +388,8 @@ package struct Messenger {
             do throws(Rejection) {
                 let incoming = try IncomingMessage(json)
                 arrival = Arrival(
-                    message: try incoming.addressed(to: context.book.identities.map(\.id)),
+                    message: try incoming.addressed(
+                        to: context.book.identities.map(\.id), inside: outer.arrival.message),
                     wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: number, parked: nil)
             } catch {
                 try context.reject(error, from: outer.sender)

@@ -144,6 +144,50 @@ struct CommandTests {
         #expect(pair.messages(from: 1, to: People.carol.id.address).count == 1)
     }
 
+    @Test("group news in a forward, which are broadcasts, are handed on as the content that they are, with their group")
+    func groupNews() throws {
+        let pair = friends()
+        let group = try #require(People.carol.meta.id(network: 1))
+        let reset = Content(
+            type: .history, sn: 9, time: Pair.start, group: group,
+            ["command": "reset", "members": [.string(hulk.id.text)]])
+        // Once the envelope names the group as well.
+        var quit = try People.carol.broadcast(
+            Content(type: .history, sn: 10, time: Pair.start, group: group, ["command": "quit"]), attach: false)
+        quit.secure.envelope.group = group
+        pair.lay(try forward([try People.carol.broadcast(reset, attach: false), quit]))
+        #expect(pair.b.inbox.map(\.type) == [137, 137])
+        #expect(pair.b.inbox.allSatisfy { $0.group == group && $0.sender == People.carol.id })
+        #expect(pair.b.inbox.allSatisfy { $0.receiver == .anyone && !$0.encrypted })
+        #expect(pair.b.rejections.isEmpty)
+        // The forward has its receipt; broadcasts have none.
+        #expect(pair.messages(from: 1, to: moki.id.address).count == 1)
+        #expect(pair.messages(from: 1, to: People.carol.id.address).isEmpty)
+        let stranger = try People.dave.broadcast(.text("news", sn: 1, time: Pair.start))
+        pair.lay(try forward([stranger], sn: 51))
+        #expect(pair.b.inbox.count == 2 && pair.b.rejections.map(\.stage) == [.trust])
+    }
+
+    @Test("an array of a receipt and an answer is taken apart, and neither is in the inbox")
+    func answersTogether() throws {
+        let pair = Pair.friends()
+        pair.b.book.apply(.contact(Contact(id: People.carol.id, trust: .contact)))
+        let time = Pair.start
+        let answer = Content.documentCommand(
+            "document", about: People.carol.id, document: People.carol.visa, meta: People.carol.meta, sn: 3, time: time)
+        let receipt = Content.command("receipt", sn: 4, time: time, ["text": "Message received."])
+        let array = Content(
+            type: .array, sn: 5, time: time, ["contents": [.object(receipt.json), .object(answer.json)]])
+        pair.lay(try moki.sealedMessage(array, to: hulk))
+        #expect(pair.b.book.visa(of: People.carol.id)?.data == People.carol.visa.data)
+        #expect(pair.b.inbox.isEmpty && pair.b.ledger.state.accepted.isEmpty)
+        let question = Content.metaCommand(about: hulk.id, meta: nil, sn: 6, time: time)
+        let mixed = Content(
+            type: .array, sn: 7, time: time, ["contents": [.object(question.json), .object(answer.json)]])
+        pair.lay(try moki.sealedMessage(mixed, to: hulk))
+        #expect(pair.b.inbox.map(\.type) == [202])
+    }
+
     @Test("three forwards deep is heard, four is not")
     func depth() throws {
         let pair = friends()

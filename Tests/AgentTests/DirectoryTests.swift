@@ -96,6 +96,74 @@ struct DirectoryTests {
         #expect(shown(pair) == People.time + 200)
     }
 
+    /// A visa of hulk as stock software writes it for one device: the terminal in the signed data or beside it.
+    private func device(
+        _ terminal: String?, _ time: Double, key: PrivateKey, isSigned: Bool = true
+    ) throws -> Document {
+        var properties: JSONObject = ["name": "hulk", "key": key.publicKey.json]
+        if isSigned, let terminal { properties["terminal"] = .string(terminal) }
+        var json = try Document(
+            kind: "visa", about: hulk.id, properties: properties, time: People.time + time, signedBy: hulk.secret
+        ).json
+        if !isSigned, let terminal { json["terminal"] = .string(terminal) }
+        return try Document(.object(json))
+    }
+
+    /// The names under which the last message to hulk has its key, with the time of the visa whose key opens it.
+    private func entries(_ pair: Pair, _ keys: [Double: PrivateKey]) throws -> [String: Double] {
+        let message = try #require(pair.messages(from: 0, to: hulk.id.address).last)
+        let pairs = message.secure.keys.filter { !$0.receiver.isEmpty }.map { wrapped in
+            let time = keys.first { _, key in
+                ((try? key.decryption?.decrypt(wrapped.bytes).revealed) ?? nil).flatMap { try? JSON(parsing: $0) }
+                    != nil
+            }?.key
+            return (String(wrapped.receiver.dropFirst(hulk.id.text.count)), time ?? -1)
+        }
+        return Dictionary(uniqueKeysWithValues: pairs)
+    }
+
+    @Test("the newest visa of each device is kept, and the key of a message is wrapped for each and for the bare ID")
+    func devices() throws {
+        let pair = looking()
+        let newest = try #require(hulk.visaKeys.first)
+        let keys: [Double: PrivateKey] = [
+            1: People.spareKeys[0], 2: People.spareKeys[1], 3: newest, 4: hulk.secret,
+        ]
+        func show(_ terminal: String?, _ time: Double, isSigned: Bool = true) throws {
+            let key = try #require(keys[time])
+            self.show(try device(terminal, time, key: key, isSigned: isSigned), to: pair)
+        }
+        func sent() throws -> [String: Double] {
+            pair.send("next")
+            pair.settle()
+            return try entries(pair, keys)
+        }
+        try show("phone", 2)
+        #expect(try entries(pair, keys) == ["": 2, "/phone": 2])
+        try show("phone", 1)
+        #expect(try sent() == ["": 2, "/phone": 2])
+        #expect(pair.a.ledger.state.events.count { $0.reason == "visa-rolled-back" } == 1)
+        try show("tablet", 1, isSigned: false)
+        #expect(try sent() == ["": 2, "/phone": 2, "/tablet": 1])
+        // The same signed data under another name is no other device.
+        try show("fridge", 1, isSigned: false)
+        #expect(try sent() == ["": 2, "/phone": 2, "/tablet": 1])
+        try show("phone", 3)
+        try show(nil, 4)
+        #expect(try sent() == ["": 4, "/phone": 3, "/tablet": 1])
+        let wire = try #require(pair.messages(from: 0, to: hulk.id.address).last).json
+        #expect(wire["key"] != nil && wire["key"] == wire["keys"]?[hulk.id.text])
+    }
+
+    @Test("a culver agent has one visa for all that it is")
+    func devicesOfCulver() throws {
+        let pair = looking()
+        show(try hulk.visa(time: People.time + 1), to: pair)
+        show(try device("phone", 2, key: People.spareKeys[0]), to: pair)
+        #expect(shown(pair) == People.time + 1 && pair.a.book.deviceVisas(of: hulk.id).isEmpty)
+        #expect(pair.a.rejections.map(\.stage) == [.meta])
+    }
+
     @Test("a visa from the future, of another signer or of another is not taken")
     func badVisas() throws {
         let pair = looking()
@@ -187,6 +255,73 @@ struct DirectoryTests {
         pair.b.befriend(moki)
         pair.advance(20)
         #expect(pair.row(token)?.state == .delivered)
+    }
+
+    /// The answer of an application: encrypted to the one that asked, with the card inside and nothing attached.
+    private func answer(_ who: Identity, to asker: Identity, hasVisa: Bool = true) throws -> ReliableMessage {
+        let time = Pair.start
+        let content =
+            hasVisa
+            ? Content.documentCommand(
+                "document", about: who.id, document: who.visa, meta: who.meta, sn: 5, time: time)
+            : Content.metaCommand(about: who.id, meta: who.meta, sn: 5, time: time)
+        return try who.stockMessage(content, to: asker)
+    }
+
+    @Test(
+        "the card inside an answer that was asked for is learnt, and the message that waits for it goes",
+        arguments: [true, false])
+    func cardInside(isAsked: Bool) throws {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        pair.link(0)
+        pair.settle()
+        let carol = People.carol
+        let token = pair.send("x", to: carol.id)
+        if isAsked { pair.advance(40) }
+        #expect(pair.messages(from: 0, to: carol.id.address).isEmpty == !isAsked)
+        pair.lay(try answer(carol, to: moki), on: 0)
+        #expect((pair.a.book.visa(of: carol.id) != nil) == isAsked)
+        #expect(pair.row(token)?.state == (isAsked ? .queued : .waiting))
+        #expect(pair.a.ledger.state.parked.count == (isAsked ? 0 : 1))
+        #expect(pair.a.inbox.isEmpty && pair.a.rejections.isEmpty)
+    }
+
+    @Test("a forged answer teaches nothing: the meta must be the sender's, and then the signature")
+    func forgedAnswer() throws {
+        let pair = Pair([Board([moki]), Board([hulk])])
+        pair.link(0)
+        pair.settle()
+        let carol = People.carol
+        pair.send("x", to: carol.id)
+        pair.advance(40)
+        var foreign = try answer(hulk, to: moki)
+        foreign.secure.envelope.sender = carol.id
+        pair.lay(foreign, on: 0)
+        #expect(pair.a.ledger.state.parked.count == 1 && pair.a.rejections.isEmpty)
+        var unsigned = try answer(carol, to: moki)
+        unsigned.signature = foreign.signature
+        pair.lay(unsigned, on: 0)
+        #expect(pair.a.rejections.map(\.stage) == [.signature])
+        #expect(pair.a.book.meta(of: carol.id) == nil)
+        pair.lay(try answer(carol, to: moki), on: 0)
+        #expect(pair.a.book.meta(of: carol.id) != nil)
+    }
+
+    @Test("the identity that wants to write asks, and no other of the board")
+    func asker() throws {
+        let dave = People.dave
+        let pair = Pair([Board([moki, dave]), Board([hulk])])
+        pair.link(0)
+        pair.settle()
+        pair.feed(
+            0,
+            .submitted(
+                Submission(
+                    token: pair.a.newToken(), sender: dave.id, receiver: People.carol.id, type: .text,
+                    members: ["text": "x"])))
+        pair.advance(40)
+        let questions = pair.messages(from: 0, to: People.carol.id.address)
+        #expect(questions.count == 2 && questions.allSatisfy { $0.envelope.sender == dave.id })
     }
 
     @Test("an ID that nobody knows is asked for once in ten minutes, and does not keep the board awake")

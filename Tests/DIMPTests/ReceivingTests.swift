@@ -176,6 +176,68 @@ struct ReceivingTests {
         #expect(try stage { try opened(untyped) } == .content)
     }
 
+    @Test(
+        "a content whose type is a word of no table is opaque and kept as it is; one without a word or number is none",
+        arguments: [("*", true), ("receipt", true), ("99999999999999999999", true), ("", false)])
+    func word(type: String, isContent: Bool) throws {
+        let key = [UInt8](repeating: 3, count: 32)
+        let iv = [UInt8](repeating: 9, count: 16)
+        let json: JSON = ["type": .string(type), "sn": 1, "text": "x"]
+        let text = #"{"algorithm":"AES","data":"\#(Base64.encode(key))"}"#
+        let message = try scene.crafted(
+            key: text, data: AES.encrypt(json.bytes, key: key, iv: iv), iv: iv, to: scene.bob)
+        guard isContent else { return #expect(try stage { try opened(message) } == .content) }
+        let content = try opened(message).content
+        #expect(content.body == .opaque && content.type == 0 && JSON.object(content.json) == json)
+    }
+
+    @Test("a broadcast inside a message is for whoever that one was for, and every other message for one of the owners")
+    func inside() throws {
+        let outer = try addressed(scene.packed(to: scene.bob.id))
+        let owners = [scene.carol.id, scene.bob.id]
+        for receiver in [ID.anyone, .everyone] {
+            let inner = IncomingMessage(try scene.packed(to: receiver))
+            #expect(try inner.addressed(to: owners, inside: outer).owner == scene.bob.id)
+        }
+        let other = IncomingMessage(try scene.packed(to: scene.carol.id))
+        #expect(try other.addressed(to: owners, inside: outer).owner == scene.carol.id)
+        #expect(try stage { try other.addressed(to: [scene.bob.id], inside: outer) } == .receiver)
+        let group = IncomingMessage(try scene.packed(to: scene.group))
+        #expect(try stage { try group.addressed(to: owners, inside: outer) } == .receiver)
+    }
+
+    @Test("the meta inside a message is the sender's own, alone or beside receipts, and nothing else is read of it")
+    func metaInside() throws {
+        func found(_ content: Content, as owner: Identity? = nil) throws -> Meta? {
+            let addressed = try addressed(scene.packed(to: scene.bob.id, content))
+            return addressed.metaInside(with: (owner ?? scene.bob).decryptionKeys)
+        }
+        let alice = scene.alice
+        let time = People.now
+        let answer = Content.metaCommand(about: alice.id, meta: alice.meta, sn: 1, time: time)
+        let documents = Content.documentCommand(
+            "document", about: alice.id, document: alice.visa, meta: alice.meta, sn: 1, time: time)
+        let receipt = Content.command("receipt", sn: 2, time: time, ["text": "Message received."])
+        let both = Content(
+            type: .array, sn: 3, time: time, ["contents": [.object(receipt.json), .object(answer.json)]])
+        for content in [answer, documents, both] {
+            let meta = try #require(try found(content))
+            #expect(meta.vouches(for: alice.id))
+            #expect(try found(content, as: scene.carol) == nil)
+        }
+        let foreign = Content.metaCommand(about: scene.carol.id, meta: scene.carol.meta, sn: 1, time: time)
+        let mixed = Content(
+            type: .array, sn: 3, time: time, ["contents": [.object(scene.text().json), .object(answer.json)]])
+        for content in [
+            foreign, mixed, receipt, scene.text(), .metaCommand(about: alice.id, meta: nil, sn: 1, time: time),
+        ] {
+            #expect(try found(content) == nil)
+        }
+        let attached = try addressed(scene.packed(to: scene.bob.id, answer)).attaching(alice.meta)
+        #expect(try attached.meta(known: nil)?.vouches(for: alice.id) == true)
+        #expect(try attached.verified(by: alice.meta).sender == alice.id)
+    }
+
     @Test("a message without seal is refused of a peer that seals, and of no other")
     func seal() throws {
         let opened = try opened(unsealed(time: People.now))

@@ -28,6 +28,8 @@ struct Lookups {
         var next: Double
         /// A stranger's meta was found: more is not wanted.
         var isDone = false
+        /// The peer itself was asked, so that its answer is on its way.
+        var isAsked = false
         /// A visa that came before its meta.
         var visa: [UInt8]?
     }
@@ -87,6 +89,9 @@ struct Lookups {
     /// When the look-up of this ID began, in seconds lived; `nil` when there is none.
     func beginning(of id: ID) -> Double? { entries[id.address]?.since }
 
+    /// Whether this ID itself was asked for its card, and the look-up is still open.
+    func isAsked(_ id: ID) -> Bool { entries[id.address]?.isAsked == true }
+
     /// Whether a message can be encrypted now. A meta alone will do once a visa was waited for.
     func isReady(_ receiver: ID, in context: Context) -> Bool {
         guard context.book.encryptionKey(of: receiver) != nil else { return false }
@@ -139,13 +144,24 @@ struct Lookups {
                 continue
             }
             entries[id.address]?.next = lived + context.policy.queryInterval
-            guard !isFound, let identity = context.book.identities.first else { continue }
+            guard !isFound, let identity = try asker(about: id, in: context) else { continue }
             guard questions.take(at: lived) else {
                 entries[id.address]?.next = lived + Tuning.questionPause
                 continue
             }
+            entries[id.address]?.isAsked = true
             ask(about: id, as: identity, in: &context)
         }
+    }
+
+    /// The identity that wants to write to this ID, or that a message of this ID is for: the peer answers the one that
+    /// asks, and learns of no other.
+    private func asker(about id: ID, in context: Context) throws(LedgerError) -> Identity? {
+        if let row = try context.ledger.waitingOutgoing(receiver: id.bare, after: 0, limit: 1).first {
+            return context.book.identity(row.sender.address)
+        }
+        let parked = try context.ledger.parked(sender: id.address, isVerified: false, after: 0, limit: 1).first
+        return parked.flatMap { context.book.identity($0.receiver.address) } ?? context.book.identities.first
     }
 
     private func ask(about id: ID, as identity: Identity, in context: inout Context) {
@@ -237,13 +253,19 @@ struct Lookups {
         let visa: Document
         do throws(Rejection) {
             visa = try Document(json)
-            if let known = context.book.visa(of: id), known.data == visa.data { return }
+            // The terminal may stand beside what is signed: the same visa under another one is no other visa.
+            if visas(of: id, in: context).contains(where: { $0.data == visa.data }) { return }
             guard mayCheck(in: &context) else { return }
             try visa.check(about: id, meta: meta)
         } catch {
             return try context.reject(error, from: id)
         }
         try adopt(visa, of: id, in: &context)
+    }
+
+    /// The newest of each device, the one without a terminal included.
+    private func visas(of id: ID, in context: Context) -> [Document] {
+        [context.book.visa(of: id)].compactMap { $0 } + context.book.deviceVisas(of: id)
     }
 
     private mutating func mayCheck(in context: inout Context) -> Bool {
@@ -254,7 +276,11 @@ struct Lookups {
 
     /// A checked visa of a contact, if it is newer than the stored one. An older one is an event, not a visa.
     private mutating func adopt(_ visa: Document, of id: ID, in context: inout Context) throws(LedgerError) {
-        let known = context.book.visa(of: id)
+        let known = visas(of: id, in: context).first { $0.terminal == visa.terminal }
+        if visa.terminal != nil, context.book.isCulver(id) {
+            let text = "a visa for a device of a peer that has one visa for all"
+            return try context.reject(Rejection(.meta, text), from: id)
+        }
         if context.now.isClockSet, visa.time > context.now.wall + ProtocolLimits.contentAhead {
             return try context.reject(Rejection(.meta, "the visa is from the future"), from: id)
         }

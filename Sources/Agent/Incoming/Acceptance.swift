@@ -96,9 +96,9 @@ struct Acceptance {
         }
     }
 
-    /// Only arrays of receipts are taken apart; an array with anything for a person in it is one message of the inbox,
-    /// because it has one receipt.
-    private func acceptArray(
+    /// Only arrays of receipts and answers are taken apart; an array with anything for a person in it is one message of
+    /// the inbox, because it has one receipt.
+    private mutating func acceptArray(
         _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
         in context: inout Context
     ) throws(LedgerError) -> Consequence {
@@ -107,19 +107,25 @@ struct Acceptance {
                 Rejection(.content, "an array of more than \(context.policy.arrayContents)"), from: opened.sender)
             return Consequence()
         }
-        let inner = contents.compactMap { json -> Receipt? in
-            guard let content = try? Content(json), case .command(.receipt(let receipt)) = content.body else {
-                return nil
-            }
-            return receipt
-        }
-        guard inner.count == contents.count, !inner.isEmpty else {
+        guard let commands = opened.content.commands, commands.allSatisfy(\.isAnswer) else {
             return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
-        for receipt in inner where opened.isEncrypted {
-            try ReceiptMatcher.close(by: receipt, in: opened, in: &context)
+        var findings: [Lookups.Finding] = []
+        for command in commands {
+            switch command {
+            case .receipt(let receipt) where opened.isEncrypted:
+                try ReceiptMatcher.close(by: receipt, in: opened, in: &context)
+            case .meta(let id, let meta):
+                findings += try answering.answer(
+                    aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context)
+            case .documents(let id, let documents, let meta, _):
+                findings += try answering.answer(
+                    aboutDocuments: id, documents: documents, meta: meta, opened: opened, lookups: &lookups,
+                    in: &context)
+            default: break
+            }
         }
-        return Consequence()
+        return Consequence(findings: findings)
     }
 
     private func acceptForward(

@@ -108,6 +108,20 @@ struct Admission {
         return .verify(verifying, atOnce: false)
     }
 
+    /// A message of a sender whose meta was asked for: it may be the answer, which applications send with the meta
+    /// inside and nothing attached. `nil` where looking costs more than strangers may.
+    mutating func lookInside(_ arrival: Arrival, in context: Context) -> Job? {
+        guard arrival.parked == nil, arrival.depth == 0, !arrival.message.envelope.isBroadcast,
+            let owner = context.book.identity(arrival.owner.address), begin(arrival, lived: context.now.lived)
+        else { return nil }
+        let operations = arrival.message.message.secure.wrappedKeys(for: owner.id).count * owner.decryptionKeys.count
+        guard budgets.takePrivate(operations, of: arrival.sender.address, at: context.now.lived) else {
+            end(arrival)
+            return nil
+        }
+        return Job(lane: "in \(arrival.sender.address.text)", work: .lookInside(arrival, owner: owner))
+    }
+
     /// Signature checked. Trust.
     mutating func verified(
         _ verifying: Verifying, as result: Result<Verified, Rejection>, in context: inout Context
@@ -388,6 +402,14 @@ package struct Arrival: Sendable {
     /// The identity that it is for.
     var owner: ID { message.owner }
     var sender: ID { message.sender }
+
+    /// With the meta of its sender, which was found inside.
+    func attaching(_ meta: Meta) -> Arrival {
+        var arrival = self
+        arrival.message = message.attaching(meta)
+        arrival.wire = arrival.message.message.json.bytes
+        return arrival
+    }
 }
 
 /// A message that passed all checks.

@@ -48,6 +48,15 @@ package enum Command: Sendable, Equatable {
         }
     }
 
+    /// Says something and asks nothing: a receipt, a meta, documents.
+    package var isAnswer: Bool {
+        switch self {
+        case .receipt, .meta(_, .some): true
+        case .documents(_, let documents, let meta, _): !documents.isEmpty || meta != nil
+        default: false
+        }
+    }
+
     private static func list(_ object: JSONObject) -> [ID]? {
         object["list"]?.array?.compactMap { $0.string.flatMap { ID($0) } }
     }
@@ -67,6 +76,21 @@ package enum Command: Sendable, Equatable {
 }
 
 extension Content {
+    /// The commands of a content that is nothing else: the one that it is, or those of an array that holds no other
+    /// contents. `nil` for every other content.
+    package var commands: [Command]? {
+        switch body {
+        case .command(let command): return [command]
+        case .array(let list):
+            let commands = list.prefix(ProtocolLimits.arrayContents).compactMap { json -> Command? in
+                guard case .command(let command)? = (try? Content(json))?.body else { return nil }
+                return command
+            }
+            return commands.isEmpty || commands.count < list.count ? nil : commands
+        default: return nil
+        }
+    }
+
     /// The universal form of a command: both spellings of what eras call differently.
     package static func command(_ name: String, sn: Int64, time: Double, _ members: JSONObject) -> Content {
         var object: JSONObject = ["command": .string(name), "cmd": .string(name)]

@@ -1,4 +1,4 @@
-import Crypto
+package import Crypto
 import Format
 
 /// A message for one of the caller's entities. Its sender is a claim, and its envelope may have been changed.
@@ -28,6 +28,30 @@ package struct AddressedMessage: Sendable {
         let meta = try Meta(attached)
         guard meta.vouches(for: sender) else { throw Rejection(.meta, "the attached meta is of another ID") }
         return meta
+    }
+
+    /// Step 5 where no meta is known and one was asked for: the meta of the sender that stands in the ciphertext alone, as
+    /// applications answer (wire.md 7.1). What is decrypted here has no verified sender, so it serves for nothing but
+    /// this meta, which proves itself; `nil` when there is none. A private-key operation for each secret and wrapped key.
+    package func metaInside(with secrets: [RSAPrivateKey]) -> Meta? {
+        guard !envelope.isBroadcast, let key = try? message.secure.unwrapped(for: owner, with: secrets).key,
+            let content = try? message.secure.decrypted(with: key).content
+        else { return nil }
+        let json = content.commands?.lazy.compactMap { command -> JSON? in
+            switch command {
+            case .meta(_, let meta), .documents(_, _, let meta, _): meta
+            default: nil
+            }
+        }.first
+        guard let json, let meta = try? Meta(json), meta.vouches(for: sender) else { return nil }
+        return meta
+    }
+
+    /// The same message with this meta of its sender beside it.
+    package func attaching(_ meta: Meta) -> AddressedMessage {
+        var message = message
+        message.meta = .object(meta.json)
+        return AddressedMessage(message: message, owner: owner)
     }
 
     /// Step 8: the signature, under the meta of step 5. Before it the caller drops what it has seen and what exceeds

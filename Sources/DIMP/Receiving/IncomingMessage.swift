@@ -54,6 +54,12 @@ package struct IncomingMessage: Sendable {
         guard !sender.isBroadcast else { throw Rejection(.meta, "the sender is nobody") }
         return AddressedMessage(message: message.trimmed(for: owner), owner: owner.bare)
     }
+
+    /// Step 3 for a message inside a forward. A broadcast there is meant for whoever the outer message was for
+    /// (wire.md 6.6); every other message is for one of `owners`.
+    package func addressed(to owners: [ID], inside outer: AddressedMessage) throws(Rejection) -> AddressedMessage {
+        try addressed(to: [outer.owner] + owners, including: .broadcasts)
+    }
 }
 
 /// Receivers that stand for several entities.
