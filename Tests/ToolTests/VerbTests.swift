@@ -112,7 +112,27 @@ import Testing
         daemon.answers["identity.create"] = { _ in
             .success(["did": "pi@4XYZ", "name": "pi", "type": 0, "algorithm": "RSA", "created": true])
         }
-        #expect(try await daemon.culver("id", "new", "pi").out == "pi@4XYZ\n")
+        let session = try await daemon.culver("id", "new", "pi")
+        #expect(session.out == "pi@4XYZ\n" && session.err == "")
+    }
+
+    @Test("a new identity that other software takes in another way is told so")
+    func newIdentityWarnings() async throws {
+        let daemon = try FakeDaemon()
+        defer { daemon.end() }
+        let address = "1E5mpcSC71TKFcWGqntMHiEvFQAJ9PCkMg"
+        daemon.answers["identity.create"] = { params in
+            .success(["did": .string("\(params["name"]?.string ?? "")@\(address)"), "created": true])
+        }
+        func words(_ arguments: String...) async throws -> String {
+            try await daemon.culver(["id", "new"] + arguments).err
+        }
+        #expect(try await words(String(repeating: "n", count: 29)) == "")
+        #expect(try await words(String(repeating: "n", count: 30)).contains("a name of at most 29"))
+        #expect(try await words("pi", "--type", "user") == "")
+        let bot = try await words("pi", "--type", "bot")
+        #expect(bot.contains("no receipts") && !bot.contains("broadcast"))
+        #expect(try await words("pi", "--type", "station", "--era", "2019").contains("broadcast address"))
     }
 
     @Test("a card is added from a file and from standard input")

@@ -54,11 +54,32 @@ extension Identities {
                 try backend.call("identity.create", params)
             }
             place.globals.show(result) { Screen.line($0.text("did")) }
-            if let type, [.bot, .device, .station].contains(type) {
-                Screen.complain(
-                    "stock software takes a \(type.rawValue) for a broadcast address and does not encrypt to it")
-            }
+            for words in warnings(about: result.text("did")) { Screen.complain(words) }
         }
+
+        /// What other DIMP software makes of such an ID (wire.md 2.2).
+        private func warnings(about did: String) -> [String] {
+            var warnings: [String] = []
+            if let type, [.bot, .station].contains(type) {
+                warnings.append(
+                    "stock applications send a \(type.rawValue) no receipts, so its messages to them end as published")
+            }
+            if let type, [.bot, .device, .station].contains(type), era != nil {
+                warnings.append(
+                    "stock software of today takes a \(type.rawValue) of 2019 for a broadcast address and does not "
+                        + "encrypt to it")
+            }
+            if did.utf16.count > Self.longestID {
+                let room = name.text.utf16.count - (did.utf16.count - Self.longestID)
+                warnings.append(
+                    "the ID has more than \(Self.longestID) characters, which applications in JavaScript and Java "
+                        + "refuse; a name of at most \(room) is short enough for them")
+            }
+            return warnings
+        }
+
+        /// Characters.
+        private static let longestID = 64
 
         private var words: String {
             key == .ecc ? "a secp256k1 key" : "a \(bits ?? 2048)-bit RSA key"
