@@ -3,8 +3,9 @@
 //     name, NUL · length of the file in four bytes of this machine · the file
 //
 // The header search path of the target leads to Tests/Vectors, where the files are; a test compares both. The list is
-// what `cd Tests/Vectors && ls */*.json | LC_ALL=C sort | sed 's/.*/VECTOR("&")/'` prints. The assembler's input is not
-// known to the build: after a change of a file, touch this one.
+// what `cd Tests/Vectors && ls */*.json | LC_ALL=C sort | sed 's/.*/VECTOR("&")/'` prints, but for most of today's
+// generations (e25…, js20…, java23…): the tests read those from the directory, and the package has no room for them. The
+// assembler's input is not known to the build: after a change of a file, touch this one.
 
 #define VECTOR(path) \
     .asciz path; .4byte 2f - 1f; \
@@ -206,6 +207,7 @@ VECTOR("document/e24-visa-mkm-nokey.json")
 VECTOR("document/e24-visa-mkm-rsa2048.json")
 VECTOR("document/e24-visa-mkm.json")
 VECTOR("document/e24-visa-station.json")
+VECTOR("document/e25-visa-term.json")
 VECTOR("document/neg-data.json")
 VECTOR("document/neg-did.json")
 VECTOR("document/neg-no-signature.json")
@@ -443,7 +445,11 @@ VECTOR("message/e24-text-plain.json")
 VECTOR("message/e24-to-eth.json")
 VECTOR("message/e24-to-rsa2048.json")
 VECTOR("message/e24-to-station.json")
+VECTOR("message/e25app-text.json")
+VECTOR("message/e25ids-hex66.json")
 VECTOR("message/edge-signed-pad-zero.json")
+VECTOR("message/java23-text.json")
+VECTOR("message/js20-signature-127.json")
 VECTOR("message/neg-attached-meta-none.json")
 VECTOR("message/neg-attached-meta-of-other.json")
 VECTOR("message/neg-attached-meta-tampered.json")
@@ -613,6 +619,7 @@ VECTOR("meta/e24-mkm-nokey.json")
 VECTOR("meta/e24-mkm-rsa2048.json")
 VECTOR("meta/e24-mkm.json")
 VECTOR("meta/e24-station.json")
+VECTOR("meta/e25-hex66.json")
 VECTOR("meta/neg-badb64.json")
 VECTOR("meta/neg-btc-with-seed.json")
 VECTOR("meta/neg-fingerprint.json")
@@ -633,6 +640,7 @@ VECTOR("reply/e24-documents-query.json")
 VECTOR("reply/e24-documents-response.json")
 VECTOR("reply/e24-meta-query.json")
 VECTOR("reply/e24-meta-response.json")
+VECTOR("reply/e25app-text.json")
 culver_vectors_end:
 
     .section .note.GNU-stack, "", %progbits

@@ -83,8 +83,10 @@ class Selftest(unittest.TestCase):
         self.assertEqual((status, shown), (0, ""))
         kinds = sorted(path.name for path in (TOP / "Tests/Vectors").iterdir())
         vectors = [line for line in out.splitlines() if line.startswith("vectors: ")]
+        carried = (TOP / "Sources/CVectors/vectors.S").read_text()
         for kind, line in zip(kinds, vectors, strict=True):
-            count = len(list((TOP / "Tests/Vectors" / kind).glob("*.json")))
+            count = carried.count(f'VECTOR("{kind}/')
+            self.assertGreater(count, 1)
             self.assertEqual(line, f"vectors: {count} agreed, 0 disagreed, 0 skipped ({kind})")
         self.assertIn("mbedTLS ", out.splitlines()[0])
 
