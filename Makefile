@@ -53,7 +53,7 @@ demo: deps-demo                       ## two agents and a private broker: one me
 	$(SWIFT) build --product culver
 	@$(PYTHON) Tests/live/demo
 
-test: deps .build/python-2.4/made .build/python-0.4/made .build/python-amqtt/made  ## every test, with a real broker and real DIMP peers
+test: deps .build/python-2.5/made .build/python-2.4/made .build/python-0.4/made .build/python-amqtt/made  ## every test, with real brokers and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
 
 test-boards: deps-boards .build/python-2.4/made  ## packages for the boards and for this machine, and the tests of both, under qemu and as root

@@ -24,7 +24,7 @@ class StockPeersAmongThemselves(Story):
             self.assertIs(event["signature_ok"], True)
         right.send(left.did, "and back", repeat=3)
         for number in (1, 2, 3):
-            self.assertEqual(left.event("message")["content"]["text"], f"and back {number}")
+            left.text(f"and back {number}")
 
     def test_two_of_2026_talk_with_short_names(self):
         self.converse("2.4")
@@ -37,6 +37,9 @@ class StockPeersAmongThemselves(Story):
 
     def test_two_of_2019_talk_with_profiles(self):
         self.converse("0.4", "--profile")
+
+    def test_two_applications_of_today_talk(self):
+        self.converse("2.5")
 
     def test_a_stranger_is_parked_until_its_card_is_found(self):
         broker = self.broker()
