@@ -205,7 +205,8 @@ import Transport
             setting.options.startsClean = false
             watchStart()
             note(.info, "connected to broker \(name) by \(version)", reason: "connected")
-            loop.take(.linked(broker: name, room: link?.room ?? 0, packetLimit: link?.greeting?.packetLimit.map(Int64.init)))
+            loop.take(
+                .linked(broker: name, room: link?.room ?? 0, packetLimit: link?.greeting?.packetLimit.map(Int64.init)))
             saveIDs()
             visitAbandoned()
         case .willLeftOut: tellOfWill()
