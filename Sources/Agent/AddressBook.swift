@@ -16,8 +16,9 @@ package protocol AddressBook: Barrack, KeyCache {
 
 package enum AddressBookChange: Sendable {
     case contact(Contact)
-    /// Checked: the meta vouches for the ID, the visa verifies and is the newest.
+    /// Checked: the meta vouches for the ID.
     case meta(Meta, of: ID)
+    /// By `AddressBook.keep` alone.
     case visa(Document, of: ID)
     /// Contact, meta, visa and keys.
     case forget(Address)
@@ -44,6 +45,16 @@ extension AddressBook {
 
     func isCulver(_ id: ID) -> Bool {
         contact(id.address)?.isCulver == true || visa(of: id)?.isOfCulver == true
+    }
+
+    /// Keeps a visa that was checked and is the newest. One that says it is a culver's pins its owner as such for good: from
+    /// then on unsealed messages are refused, whatever a later visa says (extensions.md 3).
+    package func keep(_ visa: Document, of id: ID) {
+        let wasCulver = isCulver(id)
+        apply(.visa(visa, of: id))
+        guard wasCulver || visa.isOfCulver, var contact = contact(id.address), !contact.isCulver else { return }
+        contact.isCulver = true
+        apply(.contact(contact))
     }
 
     /// A receiver that would show a repeat as another message, because it does not de-duplicate.

@@ -56,6 +56,9 @@ package struct Messenger {
     /// Publications that wait for room on this broker.
     package func backlog(of broker: String) -> Int { publishing.backlog(of: broker) }
 
+    /// Bytes of visas that wait for their metas.
+    package var heldVisaBytes: Int { lookups.heldVisaBytes }
+
     // MARK: - The door
 
     /// Everything that follows from one input. When it throws, the turn must be rolled back and the messenger put back

@@ -86,9 +86,8 @@ enum Tuning {
 
     // MARK: - Directory
 
-    /// Entities that are looked for, and visas that are held until their meta has come: each is up to 64 KiB.
+    /// Entities that are looked for.
     static let lookups = 4096
-    static let visasBeforeMetas = 64
     /// How long one is watched while others wait, by how much later a higher want may have left to be as good, how many
     /// are watched whatever a broker grants, and the pause after a refusal.
     static let watchTurn = 15.0
@@ -97,6 +96,8 @@ enum Tuning {
     static let leastWatchPause = 1.0
     /// A look-up ends after this when no message waits for it.
     static let lookupLife = 600.0
+    /// Bytes of visas that came before their metas.
+    static let visasBeforeMetas = 1 << 20
     /// When a question that found the minute's budget spent is asked.
     static let questionPause = 2.0
     /// Documents of one answer that are checked: each costs a public-key operation.

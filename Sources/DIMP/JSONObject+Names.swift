@@ -10,14 +10,23 @@ extension JSONObject {
     }
 
     /// Seconds since 1970 (wire.md 7.5): a whole number, a fraction or digits in a string; `nil` for anything
-    /// else, negative and not finite included.
+    /// else, and beyond `JSON.times`.
     func seconds(_ names: String...) -> Double? {
         for name in names {
             guard let value = self[name] else { continue }
-            guard let seconds = value.double ?? value.string.flatMap(Double.init) else { return nil }
-            return seconds.isFinite && seconds >= 0 ? seconds : nil
+            return value.seconds ?? value.string.flatMap(Double.init).flatMap { JSON.number($0).seconds }
         }
         return nil
+    }
+
+    /// The members that DIMP defines for a meta or a document, in their order; all others are left behind, because
+    /// nobody has signed them. Throws beyond `ProtocolLimits.cardBytes`.
+    func card(_ names: [String]) throws(Rejection) -> JSONObject {
+        let card = JSONObject(distinct: members.filter { names.contains($0.name) })
+        guard JSON.object(card).bytes.count <= ProtocolLimits.cardBytes else {
+            throw Rejection(.meta, "a meta or a document of more than \(ProtocolLimits.cardBytes) bytes")
+        }
+        return card
     }
 
     /// An ID under one of these names; `nil` when there is none or it is none.

@@ -7,6 +7,10 @@ package enum ProtocolLimits {
     package static let contentAge = 31.0 * 86_400
     /// 2024-01-01: a content time before it is as good as none (extensions.md 6).
     package static let earliestContentTime = 1_704_067_200.0
+    /// Bytes of a meta or a document as JSON text, whatever way it came (extensions.md 1).
+    package static let cardBytes = 64 << 10
+    /// IDs in one list of a command (wire.md 7): each costs two hashes. What names more is handed on unread.
+    package static let listedIDs = 1_024
     /// Contents in one array (extensions.md 5).
     package static let arrayContents = 64
     /// Forwards around one message (extensions.md 4).

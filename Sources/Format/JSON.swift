@@ -43,6 +43,13 @@ extension JSON {
         }
     }
 
+    /// Seconds since 1970, or a length of time; `nil` for anything else, for what is negative, and for what lies behind
+    /// the year 9999: whatever is read as a time fits into 64 bits and into a calendar.
+    package var seconds: Double? { double.flatMap { Self.times.contains($0) ? $0 : nil } }
+
+    /// What `seconds` takes.
+    package static let times = 0.0...253_402_300_799.0
+
     package var string: String? {
         if case .string(let value) = self { value } else { nil }
     }
@@ -53,6 +60,38 @@ extension JSON {
 
     package var object: JSONObject? {
         if case .object(let value) = self { value } else { nil }
+    }
+}
+
+extension JSON {
+    /// About how many bytes of memory it holds, its own place left out. A value of two bytes may hold sixty.
+    package var footprint: Int {
+        switch self {
+        case .null, .bool, .integer, .number: 0
+        case .string(let text): text.utf8.count + Self.allocation
+        case .array(let values):
+            values.reduce(Self.allocation) { $0 + MemoryLayout<JSON>.stride + $1.footprint }
+        case .object(let object): object.footprint
+        }
+    }
+
+    /// What an array or a text needs beside its elements.
+    fileprivate static let allocation = 48
+}
+
+extension JSONObject {
+    /// As `JSON.footprint`.
+    package var footprint: Int {
+        members.reduce(JSON.allocation) {
+            $0 + MemoryLayout<(name: String, value: JSON)>.stride + JSON.string($1.name).footprint + $1.value.footprint
+        }
+    }
+}
+
+extension Int64 {
+    /// A time in whole seconds, without its fraction; 0 for what does not fit.
+    package init(wholeSeconds seconds: Double) {
+        self = Int64(exactly: seconds.rounded(.down)) ?? 0
     }
 }
 

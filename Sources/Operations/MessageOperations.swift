@@ -89,11 +89,11 @@ package struct MessageOperations {
             guard let owner = identities.first(where: { $0.id == message.owner }) else {
                 throw Rejection(.receiver, "the message is for somebody else")
             }
-            return .work(
-                OpenWork(
-                    message: message, owner: owner,
-                    excerpt: BarrackExcerpt(of: facebook, identities: identities, peer: message.sender),
-                    isCulver: facebook.contact(message.sender.address)?.isCulver == true))
+            let excerpt = BarrackExcerpt(of: facebook, identities: identities, peer: message.sender)
+            let isCulver =
+                facebook.contact(message.sender.address)?.isCulver == true
+                || excerpt.visa(of: message.sender)?.isOfCulver == true
+            return .work(OpenWork(message: message, owner: owner, excerpt: excerpt, isCulver: isCulver))
         } catch {
             return .refused(OpenWork.refused(error))
         }

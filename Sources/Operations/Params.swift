@@ -49,7 +49,7 @@ package struct Params {
     /// Seconds, a fraction allowed.
     package func seconds(_ name: String) throws -> Double? {
         try json(name).map { value in
-            guard let number = value.double, number >= 0, number.isFinite else {
+            guard let number = value.seconds else {
                 throw Self.wrong(name, isNot: "a number of seconds")
             }
             return number

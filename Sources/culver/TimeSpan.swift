@@ -54,8 +54,10 @@ extension TimeSpan: CustomStringConvertible {
 enum LocalTime {
     /// `2026-11-23 20:52:53`; an unset clock says so.
     static func words(for seconds: Double?) -> String {
-        guard let seconds, seconds > 0, seconds < 1e11 else { return "clock unset" }
-        var time = time_t(seconds)
+        // 32 bits on some boards, for times until 2038.
+        guard let seconds, seconds > 0, seconds < 1e11, var time = time_t(exactly: seconds.rounded(.down)) else {
+            return "clock unset"
+        }
         var parts = tm()
         localtime_r(&time, &parts)
         var text = [CChar](repeating: 0, count: 32)

@@ -164,6 +164,21 @@ struct DirectoryTests {
         #expect(pair.a.rejections.map(\.stage) == [.meta])
     }
 
+    @Test("visas that come before their metas are held within a bound; for the others the peer is asked")
+    func early() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.linkAll()
+        let filling = JSON.string(String(repeating: "x", count: 60_000))
+        let peers = (0..<30).map { ID.sample("peer-\($0)") }
+        for peer in peers {
+            pair.send("hello", to: peer)
+            let visa = try Document(
+                kind: "visa", about: peer, properties: ["x": filling], time: People.time, signedBy: moki.secret)
+            pair.put(JSON.object(visa.json).bytes, at: .visa(peer.address))
+        }
+        #expect(pair.a.messenger.heldVisaBytes > 500_000 && pair.a.messenger.heldVisaBytes <= 1 << 20)
+    }
+
     @Test("a visa from the future, of another signer or of another is not taken")
     func badVisas() throws {
         let pair = looking()

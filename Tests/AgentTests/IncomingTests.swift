@@ -103,6 +103,26 @@ struct IncomingTests {
         #expect(pair.b.inbox.map(\.receiver.text) == [hulk.id.text, "anyone@anywhere"])
     }
 
+    @Test("events, parked messages and receipts name the sender without what somebody added to the envelope")
+    func unprovenElsewhere() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.linkAll()
+        var json = try #require(
+            try moki.sealedMessage(.text("x", sn: 5, time: Pair.start), to: hulk, attach: true).json.object)
+        json["sender"] = .string("\(moki.id.text)/x")
+        json["receiver"] = .string("\(hulk.id.text)/y")
+        pair.lay(JSON.object(json).bytes)
+        let parked = try #require(pair.b.ledger.state.parked.first)
+        #expect(parked.sender.text == moki.id.text && parked.receiver.text == hulk.id.text)
+        let request = try #require(pair.b.ledger.state.events.first { $0.kind == .request })
+        #expect(request.did?.text == moki.id.text && !request.text.contains("/x"))
+        pair.feed(1, .befriended(moki.id))
+        pair.settle()
+        #expect(pair.b.texts == ["x"])
+        let receipt = try #require(pair.b.ledger.state.accepted.first?.receipt)
+        #expect(!receipt.contains("/x") && !receipt.contains("/y"))
+    }
+
     @Test(
         "a sealed message altered in its envelope is refused",
         arguments: [
@@ -312,6 +332,60 @@ struct IncomingTests {
         #expect(pair.b.texts == ["sealed"])
     }
 
+    /// moki, a contact of hulk whose software does not seal.
+    private func withStockFriend() throws -> Pair {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.b.befriend(moki, isCulver: false, visa: try moki.visa(time: People.time, isStock: true))
+        pair.linkAll()
+        return pair
+    }
+
+    @Test("a broadcast without seal is refused of a peer that seals, and a sealed one is taken")
+    func unsealedBroadcast() throws {
+        let pair = Pair.friends()
+        let time = Int64(Pair.start)
+        pair.lay(try signed(#"{"type":1,"sn":5,"time":\#(time),"text":"not mine"}"#))
+        #expect(pair.b.inbox.isEmpty)
+        #expect(pair.b.rejections.map(\.stage) == [.seal])
+        pair.lay(try moki.broadcast(.text("to all", sn: 6, time: Pair.start)))
+        #expect(pair.b.texts == ["to all"])
+    }
+
+    @Test(
+        "a visa that says culver pins its owner by whatever way it comes, also against a later one that does not say so",
+        arguments: ["kept", "directory", "attached"])
+    func pinned(way: String) throws {
+        let pair = try withStockFriend()
+        let visa = try moki.visa(time: People.time + 10)
+        switch way {
+        case "kept": pair.b.book.keep(visa, of: moki.id)
+        case "directory":
+            pair.b.book.state.visas = [:]
+            pair.send("look me up", from: 1)
+            pair.putCard(of: moki, visa: visa)
+        default:
+            var message = try moki.stockMessage(.text("see my visa", sn: 4, time: Pair.start), to: hulk)
+            message.meta = .object(moki.meta.json)
+            message.visa = .object(visa.json)
+            pair.lay(message)
+        }
+        #expect(pair.b.book.contact(moki.id.address)?.isCulver == true)
+        pair.b.book.keep(try moki.visa(time: People.time + 20, isStock: true), of: moki.id)
+        #expect(pair.b.book.contact(moki.id.address)?.isCulver == true)
+        let before = pair.b.inbox.count
+        pair.lay(try moki.stockMessage(.text("unsealed", sn: 5, time: Pair.start), to: hulk))
+        pair.lay(try signed(#"{"type":1,"sn":6,"time":\#(Int64(Pair.start)),"text":"to all"}"#))
+        #expect(pair.b.inbox.count == before)
+    }
+
+    @Test("a contact whose pin was lost is pinned by the visa that is still there when that is replaced")
+    func pinnedAgain() throws {
+        let pair = Pair.friends()
+        pair.b.book.apply(.contact(Contact(id: moki.id, trust: .contact)))
+        pair.b.book.keep(try moki.visa(time: People.time + 20, isStock: true), of: moki.id)
+        #expect(pair.b.book.contact(moki.id.address)?.isCulver == true)
+    }
+
     /// A broadcast of moki with this very text.
     private func signed(_ data: String) throws -> ReliableMessage {
         let envelope = Envelope(sender: moki.id, receiver: .anyone, time: Pair.start)
@@ -320,7 +394,7 @@ struct IncomingTests {
 
     @Test("a broadcast must be able to be nothing else than a broadcast")
     func broadcasts() throws {
-        let pair = Pair.friends()
+        let pair = try withStockFriend()
         let time = Int64(Pair.start)
         pair.lay(try signed(#"{"type":1,"sn":5,"time":\#(time),"text":"to all"}"#))
         #expect(pair.b.texts == ["to all"])
@@ -337,7 +411,7 @@ struct IncomingTests {
 
     @Test("a broadcast whose type and serial number are decimal digits is taken, as bare Python writes it")
     func broadcastInDigits() throws {
-        let pair = Pair.friends()
+        let pair = try withStockFriend()
         let time = Int64(Pair.start)
         pair.lay(try signed(#"{"type":"1","sn":"5","time":"\#(time)","text":"digits"}"#))
         pair.lay(try signed(#"{"T":"1","N":6,"W":\#(time),"text":"short"}"#))

@@ -98,6 +98,43 @@ struct DocumentTests {
         try again.check(about: scene.alice.id, meta: scene.alice.meta)
     }
 
+    @Test("only the members that DIMP defines are kept")
+    func members() throws {
+        var json = scene.alice.visa.json
+        json["x"] = .string(String(repeating: "x", count: 500_000))
+        json["meta"] = .object(scene.alice.meta.json)
+        json["terminal"] = "phone"
+        let read = try Document(.object(json))
+        try read.check(about: scene.alice.id, meta: scene.alice.meta)
+        #expect(read.json.names.sorted() == ["ID", "data", "did", "signature", "terminal", "type"])
+    }
+
+    @Test("a document of more than 64 KiB is refused, one of less is not")
+    func size() throws {
+        func document(_ bytes: Int) throws -> Document {
+            let data = JSON(["name": .string(String(repeating: "n", count: bytes))]).text
+            return try Document(["data": .string(data), "signature": "AAAA"])
+        }
+        #expect(try document(65_000).name?.utf8.count == 65_000)
+        #expect(try stage { try document(65_536) } == .meta)
+        var padded = scene.alice.visa.json
+        padded["did"] = .array(Array(repeating: 1, count: 40_000))
+        #expect(try stage { try Document(.object(padded)) } == .meta)
+    }
+
+    @Test("a time is from 1970 to the end of the year 9999, or there is none; any other is no document")
+    func times() throws {
+        for (time, expected) in [
+            (nil, 0), (.null, 0), (0, 0), (1.5, 1.5), ("1750000000", 1_750_000_000),
+            (253_402_300_799, 253_402_300_799),
+        ] as [(JSON?, Double)] {
+            #expect(try signed(JSON(["time": time ?? .null, "name": "x"]).text).time == expected)
+        }
+        for time in [-1, 1e300, 253_402_300_800, "1e999", "nan", "x", true, [], .integer(.max)] as [JSON] {
+            #expect(try stage { try signed(JSON(["time": time]).text) } == .meta, "\(time.text)")
+        }
+    }
+
     @Test("only a key that encrypts is the key of a visa")
     func keys() throws {
         let eccKey = scene.dora.secret.publicKey.json

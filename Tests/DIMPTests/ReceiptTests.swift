@@ -42,6 +42,21 @@ struct ReceiptTests {
         #expect(origin?["group"]?.string == scene.group.text && origin?["receiver"]?.string == scene.bob.id.text)
     }
 
+    @Test("what stands on the envelope alone is not repeated in a receipt")
+    func altered() throws {
+        var message = try scene.packed(to: scene.bob.id)
+        let content = try Content(["type": 1, "sn": 7, "text": "no time"])
+        message.secure.envelope.sender = try #require(ID(scene.alice.id.text + "/x"))
+        message.secure.envelope.receiver = try #require(ID(scene.bob.id.text + "/y"))
+        message.secure.envelope.group = scene.group
+        let members = Receipt.members(of: message, content: content, text: "x")
+        let origin = try #require(members["origin"]?.object)
+        for object in [members, origin] {
+            #expect(object["sender"]?.string == scene.alice.id.text && object["receiver"]?.string == scene.bob.id.text)
+            #expect(object["time"] == nil && object["group"] == nil)
+        }
+    }
+
     @Test("the spellings of 2019, flat or with an envelope, are read")
     func flat() throws {
         let (alice, bob) = (scene.alice.id, scene.bob.id)

@@ -252,7 +252,24 @@ struct ReceivingTests {
             data: Array(#"{"type":1,"sn":1}"#.utf8), iv: nil, keys: [])
         let plain = try verified(try broadcast.signed(by: scene.alice.secret), including: .broadcasts)
         let read = try plain.opened(with: try #require(try plain.broadcastKey()))
-        #expect(try read.checkSeal(isRequired: true) == false)
+        #expect(try read.checkSeal(isRequired: false) == false)
+        #expect(try stage { try read.checkSeal(isRequired: true) } == .seal)
+    }
+
+    @Test("a sealed broadcast is shown under the address that its seal names, whatever the envelope says besides")
+    func broadcastReceiver() throws {
+        for (receiver, group) in [
+            (ID.everyone, nil), (scene.bob.id, ID.everyone), (.anyone, .everyone), (.anyone, nil),
+        ] as [(ID, ID?)] {
+            let isToEveryone = receiver == .everyone || group != nil
+            var message = try scene.packed(to: isToEveryone ? .everyone : .anyone)
+            message.secure.envelope.receiver = receiver
+            if let group { message.secure.envelope.group = group }
+            let verified = try verified(message, including: .broadcasts)
+            let opened = try verified.opened(with: try #require(try verified.broadcastKey()))
+            #expect(try opened.checkSeal(isRequired: true))
+            #expect(opened.provenReceiver.text == (isToEveryone ? "everyone@everywhere" : "anyone@anywhere"))
+        }
     }
 
     @Test("a content is at most ten minutes ahead and 31 days old; without usable time it is never too old")

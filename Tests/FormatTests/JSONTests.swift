@@ -39,6 +39,31 @@ struct JSONTests {
         #expect(json == [7, 7.5, 1000, .number(1e300), 0, 0])
     }
 
+    @Test("a time is a number from 0 to the end of the year 9999")
+    func seconds() throws {
+        let json = try JSON(parsing: "[0,1.5,253402300799,253402300800,1e300,-1,-0.0,9223372036854775807,\"5\",true]")
+        #expect(json.array?.map(\.seconds) == [0, 1.5, 253_402_300_799, nil, nil, nil, 0, nil, nil, nil])
+        #expect(JSON.number(.nan).seconds == nil && JSON.number(.infinity).seconds == nil)
+        #expect([1.9, -0.5, 1e300, .nan, -.infinity].map { Int64(wholeSeconds: $0) } == [1, -1, 0, 0, 0])
+    }
+
+    @Test("of a name that stands twice the last value wins, in small objects and in large ones", arguments: [3, 1_000])
+    func twice(count: Int) {
+        let names = (0..<count).map { "n\($0)" } + ["e\u{301}", "\u{e9}"]
+        let object = JSONObject(names.map { ($0, 1) } + [("n1", 2), ("e\u{301}", 3), ("last", 4)])
+        #expect(object.names.map { Array($0.utf8) } == (names + ["last"]).map { Array($0.utf8) })
+        #expect(object["n1"] == 2 && object["e\u{301}"] == 3 && object["\u{e9}"] == 1 && object["last"] == 4)
+    }
+
+    @Test("what a value holds in memory is counted with the places of its elements")
+    func footprint() throws {
+        let nested = try JSON(parsing: "[" + Array(repeating: "[]", count: 1_000).joined(separator: ",") + "]")
+        #expect(nested.footprint > 1_000 * MemoryLayout<JSON>.stride)
+        #expect(JSON.string(String(repeating: "x", count: 5_000)).footprint > 5_000)
+        #expect(try JSON(parsing: #"{"name":"value"}"#).footprint > 40)
+        #expect(JSON.integer(7).footprint == 0)
+    }
+
     @Test("a number too large for a double is refused, one too small is none the worse")
     func extremes() throws {
         #expect(throws: JSONError.self) { try JSON(parsing: "[1e400]") }

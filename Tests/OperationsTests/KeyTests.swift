@@ -79,6 +79,43 @@ import Testing
         #expect(refusal(.object(moki)) == .exists)
     }
 
+    @Test("a visa of a time that is none is refused, and the last time there is makes no trouble")
+    func times() throws {
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let identity = try made("moki")
+        func exported(time: Double) throws -> JSON {
+            var object = try #require(IdentityExport.json(of: identity).object)
+            let key = try #require(identity.visaKeys.first).publicKey
+            let visa = try Document.visa(
+                of: identity.id, name: nil, key: key, time: time, signedBy: identity.secret)
+            object["visa"] = .object(visa.json)
+            return try JSON(parsing: JSON.object(object).bytes)
+        }
+        for time in [1e300, -1, 253_402_300_800, 9.3e18] {
+            #expect(refusal(try exported(time: time)) == .badData, "\(time)")
+        }
+        let last = 253_402_300_799.0
+        _ = try identities.takeOver(Params(["identity": try exported(time: last)]))
+        try save()
+        let there = try #require(try reopened().identity(identity.id.address))
+        #expect(there.visa.time == last && there.visaKeys.count == 1)
+        #expect(try directory.list(StatePath.visaKeys(of: identity.id.address.text)) == ["253402300799.json"])
+    }
+
+    @Test("a visa of our own with any time is put on disk")
+    func anyTime() throws {
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let identity = try made("moki")
+        for time in [1e300, -1e300, .nan, .infinity] {
+            var odd = identity
+            odd.visa = try Document.visa(
+                of: identity.id, name: nil, key: try #require(identity.visa.key), time: time, signedBy: identity.secret)
+            facebook.put(odd)
+            facebook.rotate(odd)
+        }
+        try save()
+    }
+
     @Test("new keys keep the one before and the meta's, and every contact is shown the visa again")
     func rotated() throws {
         defer { try? FileManager.default.removeItem(atPath: path) }

@@ -1,53 +1,82 @@
+import Crypto
 import DIMP
 import Format
 import Testing
 
 @testable import Store
 
-@Suite("Facebook")
-struct FacebookTests {
+@Suite struct FacebookTests {
     private let scratch: Scratch
     private let state: StateDirectory
-    private let phone: Identity
+    private let facebook: Facebook
 
     init() throws {
         scratch = try Scratch()
         state = try StateDirectory(scratch.directory + "/state")
-        phone = try Identity.register(name: "phone", network: 0, algorithm: .rsa, bits: 1024, time: 1_700_000_000)
+        facebook = try Facebook(state, time: 1)
     }
 
-    private func visa(_ terminal: String?, _ time: Double) throws -> Document {
-        var properties: JSONObject = ["key": phone.secret.publicKey.json]
-        properties["terminal"] = terminal.map { .string($0) }
-        return try Document(kind: "visa", about: phone.id, properties: properties, time: time, signedBy: phone.secret)
+    private func save() throws {
+        for change in facebook.takeChanges() { try state.perform(change) }
     }
 
-    @Test("the newest visa of each device is kept on disk, the one for no device first, and eight of them")
-    func devices() throws {
-        var facebook = try Facebook(state, time: 1)
-        facebook.put(Contact(id: phone.id, trust: .contact))
-        facebook.put(phone.meta, of: phone.id)
-        func put(_ terminal: String?, _ time: Double) throws {
-            facebook.put(try visa(terminal, time), of: phone.id)
-            for change in facebook.takeChanges() { try state.perform(change) }
-            let before = times(facebook)
-            facebook = try Facebook(state, time: 1)
-            #expect(times(facebook) == before)
+    /// Anybody's identity; the same key for all, with another seed.
+    private func peer(_ name: String, by secret: PrivateKey) throws -> (id: ID, meta: Meta) {
+        let meta = try Meta(seed: name, signedBy: secret)
+        return (try #require(meta.id(network: 0)), meta)
+    }
+
+    @Test(
+        "cards of others take a bounded part of memory, however large they are, and are read again when they are wanted"
+    )
+    func bounded() throws {
+        let secret = PrivateKey.ecc(try ECCPrivateKey.generate())
+        // As large as a card may be, and worse in memory: thousands of small values.
+        let filling = JSON.array(Array(repeating: [], count: 7_000))
+        var ids: [ID] = []
+        for number in 0..<60 {
+            let (id, meta) = try peer("peer-\(number)", by: secret)
+            let visa = try Document(
+                kind: "visa", about: id, properties: ["name": .string("n\(number)"), "x": filling], time: 1,
+                signedBy: secret)
+            #expect(visa.footprint > 300_000)
+            facebook.put(Contact(id: id, trust: .stranger))
+            facebook.put(meta, of: id)
+            facebook.put(visa, of: id)
+            try save()
+            #expect(facebook.cachedBytes <= Facebook.cacheLimit)
+            ids.append(id)
         }
-        try put("a", 5)
-        #expect(times(facebook) == [5])
-        try put("b", 7)
-        #expect(times(facebook) == [7, 5])
-        try put("a", 9)
-        #expect(times(facebook) == [9, 7])
-        try put(nil, 3)
-        #expect(times(facebook) == [3, 9, 7])
-        for number in 10..<20 { try put("c\(number)", Double(number)) }
-        #expect(times(facebook) == [3, 19, 18, 17, 16, 15, 14, 13])
+        for (number, id) in ids.enumerated() {
+            #expect(facebook.visa(of: id)?.name == "n\(number)")
+            #expect(facebook.cachedBytes <= Facebook.cacheLimit)
+        }
+        #expect(facebook.meta(of: ID(name: "nobody", address: .anywhere)) == nil)
     }
 
-    /// Of what counts where one visa is wanted, then of the others.
-    private func times(_ facebook: Facebook) -> [Double] {
-        ([facebook.visa(of: phone.id)].compactMap { $0 } + facebook.deviceVisas(of: phone.id)).map(\.time)
+    @Test("what is absent is remembered within the same bound")
+    func absent() throws {
+        for number in 0..<40_000 {
+            let address = Address.btc(network: 0, of: Array("\(number)".utf8))
+            #expect(facebook.meta(of: ID(name: nil, address: address)) == nil)
+        }
+        #expect(facebook.cachedBytes <= Facebook.cacheLimit)
+    }
+
+    @Test("a card on disk has the members that DIMP defines, and no others")
+    func members() throws {
+        let secret = PrivateKey.ecc(try ECCPrivateKey.generate())
+        let (id, meta) = try peer("peer", by: secret)
+        var metaJSON = meta.json
+        metaJSON["x"] = .string(String(repeating: "x", count: 100_000))
+        var visaJSON = try Document(kind: "visa", about: id, properties: [:], time: 1, signedBy: secret).json
+        visaJSON["x"] = metaJSON["x"]
+        facebook.put(try Meta(.object(metaJSON)), of: id)
+        facebook.put(try Document(.object(visaJSON)), of: id)
+        try save()
+        let written = try #require(try state.json(StatePath.meta(ofContact: id.address.text))?.object)
+        #expect(written.names.sorted() == ["fingerprint", "key", "seed", "type", "version"])
+        let visa = try #require(try state.json(StatePath.visa(ofContact: id.address.text))?.object)
+        #expect(visa.names.sorted() == ["ID", "data", "did", "signature", "type"])
     }
 }

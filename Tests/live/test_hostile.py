@@ -168,6 +168,48 @@ class Outsider:
         self.client.loop_stop()
 
 
+class UnsignedCards(Story):
+    """What anybody can write beside a stranger's message on its way."""
+
+    def setUp(self):
+        super().setUp()
+        self.mosquitto = self.broker()
+        self.left = self.daemon("left", self.mosquitto)
+        self.right = self.daemon("right", self.mosquitto, strangers="ask")
+        self.outsider = Outsider(self.mosquitto.port)
+        self.addCleanup(self.outsider.stop)
+        self.left.call("contact.add", card=self.right.call("identity.show")["card"])
+        self.message = self.left.call("message.pack", to=self.right.did, text="may I?", attach=True)["message"]
+
+    def publish(self) -> None:
+        eventually(lambda: self.right.connected, what="the broker")
+        self.outsider.publish(f"dim/v1/{address_of(self.right.did)}/in", json.dumps(self.message).encode())
+        eventually(lambda: rows(self.right.call("contact.requests")), what="the request")
+
+    def test_a_card_pins_its_owner_as_one_that_seals(self):
+        self.assertTrue(self.left.call("contact.show", did=self.right.did)["culver"])
+        trust = self.left.state / "contacts" / address_of(self.right.did) / "trust.json"
+        self.assertTrue(json.loads(trust.read_bytes())["culver"])
+
+    def test_a_request_does_not_show_the_name_of_a_visa_that_nobody_signed(self):
+        visa = self.message["visa"]
+        visa["data"] = json.dumps(dict(json.loads(visa["data"]), name="your-own-hub"))
+        self.publish()
+        request, = rows(self.right.call("contact.requests"))
+        self.assertEqual((request["did"], request["name"]), (self.left.did, "left"))
+
+    def test_members_that_nobody_signed_are_not_kept(self):
+        for card in (self.message["meta"], self.message["visa"], self.message["meta"]["key"]):
+            card["junk"] = "x" * 200_000
+        self.publish()
+        self.succeeds(self.right.tool("contact", "accept", self.left.did))
+        eventually(lambda: self.right.texts() == ["may I?"], what="the message")
+        for name in ("meta.json", "visa.json"):
+            file = self.right.state / "contacts" / address_of(self.left.did) / name
+            self.assertLess(file.stat().st_size, 10_000)
+            self.assertNotIn(b"junk", file.read_bytes())
+
+
 class HostileTopics(Story):
     def setUp(self):
         super().setUp()

@@ -31,7 +31,7 @@ package struct Statement: Sendable, Equatable {
             let signature = json["signature"]?.string.flatMap(Base64.decode), let data = try? JSON(parsing: text),
             data["signed"]?.string == "state", data["did"]?.string == identity.id.bare.text,
             let state = data["state"]?.string, ["online", "gone"].contains(state),
-            let at = data["at"]?.double, at.isFinite, let boot = data["boot"]?.string, !boot.isEmpty,
+            let at = data["at"]?.seconds, let boot = data["boot"]?.string, !boot.isEmpty,
             identity.meta.key.verifies(signature, of: Array(text.utf8))
         else { return nil }
         self.init(isOnline: state == "online", at: at, boot: boot, answers: data["answers"]?.string)

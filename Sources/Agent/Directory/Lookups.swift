@@ -191,10 +191,9 @@ struct Lookups {
         case .visa:
             // The two topics come in any order.
             guard let meta = context.book.meta(of: id) else {
-                // What is not kept is shown again with the next turn.
-                if entries.values.count(where: { $0.visa != nil }) < Tuning.visasBeforeMetas {
-                    entries[topic.address]?.visa = bytes
-                }
+                // Without room for it the peer is asked, as if it had not been there, and it is shown again with the next turn.
+                entries[topic.address]?.visa = nil
+                if heldVisaBytes + bytes.count <= Tuning.visasBeforeMetas { entries[topic.address]?.visa = bytes }
                 return []
             }
             try take(visa: json, of: id, meta: meta, in: &context)
@@ -202,6 +201,8 @@ struct Lookups {
         case .state, .inbox: return []
         }
     }
+
+    var heldVisaBytes: Int { entries.values.reduce(0) { $0 + ($1.visa?.count ?? 0) } }
 
     /// Strangers are known by an address alone: what stood in front of it was anybody's claim, the seed is proven.
     private func named(_ id: ID, by meta: JSON) -> ID {
@@ -294,12 +295,8 @@ struct Lookups {
                 .visa, level: .warning, text: "an older visa of \(id) was shown and not taken", did: id,
                 reason: "visa-rolled-back")
         }
-        context.book.apply(.visa(visa, of: id))
+        context.book.keep(visa, of: id)
         entries[id.address]?.next = context.now.lived + context.policy.queryPatience
-        if visa.isOfCulver, var contact = context.book.contact(id.address), !contact.isCulver {
-            contact.isCulver = true
-            context.book.apply(.contact(contact))
-        }
     }
 
     /// Documents of an answer, about an entity whose meta is known.

@@ -373,11 +373,11 @@ struct Admission {
 
     var nextDue: Double? { throttle.nextDue }
 
-    /// What exactly failed: the ciphertext, its IV and its wrapped keys.
+    /// What exactly failed: the ciphertext, its IV and the wrapped keys that were tried.
     private func attempt(of arrival: Arrival) -> [UInt8] {
         let secure = arrival.message.message.secure
-        return Digest.sha256(
-            arrival.message.digest + (secure.iv ?? []) + secure.keys.flatMap { Digest.sha256($0.bytes) })
+        let wrapped = secure.wrappedKeys(for: arrival.owner)
+        return Digest.sha256(arrival.message.digest + (secure.iv ?? []) + wrapped.flatMap { Digest.sha256($0) })
     }
 }
 

@@ -31,7 +31,7 @@ struct Parking {
                 .park(
                     Parked(
                         isVerified: isVerified, sender: sender.bare,
-                        receiver: arrival.message.envelope.receiver, wire: arrival.wire,
+                        receiver: arrival.owner, wire: arrival.wire,
                         digest: arrival.message.digest, received: context.recordedTime, since: context.now.lived)))
             if isVerified, isNew {
                 try context.note(

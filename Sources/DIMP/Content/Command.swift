@@ -38,8 +38,12 @@ package enum Command: Sendable, Equatable {
         case "login": self = .login(object)
         case "report", "online", "offline":
             self = .report(title: object.first("title", "state")?.string ?? name)
-        case "mute": self = .mute(Self.list(object))
-        case "block": self = .block(Self.list(object))
+        case "mute", "block":
+            let list = object["list"]?.array
+            let ids = list.flatMap(GroupCommand.ids)
+            // A list that is too long is handed on unread, and not taken for the question.
+            guard list == nil || ids != nil else { return nil }
+            self = name == "mute" ? .mute(ids) : .block(ids)
         case "search", "users": self = .search(object)
         case "storage", "contacts", "private_key": self = .storage(object)
         case "ans": self = .names(object)
@@ -55,10 +59,6 @@ package enum Command: Sendable, Equatable {
         case .documents(_, let documents, let meta, _): !documents.isEmpty || meta != nil
         default: false
         }
-    }
-
-    private static func list(_ object: JSONObject) -> [ID]? {
-        object["list"]?.array?.compactMap { $0.string.flatMap { ID($0) } }
     }
 
     /// A list, one object, or the data string with its signature beside it.

@@ -21,10 +21,11 @@ package struct Content: Sendable, Equatable {
 
     /// A content of ours: `time` in seconds since 1970 is written whole, as every era reads it.
     package init(type: ContentType, sn: Int64, time: Double, group: ID? = nil, _ members: JSONObject) {
-        var object: JSONObject = ["type": .integer(type.rawValue), "sn": .integer(sn)]
-        object["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0)
+        var object: JSONObject = [
+            "type": .integer(type.rawValue), "sn": .integer(sn), "time": .integer(Int64(wholeSeconds: time)),
+        ]
         if let group { object["group"] = .string(group.bare.text) }
-        for (name, value) in members.members { object[name] = value }
+        object = JSONObject((object.members + members.members).map { ($0.name, $0.value) })
         json = object
         self.type = type.rawValue
         body = Body(type: type.rawValue, object)
@@ -70,15 +71,11 @@ package struct Content: Sendable, Equatable {
     /// one-letter names are its own. Where both are there, the full one counts.
     private static func full(_ object: JSONObject) -> JSONObject {
         guard object["type"] == nil, object["T"] != nil else { return object }
-        var full = JSONObject()
-        for (name, value) in object.members {
-            if let long = names[name] {
-                if object[long] == nil { full[long] = value }
-            } else {
-                full[name] = value
-            }
-        }
-        return full
+        return JSONObject(
+            distinct: object.members.compactMap { member in
+                guard let long = names[member.name] else { return member }
+                return object[long] == nil ? (long, member.value) : nil
+            })
     }
 
     private static let names = ["T": "type", "N": "sn", "W": "time", "G": "group", "C": "command"]

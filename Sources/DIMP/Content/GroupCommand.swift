@@ -7,16 +7,22 @@ package struct GroupCommand: Sendable, Equatable {
     package var administrators: [ID]
     package var assistants: [ID]
 
+    /// `nil` without a name, and when a list is longer than `ProtocolLimits.listedIDs`.
     init?(_ object: JSONObject) {
-        guard let name = object.first("command", "cmd")?.string else { return nil }
+        guard let name = object.first("command", "cmd")?.string,
+            let members = Self.ids(object["members"]?.array ?? object["member"].map { [$0] } ?? []),
+            let administrators = Self.ids(object["administrators"]?.array ?? []),
+            let assistants = Self.ids(object["assistants"]?.array ?? [])
+        else { return nil }
         self.name = name
-        let single = object["member"].map { [$0] }
-        members = Self.ids(object["members"]?.array ?? single)
-        administrators = Self.ids(object["administrators"]?.array)
-        assistants = Self.ids(object["assistants"]?.array)
+        self.members = members
+        self.administrators = administrators
+        self.assistants = assistants
     }
 
-    private static func ids(_ list: [JSON]?) -> [ID] {
-        (list ?? []).compactMap { $0.string.flatMap { ID($0) } }
+    /// Those that are IDs; `nil` when there are too many to look at.
+    static func ids(_ list: [JSON]) -> [ID]? {
+        guard list.count <= ProtocolLimits.listedIDs else { return nil }
+        return list.compactMap { $0.string.flatMap { ID($0) } }
     }
 }

@@ -32,17 +32,16 @@ package struct Receipt: Sendable, Equatable {
         group = origin.id("group")
     }
 
-    /// The members of a receipt for a verified message whose content was read. Both spellings.
+    /// The members of a receipt for a verified message whose content was read. Both spellings. Of the envelope they hold
+    /// the two IDs without a terminal, and no time: nobody has signed those.
     package static func members(
         of message: ReliableMessage, content: Content, text: String
     ) -> JSONObject {
         let envelope = message.envelope
         var origin: JSONObject = [
-            "sender": .string(envelope.sender.text), "receiver": .string(envelope.receiver.text),
+            "sender": .string(envelope.sender.bare.text), "receiver": .string(envelope.receiver.bare.text),
         ]
-        if let time = content.time ?? envelope.time {
-            origin["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0)
-        }
+        if let time = content.time { origin["time"] = .integer(Int64(wholeSeconds: time)) }
         if let group = content.group { origin["group"] = .string(group.text) }
         origin["type"] = .integer(content.type)
         origin["sn"] = .integer(content.sn)

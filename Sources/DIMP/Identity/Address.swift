@@ -18,6 +18,9 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
     /// `nil` unless the check bytes are right. ETH addresses must be spelled as EIP-55 spells them, so that one
     /// address has one text.
     package init?(_ text: String) {
+        #if DEBUG
+        Effort.counted?.add(1)
+        #endif
         switch text.utf8.count {
         case 26...35:
             guard let bytes = Base58.decode(text), bytes.count == 25, Self.code(of: bytes.prefix(21)) == bytes.suffix(4)

@@ -5,6 +5,7 @@ package import Format
 ///
 /// The signature covers the bytes of the `data` string as they came; they are kept and never written anew.
 package struct Document: Sendable {
+    /// As it came, without members that DIMP does not define.
     package let json: JSONObject
     package let data: String
     package let signature: [UInt8]
@@ -13,7 +14,8 @@ package struct Document: Sendable {
     package let did: ID?
 
     package init(_ json: JSON?) throws(Rejection) {
-        guard let object = json?.object else { throw Rejection(.meta, "the document is no object") }
+        guard let all = json?.object else { throw Rejection(.meta, "the document is no object") }
+        let object = try all.card(Self.members)
         guard let data = object["data"]?.string, let signature = object["signature"]?.string.flatMap(Base64.decode)
         else {
             throw Rejection(.meta, "the document has no data or no readable signature")
@@ -25,12 +27,20 @@ package struct Document: Sendable {
             throw Rejection(.meta, "the document's data cannot be read: \(error)")
         }
         guard let properties else { throw Rejection(.meta, "the document's data is no object") }
+        if let time = properties["time"], !time.isNull, properties.seconds("time") == nil {
+            throw Rejection(.meta, "the document's time is none")
+        }
         self.json = object
         self.data = data
         self.signature = signature
         self.properties = properties
         did = object.id("did", "ID")
     }
+
+    /// About how many bytes of memory it holds.
+    package var footprint: Int { json.footprint + properties.footprint + signature.count }
+
+    private static let members = ["did", "ID", "type", "data", "signature", "terminal"]
 
     /// A new one, signed with the key of the meta. `time` is in seconds since 1970.
     package init(

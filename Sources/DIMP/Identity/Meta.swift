@@ -7,7 +7,7 @@ package struct Meta: Sendable {
     package let key: PublicKey
     package let seed: String?
     package let fingerprint: [UInt8]
-    /// As it came, with the missing one of `type` and `version` added.
+    /// As it came, without members that DIMP does not define and with the missing one of `type` and `version`.
     package let json: JSONObject
     /// What its BTC-style addresses are made of, kept because every message asks.
     private let hash: [UInt8]
@@ -35,6 +35,8 @@ package struct Meta: Sendable {
 
     package init(_ json: JSON?) throws(Rejection) {
         guard var object = json?.object else { throw Rejection(.meta, "the meta is no object") }
+        if let members = object["key"]?.object { object["key"] = .object(try members.card(PublicKey.members)) }
+        object = try object.card(Self.members)
         guard let kind = Kind(object.first("type", "version")) else {
             throw Rejection(.meta, "the meta's type is missing or unknown")
         }
@@ -64,6 +66,11 @@ package struct Meta: Sendable {
         self.json = object
         hash = Self.hash(kind, key, self.fingerprint)
     }
+
+    /// About how many bytes of memory it holds, with the parsed key.
+    package var footprint: Int { json.footprint + 4096 }
+
+    private static let members = ["type", "version", "key", "seed", "fingerprint"]
 
     /// A new one: type 1 for a key with a seed, type 4 (ETH) for an ECC key without.
     package init(seed: String?, signedBy secret: PrivateKey) throws(CryptoError) {

@@ -21,6 +21,9 @@ package enum PublicKey: Sendable, Equatable {
         }
     }
 
+    /// What a key object may say (wire.md 5.1).
+    static let members = ["algorithm", "data", "mode", "padding", "digest", "curve", "compressed", "keySize"]
+
     /// What libraries take for a true value: `true`, a number that is not 0, or the word or digit for it.
     private static func isTrue(_ json: JSON?) -> Bool {
         switch json {

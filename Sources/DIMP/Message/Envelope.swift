@@ -48,7 +48,7 @@ package struct Envelope: Sendable, Equatable {
 
     var json: JSONObject {
         var object: JSONObject = ["sender": .string(sender.text), "receiver": .string(receiver.text)]
-        if let time { object["time"] = .integer(Int64(exactly: time.rounded(.down)) ?? 0) }
+        if let time { object["time"] = .integer(Int64(wholeSeconds: time)) }
         if let type { object["type"] = .integer(type) }
         if let group { object["group"] = .string(group.text) }
         return object

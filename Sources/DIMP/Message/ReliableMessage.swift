@@ -54,28 +54,27 @@ package struct ReliableMessage: Sendable {
         visa = object.first("visa", "P", "profile")
     }
 
-    /// `key` of all eras to 2.4.1, `keys` of groups and since 2.4.2, `K` for either. A value that stands under both
-    /// is decoded once.
+    /// `key` of all eras to 2.4.1, `keys` of groups and since 2.4.2, `K` for either. A key that stands under both counts
+    /// once. Nothing is signed yet, so this takes one pass.
     private static func keys(of object: JSONObject) throws(Rejection) -> [SecureMessage.WrappedKey] {
         var found: [SecureMessage.WrappedKey] = []
-        var texts: [String] = []
-        func take(_ value: JSON, for receiver: String) throws(Rejection) {
-            guard let text = value.string else { throw Rejection(.parse, "a key is no text") }
-            if texts.contains(text), receiver.isEmpty { return }
-            guard let bytes = texts.firstIndex(of: text).map({ found[$0].bytes }) ?? Base64.decode(text) else {
-                throw Rejection(.parse, "a key is no Base64")
-            }
-            texts.append(text)
-            found.append(SecureMessage.WrappedKey(receiver: receiver, bytes: bytes))
-        }
         let table = object.first("keys", "K")
-        if let members = table?.object?.members {
-            for (receiver, value) in members where receiver != "digest" { try take(value, for: receiver) }
+        for (receiver, value) in table?.object?.members ?? [] where receiver != "digest" {
+            found.append(SecureMessage.WrappedKey(receiver: receiver, bytes: try decoded(value)))
         }
         if let single = object.first("key") ?? (table?.string == nil ? nil : table) {
-            try take(single, for: "")
+            let bytes = try decoded(single)
+            if !found.contains(where: { $0.bytes == bytes }) {
+                found.append(SecureMessage.WrappedKey(receiver: "", bytes: bytes))
+            }
         }
         return found
+    }
+
+    private static func decoded(_ key: JSON) throws(Rejection) -> [UInt8] {
+        guard let text = key.string else { throw Rejection(.parse, "a key is no text") }
+        guard let bytes = Base64.decode(text) else { throw Rejection(.parse, "a key is no Base64") }
+        return bytes
     }
 
     package var json: JSON {

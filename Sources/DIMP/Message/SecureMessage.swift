@@ -41,7 +41,9 @@ package struct SecureMessage: Sendable {
             if found.count < ProtocolLimits.wrappedKeys, !found.contains(key.bytes) { found.append(key.bytes) }
         }
         for key in keys where key.receiver.isEmpty || key.receiver == name { take(key) }
-        for key in keys where key.receiver.contains("/") && ID(key.receiver) == id { take(key) }
+        // Not read as IDs, which costs two hashes each: there may be thousands, and nobody has signed them.
+        let terminals = Array("\(name)/".utf8)
+        for key in keys where key.receiver.utf8.starts(with: terminals) { take(key) }
         return found
     }
 

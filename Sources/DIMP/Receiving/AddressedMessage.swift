@@ -17,7 +17,8 @@ package struct AddressedMessage: Sendable {
     }
 
     package var envelope: Envelope { message.envelope }
-    package var sender: ID { message.envelope.sender }
+    /// Without the terminal, which nobody signs.
+    package var sender: ID { message.envelope.sender.bare }
     package var hasMeta: Bool { message.meta != nil }
 
     /// Step 5: the sender's meta, which is the known one, else the attached one if it vouches for the sender. `nil`:

@@ -40,8 +40,8 @@ package struct IncomingMessage: Sendable {
         self.message = message
     }
 
-    /// A claim until the signature is verified.
-    package var sender: ID { message.envelope.sender }
+    /// A claim until the signature is verified; without the terminal, which stays one.
+    package var sender: ID { message.envelope.sender.bare }
 
     /// Step 3: the one of `owners` that the message is for. A broadcast or a group message is for the first of them,
     /// if the caller takes such messages. Whether a group is one of the caller's is for the caller to know.

@@ -19,15 +19,16 @@ package struct OpenedMessage: Sendable {
 
     // MARK: - Who and to whom, as far as it is proven (extensions.md 4)
 
-    // The envelope is not signed: a terminal, and the name before a broadcast address, may be anybody's addition.
+    // The envelope is not signed: a terminal, the name before a broadcast address, and which of receiver and group is the
+    // broadcast, may be anybody's addition.
 
-    package var provenSender: ID { sender.bare }
+    package var provenSender: ID { sender }
 
-    /// The owner, a broadcast address under the name that it is known by, or a group that only the keys prove.
+    /// The owner; of a broadcast the address that a seal agrees with, under the name that it is known by.
     package var provenReceiver: ID {
-        let receiver = envelope.receiver
-        if !receiver.isBroadcast { return receiver == owner ? owner : receiver.bare }
-        return receiver.address == ID.everyone.address ? .everyone : .anyone
+        guard envelope.isBroadcast else { return owner }
+        let shared = envelope.target.isBroadcast ? envelope.target : envelope.receiver
+        return shared.address == ID.everyone.address ? .everyone : .anyone
     }
 
     /// What the content says: a seal agrees with it, and what stands on the envelope alone proves nothing.
@@ -37,10 +38,11 @@ package struct OpenedMessage: Sendable {
     package var isEncrypted: Bool { key.key != .plain }
 
     /// Step 14: whether the message is sealed (extensions.md 3). A seal that disagrees with the envelope is refused.
-    /// So is an encrypted message without seal if `isRequired`: the caller knows that the sender seals what it writes.
+    /// So is a message without seal, a broadcast too, if `isRequired`: the caller knows that the sender seals what it
+    /// writes.
     package func checkSeal(isRequired: Bool) throws(Rejection) -> Bool {
         let isSealed = try Seal.check(instant, iv: verified.secure.iv)
-        guard isSealed || !isEncrypted || !isRequired else {
+        guard isSealed || !isRequired else {
             throw Rejection(.seal, "a message without seal of a peer that seals")
         }
         return isSealed

@@ -14,7 +14,8 @@ package struct VerifiedMessage: Sendable {
         self.meta = meta
     }
 
-    package var sender: ID { secure.envelope.sender }
+    /// Without the terminal, which nobody has signed.
+    package var sender: ID { addressed.sender }
     package var envelope: Envelope { secure.envelope }
     package var isBroadcast: Bool { secure.envelope.isBroadcast }
 

@@ -14,9 +14,12 @@ package final class Facebook: Barrack {
     private var metas: [Address: Meta?] = [:]
     /// Of a contact's visas the first is the one that counts where one is wanted (`Barrack.visa(of:)`).
     private var visas: [Address: [Document]] = [:]
+    /// About how many bytes these two hold.
+    package private(set) var cachedBytes = 0
     private var changes: [FileChange] = []
 
-    private static let cacheLimit = 512
+    /// Where they are forgotten: anybody's card may be as large as a card can be.
+    package static let cacheLimit = 4 << 20
 
     /// Reads identities and contacts. A damaged file is set aside and reported by `directory.takeDamages()`.
     /// `time` dates the visa of an identity whose files have none. Throws for a secret that others may read.
@@ -33,7 +36,8 @@ package final class Facebook: Barrack {
         if let own = identity(address) { return own.id == id ? own.meta : nil }
         if metas[address] == nil {
             let json = try? directory.json(StatePath.meta(ofContact: address.text))
-            remember { $0.metas[address] = .some(json.flatMap { try? Meta($0) }) }
+            let meta = json.flatMap { try? Meta($0) }
+            remember(meta?.footprint) { $0.metas[address] = .some(meta) }
         }
         guard let meta = metas[address] ?? nil, meta.vouches(for: id) else { return nil }
         return meta
@@ -60,9 +64,11 @@ package final class Facebook: Barrack {
         let good = ([first].compactMap { $0 } + (others?["documents"]?.array ?? []).prefix(ProtocolLimits.devices))
             .compactMap { try? Document($0) }
             .filter { visa in meta.map { (try? visa.check(about: id, meta: $0)) != nil } ?? false }
-        remember { $0.visas[address] = good }
+        remember(Self.footprint(good)) { $0.visas[address] = good }
         return good
     }
+
+    private static func footprint(_ visas: [Document]) -> Int { visas.reduce(0) { $0 + $1.footprint } }
 
     package func identity(_ address: Address) -> Identity? {
         identities.first { $0.id.address == address }
@@ -89,7 +95,7 @@ package final class Facebook: Barrack {
     }
 
     package func put(_ meta: Meta, of id: ID) {
-        remember { $0.metas[id.address] = .some(meta) }
+        remember(meta.footprint) { $0.metas[id.address] = .some(meta) }
         write(.object(meta.json), to: StatePath.meta(ofContact: id.address.text))
     }
 
@@ -101,7 +107,7 @@ package final class Facebook: Barrack {
         var all = before.filter { $0.terminal != visa.terminal } + [visa]
         all.sort { ($0.terminal == nil ? 0 : 1, -$0.time) < ($1.terminal == nil ? 0 : 1, -$1.time) }
         all = Array(all.prefix(ProtocolLimits.devices))
-        remember { $0.visas[id.address] = all }
+        remember(Self.footprint(all)) { $0.visas[id.address] = all }
         write(.object((all.first ?? visa).json), to: StatePath.visa(ofContact: address))
         guard all.count > 1 || before.count > 1 else { return }
         let others = all.dropFirst().map { JSON.object($0.json) }
@@ -122,7 +128,7 @@ package final class Facebook: Barrack {
         let address = identity.id.address.text
         write(identity.secret.json, to: StatePath.secret(of: address), mode: 0o600)
         for (number, key) in identity.visaKeys.enumerated() {
-            let time = Int64(identity.visa.time) - Int64(number)
+            let time = Int64(wholeSeconds: identity.visa.time) - Int64(number)
             write(key.json, to: StatePath.visaKey(of: address, time: String(time)), mode: 0o600)
         }
         write(.object(identity.meta.json), to: StatePath.meta(ofIdentity: address))
@@ -136,7 +142,7 @@ package final class Facebook: Barrack {
     package func rotate(_ identity: Identity) {
         let address = identity.id.address.text
         if let key = identity.visaKeys.first {
-            let name = StatePath.visaKey(of: address, time: String(Int64(identity.visa.time)))
+            let name = StatePath.visaKey(of: address, time: String(Int64(wholeSeconds: identity.visa.time)))
             write(key.json, to: name, mode: 0o600)
         }
         write(.object(identity.visa.json), to: StatePath.visa(ofIdentity: address))
@@ -172,16 +178,19 @@ package final class Facebook: Barrack {
 
     package var hasChanges: Bool { !changes.isEmpty }
 
+    /// They are on disk before this is asked for anything else, or `reload` is called: nothing remembered must stay.
     package func takeChanges() -> [FileChange] {
-        defer { changes = [] }
+        defer {
+            changes = []
+            if cachedBytes > Self.cacheLimit { forgetCached() }
+        }
         return changes
     }
 
     /// After a turn that failed: what is on disk counts again.
     package func reload(time: Double) throws(FileError) {
         changes = []
-        metas = [:]
-        visas = [:]
+        forgetCached()
         identities = []
         contactsByAddress = [:]
         try loadIdentities(time: time)
@@ -194,13 +203,22 @@ package final class Facebook: Barrack {
         changes.append(.write(json.bytes + [UInt8(ascii: "\n")], to: name, mode: mode))
     }
 
-    /// Forgets everything rather than growing; what is not on disk yet must stay.
-    private func remember(_ change: (Facebook) -> Void) {
-        if metas.count + visas.count > Self.cacheLimit, changes.isEmpty {
-            metas = [:]
-            visas = [:]
-        }
+    /// Forgets everything rather than growing; what is not on disk yet must stay. `bytes`: of what is remembered, `nil` of
+    /// what is absent. What takes another's place counts with it until all is forgotten.
+    private func remember(_ bytes: Int?, _ change: (Facebook) -> Void) {
+        let bytes = (bytes ?? 0) + Self.cacheEntry
+        if cachedBytes + bytes > Self.cacheLimit, changes.isEmpty { forgetCached() }
+        cachedBytes += bytes
         change(self)
+    }
+
+    /// An address with its text, and its place in a table.
+    private static let cacheEntry = 256
+
+    private func forgetCached() {
+        metas = [:]
+        visas = [:]
+        cachedBytes = 0
     }
 
     private func loadContacts() throws(FileError) {

@@ -116,7 +116,7 @@ struct BackUp: ParsableCommand {
         return Int64(bytes.count) + header.size + Int64(header.padding.count)
     }
 
-    private func time(_ begun: JSON) -> Int64 { Int64(max(0, min(begun["time"]?.double ?? 0, 1e11))) }
+    private func time(_ begun: JSON) -> Int64 { Int64(wholeSeconds: begun["time"]?.seconds ?? 0) }
 
     private func tell(_ begun: JSON, _ isFinal: Bool, _ bytes: Int64) {
         let identities = begun.list("identities")

@@ -135,7 +135,7 @@ extension Contacts {
 
     struct Requests: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List the strangers who wrote; the names are their own claims.",
+            abstract: "List the strangers who wrote; the names are those in their IDs.",
             discussion:
                 "Their messages wait, unread, for `culver contact accept` or `refuse`; for 7 days unless configured.")
 

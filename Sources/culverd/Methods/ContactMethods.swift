@@ -89,7 +89,7 @@ import Store
         book.apply(.contact(contact))
         if let (meta, visa) = checked {
             book.apply(.meta(meta, of: id))
-            if let visa, visa.time > facebook.visa(of: id)?.time ?? -1 { book.apply(.visa(visa, of: id)) }
+            if let visa, visa.time > facebook.visa(of: id)?.time ?? -1 { book.keep(visa, of: id) }
         }
         if !wasKnown { try turn.note(.contact, level: .info, text: "added \(id)", did: id) }
         var object = Rows.contact(contact)
@@ -168,7 +168,8 @@ import Store
         return ["did": .string(id.bare.text)]
     }
 
-    /// Strangers that wrote and wait for the owner's word, with what they call themselves: a claim.
+    /// Strangers that wrote and wait for the owner's word. Their messages are verified, so the name in the ID is theirs; the
+    /// visa that came along was not looked at.
     private func waiting() throws -> [JSON] {
         var rows: [JSON] = []
         for sender in try store.parkedSenders(isVerified: true, limit: 1000) {
@@ -177,19 +178,12 @@ import Store
                 continue
             }
             var row: JSONObject = ["did": .string(sender.text)]
-            if let name = Self.claimedName(first.wire) ?? sender.name { row["name"] = .string(name) }
+            if let name = sender.name { row["name"] = .string(name) }
             row["first"] = .number(first.received)
             row["messages"] = .integer(Int64(try store.parkedCount(sender: sender.address, isVerified: true)))
             rows.append(.object(row))
         }
         return rows
-    }
-
-    private static func claimedName(_ wire: [UInt8]) -> String? {
-        guard let message = try? ReliableMessage(parsing: wire), let visa = try? Document(message.visa) else {
-            return nil
-        }
-        return visa.name
     }
 
     /// A stranger with a request; names do not resolve here, because a stranger has none.
