@@ -571,7 +571,6 @@ class System:
         (units / "culver.service.d").mkdir()
         (units / "culver.service.d/test.conf").write_text(
             f"[Service]\nStandardError=append:/run/culver.log\nEnvironment=LD_LIBRARY_PATH=/usr/lib/culver-test\n{unit}\n")
-        (self.directory / "tree/etc/culver/culver.conf.d").mkdir()
         (self.directory / "tree/etc/culver/culver.conf.d/test.conf").write_text(configuration)
         self.log = self.directory / "log"
         with open(self.log, "ab") as log:
