@@ -522,6 +522,8 @@ class Restoring(Backups):
     def test_a_restore_that_is_killed_is_begun_again(self):
         whole = self.kept.read_bytes()
         other = self.daemon("other", None, begin=False)
+        other.state.mkdir(mode=0o700)
+        (other.state / ".restoring.json.1.tmp").touch()  # killed while it made its mark
         for part in (0, 600, len(whole) // 3, len(whole) - 600, len(whole) - 1):
             process = start(
                 [program("culver"), "restore", "-", "--state", str(other.state)],

@@ -26,6 +26,8 @@ package final class Restoration {
     package init(into directory: StateDirectory, lock: DirectoryLock) throws(Refusal) {
         self.directory = directory
         self.lock = lock
+        // One that was killed while it made its mark has left no more than that.
+        _ = try filing { () throws(FileError) in try directory.sweep() }
         if try filing({ () throws(FileError) in try directory.exists(StatePath.restoring) }) {
             try filing { () throws(FileError) in try directory.empty() }
         }
