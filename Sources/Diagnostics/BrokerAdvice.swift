@@ -40,13 +40,10 @@ package struct BrokerAdvice: Sendable {
                     "broker", .warn, "\(name): \(doubt)", hint: "\(broker.section) topic_root = dim/v1, on all boards"))
         }
         if let trouble = broker.trouble {
-            // Our presence is a will that is to be retained: such a broker refuses the whole connection.
-            let isAboutRetaining = trouble.utf8.has("retain")
             checks.append(
                 Check(
-                    "broker", isAboutRetaining ? .fail : .warn,
-                    "\(name): it answers, but the daemon's own link is away: \(trouble)",
-                    hint: isAboutRetaining ? "in mosquitto.conf: retain_available true" : "culver log --kind broker"))
+                    "broker", .warn, "\(name): it answers, but the daemon's own link is away: \(trouble)",
+                    hint: "culver log --kind broker"))
         }
         return checks
     }
@@ -187,18 +184,20 @@ package struct BrokerAdvice: Sendable {
         }
     }
 
-    /// `missing`: our retained topics in which something else stands, or nothing; `all`: a filter that takes them.
-    package func directory(missing: [String], all: String) -> Check {
+    /// `missing`: our retained topics in which something else stands, or nothing; `all`: a filter that takes them;
+    /// `isKept`: false where the broker says that it keeps nothing retained.
+    package func directory(missing: [String], all: String, isKept: Bool) -> Check {
         guard let first = missing.first else {
             return Check("directory", .ok, "\(name): meta, visa and state stand there for those who know our ID")
         }
-        let isDown = broker.trouble != nil
+        var (result, hint) = (Check.Result.fail, "in mosquitto.conf: retain_available true; " + acl(all))
+        if !isKept { (result, hint) = (.warn, "in mosquitto.conf: retain_available true; or give your card") }
+        if broker.trouble != nil { (result, hint) = (.warn, "culver log --kind broker") }
         return Check(
-            "directory", isDown ? .warn : .fail,
+            "directory", result,
             "\(name): ours does not stand in \(missing.count == 1 ? first : "\(first) and \(missing.count - 1) more"), "
                 + "so an ID alone is not enough to write to us",
-            hint: isDown
-                ? "culver log --kind broker" : "in mosquitto.conf: retain_available true; " + acl(all))
+            hint: hint)
     }
 
     private func acl(_ topic: String) -> String {

@@ -151,7 +151,8 @@ import Transport
         let (topics, identity) = (target.setting.topics, target.identities[0])
         var finding = ProbeFinding()
         func directory() -> Check {
-            target.advice.directory(missing: finding.missing(of: target), all: target.ownTopics)
+            target.advice.directory(
+                missing: finding.missing(of: target), all: target.ownTopics, isKept: true)
         }
         finding.retained[topics.text(.meta(identity.id.address))] = JSON.object(identity.meta.json).bytes
         let statement = Statement(isOnline: true, at: identity.visa.time, boot: "b")

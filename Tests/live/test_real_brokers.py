@@ -122,7 +122,8 @@ class Conversation:
     def everything_came_once(self) -> None:
         """In both inboxes is what was sent, once, and no message is without its receipt."""
         for board in (self.left, self.right):
-            eventually(lambda: self.states(board) <= {"delivered"}, what=f"the last receipt for {board.name}")
+            eventually(lambda: self.states(board) <= {"delivered"}, 120, f"the last receipt for {board.name}")
+        for board in (self.left, self.right):
             counted = collections.Counter(board.texts())
             self.assertEqual(
                 {text[:20]: count for text, count in counted.items() if count != 1}, {}, f"doubled at {board.name}")

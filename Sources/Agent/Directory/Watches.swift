@@ -14,7 +14,7 @@ struct Watches {
         static func < (one: Want, two: Want) -> Bool { one.rawValue < two.rawValue }
     }
 
-    private struct Place {
+    private struct Watch {
         var want: Want
         /// Watched since then, in seconds lived; `nil` while it waits for its turn.
         var since: Double?
@@ -25,7 +25,7 @@ struct Watches {
         var order: Double { left + Double(Want.writtenTo.rawValue - want.rawValue) * Tuning.watchHandicap }
     }
 
-    private var places: [Address: Place] = [:]
+    private var places: [Address: Watch] = [:]
     /// How many a broker was found to grant.
     private var grants: [String: Int] = [:]
     /// When the next turn is taken; `nil` while nothing waits.
@@ -52,7 +52,7 @@ struct Watches {
                 return
             }
         } else {
-            places[address] = Place(want: want, left: lived - Tuning.watchHandicap * 60)
+            places[address] = Watch(want: want, left: lived - Tuning.watchHandicap * 60)
         }
         if watched >= room(in: context) {
             guard counts[..<want.rawValue].contains(where: { $0 > 0 }),
@@ -68,7 +68,7 @@ struct Watches {
     }
 
     /// Of those that are watched, the least wanted and the longest watched first.
-    private func leastWanted(where isMeant: (Place) -> Bool) -> [(Address, Place)] {
+    private func leastWanted(where isMeant: (Watch) -> Bool) -> [(Address, Watch)] {
         places.filter { $0.value.since != nil && isMeant($0.value) }
             .map { ($0.key, $0.value) }
             .sorted { ($0.1.want, $0.1.since ?? 0) < ($1.1.want, $1.1.since ?? 0) }

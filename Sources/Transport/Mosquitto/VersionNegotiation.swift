@@ -9,7 +9,7 @@
 ///       ▲                        │                        ▲
 ///       └──────no answer─────────┘        refused ────────┘
 struct VersionNegotiation {
-    private enum Stage {
+    private enum Opinion {
         case none
         case doubt
         case refuses(until: Double)
@@ -20,7 +20,7 @@ struct VersionNegotiation {
     /// The same for a broker that has answered MQTT 5 before.
     static let offerSoonAfter = 600.0
     private static let patience = 3
-    private var stage = Stage.none
+    private var opinion = Opinion.none
     private(set) var speaksFive = false
     /// How often in a row MQTT 5 had no answer.
     private var silences = 0
@@ -28,14 +28,14 @@ struct VersionNegotiation {
     init(offerAgainAfter: Double, knowing knowledge: BrokerKnowledge = BrokerKnowledge()) {
         self.offerAgainAfter = offerAgainAfter
         speaksFive = knowledge.speaksFive
-        if let until = knowledge.olderUntil { stage = .refuses(until: until) }
+        if let until = knowledge.olderUntil { opinion = .refuses(until: until) }
     }
 
     /// Until when MQTT 5 is not offered; `nil` when it is.
-    var olderUntil: Double? { if case .refuses(let until) = stage { until } else { nil } }
+    var olderUntil: Double? { if case .refuses(let until) = opinion { until } else { nil } }
 
     func version(at now: Double) -> MQTTVersion {
-        switch stage {
+        switch opinion {
         case .none: .v5
         case .doubt: .v311
         case .refuses(let until): now < until ? .v311 : .v5
@@ -44,18 +44,18 @@ struct VersionNegotiation {
 
     /// The broker said that it does not speak `version`.
     mutating func refused(_ version: MQTTVersion, at now: Double) {
-        stage = version == .v5 ? .refuses(until: now + offerAgainAfter) : .none
+        opinion = version == .v5 ? .refuses(until: now + offerAgainAfter) : .none
         if version == .v5 { speaksFive = false }
     }
 
     /// The link ended, after `version` was offered and before any answer.
     mutating func unanswered(_ version: MQTTVersion) {
-        switch (version, stage) {
+        switch (version, opinion) {
         case (.v5, _):
             silences += 1
-            stage = speaksFive && silences < Self.patience ? .none : .doubt
+            opinion = speaksFive && silences < Self.patience ? .none : .doubt
         case (.v311, .doubt):
-            stage = .none
+            opinion = .none
             silences = 0
         case (.v311, _): break
         }
@@ -64,12 +64,12 @@ struct VersionNegotiation {
     /// The broker answered `version`, be it with yes or with no.
     mutating func answered(_ version: MQTTVersion, at now: Double) {
         silences = 0
-        switch (version, stage) {
+        switch (version, opinion) {
         case (.v5, _):
-            stage = .none
+            opinion = .none
             speaksFive = true
         case (.v311, .doubt):
-            stage = .refuses(until: now + (speaksFive ? min(Self.offerSoonAfter, offerAgainAfter) : offerAgainAfter))
+            opinion = .refuses(until: now + (speaksFive ? min(Self.offerSoonAfter, offerAgainAfter) : offerAgainAfter))
         case (.v311, _): break
         }
     }

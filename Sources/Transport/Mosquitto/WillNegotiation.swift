@@ -9,7 +9,7 @@
 ///        ▲                                       │                          ▲
 ///        └────────────not let in either──────────┘      said so ────────────┘
 struct WillNegotiation {
-    private enum Stage {
+    private enum Offer {
         case offered
         /// So many attempts go without it.
         case doubt(attempts: Int)
@@ -18,18 +18,18 @@ struct WillNegotiation {
 
     /// Seconds after which it is offered again.
     let offerAgainAfter: Double
-    private var stage = Stage.offered
+    private var offer = Offer.offered
     private var silences = 0
 
     init(offerAgainAfter: Double, knowing knowledge: BrokerKnowledge = BrokerKnowledge()) {
         self.offerAgainAfter = offerAgainAfter
-        if let until = knowledge.willLeftOutUntil { stage = .leftOut(until: until) }
+        if let until = knowledge.willLeftOutUntil { offer = .leftOut(until: until) }
     }
 
-    var leftOutUntil: Double? { if case .leftOut(let until) = stage { until } else { nil } }
+    var leftOutUntil: Double? { if case .leftOut(let until) = offer { until } else { nil } }
 
     func isOffered(at now: Double) -> Bool {
-        switch stage {
+        switch offer {
         case .offered: true
         case .doubt: false
         case .leftOut(let until): now >= until
@@ -42,10 +42,10 @@ struct WillNegotiation {
         guard withWill else { return goOn() }
         switch code {
         // Retain, or QoS 1, is not supported: what a broker says only of a will.
-        case 0x9a, 0x9b: stage = .leftOut(until: now + offerAgainAfter)
+        case 0x9a, 0x9b: offer = .leftOut(until: now + offerAgainAfter)
         // Unspecified, implementation specific, not authorised (5 in 3.1.1), topic name invalid, packet too large,
         // quota exceeded, payload format invalid: of the will, or of the link.
-        case 0x80, 0x83, 0x87, 5, 0x90, 0x95, 0x97, 0x99: stage = .doubt(attempts: 1)
+        case 0x80, 0x83, 0x87, 5, 0x90, 0x95, 0x97, 0x99: offer = .doubt(attempts: 1)
         default: break
         }
     }
@@ -54,17 +54,17 @@ struct WillNegotiation {
     mutating func unanswered(withWill: Bool) {
         guard withWill else { return goOn() }
         silences += 1
-        if silences >= 2 { (stage, silences) = (.doubt(attempts: 2), 0) }
+        if silences >= 2 { (offer, silences) = (.doubt(attempts: 2), 0) }
     }
 
     /// The link was let in.
     mutating func accepted(withWill: Bool, at now: Double) {
         silences = 0
         if withWill {
-            stage = .offered
-        } else if case .doubt(let attempts) = stage {
+            offer = .offered
+        } else if case .doubt(let attempts) = offer {
             // After a mere silence it may have been by chance.
-            stage = .leftOut(until: now + (attempts > 1 ? min(offerAgainAfter, Self.offerSoonAfter) : offerAgainAfter))
+            offer = .leftOut(until: now + (attempts > 1 ? min(offerAgainAfter, Self.offerSoonAfter) : offerAgainAfter))
         }
     }
 
@@ -72,7 +72,7 @@ struct WillNegotiation {
 
     /// An attempt without it failed as well.
     private mutating func goOn() {
-        guard case .doubt(let attempts) = stage else { return }
-        stage = attempts > 1 ? .doubt(attempts: attempts - 1) : .offered
+        guard case .doubt(let attempts) = offer else { return }
+        offer = attempts > 1 ? .doubt(attempts: attempts - 1) : .offered
     }
 }

@@ -138,7 +138,10 @@ import Transport
         let access = advice.access(denied: finding.denied(of: target))
         checks.append(access)
         checks += advice.retainedMessages(on: target.inboxes.filter { finding.retained[$0] != nil })
-        checks.append(advice.directory(missing: finding.missing(of: target), all: target.ownTopics))
+        checks.append(
+            advice.directory(
+                missing: finding.missing(of: target), all: target.ownTopics,
+                isKept: target.greeting?.keepsRetained ?? true))
         // While our own link is away the probes would fill our queue.
         guard access.result == .ok, target.trouble == nil, finding.lost == nil else { return finish() }
         front.link.unsubscribe(target.inboxes)
