@@ -211,7 +211,7 @@ class Doctor(Story):
     def test_a_broker_that_keeps_no_retained_messages(self):
         broker = self.broker(lines=["retain_available false"])
         board = self.daemon("board", broker)
-        self.connected(board)
+        eventually(lambda: board.call("status")["brokers"][0]["state"] == "connected", what="the link without a will")
         self.says(board, "broker", "ok")
         self.says(board, "grants", "warn", "none that are retained", "retain_available true")
         self.says(board, "directory", "warn", "/meta", "give your card")
