@@ -64,13 +64,23 @@ import Transport
         #expect(check.result == .warn)
     }
 
-    @Test("MQTT 3.1.1 is a warning, and so is a link of our own that is away; a refused will fails")
+    @Test("MQTT 3.1.1 is a warning, and so is a link of our own that is away")
     func reached() throws {
         #expect((try target("mqtt://b:1", trouble: nil)).advice.reached(isNewest: true).map(\.result) == [.ok])
         #expect((try target("mqtt://b:1", trouble: nil)).advice.reached(isNewest: false).map(\.result) == [.warn])
         #expect((try target("mqtt://b:1")).advice.reached(isNewest: true).map(\.result) == [.ok, .warn])
-        let retaining = try target("mqtt://b:1", trouble: "the broker refuses us: retain not supported")
-        #expect(retaining.advice.reached(isNewest: true).map(\.result) == [.ok, .fail])
+    }
+
+    @Test("what does not stand is a failure, but where the broker keeps nothing retained, or our link is away")
+    func missing() throws {
+        func result(_ target: ProbeTarget, isKept: Bool) -> Check.Result {
+            target.advice.directory(missing: ["x"], all: "#", isKept: isKept).result
+        }
+        let linked = try target("mqtt://b:1", trouble: nil)
+        #expect(result(linked, isKept: true) == .fail)
+        #expect(result(linked, isKept: false) == .warn)
+        #expect(result(try target("mqtt://b:1"), isKept: true) == .warn)
+        #expect(linked.advice.directory(missing: [], all: "#", isKept: false).result == .ok)
     }
 
     @Test("a session that ends before a message does is a warning, and so are small packets and no retained ones")
