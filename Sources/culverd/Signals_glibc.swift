@@ -9,8 +9,9 @@ import Store
     private var sources: [any DispatchSourceSignal] = []
 
     init(_ daemon: Daemon) {
-        on(SIGTERM) { daemon.stop { exit(0) } }
-        on(SIGINT) { daemon.stop { exit(0) } }
+        // All is saved. exit(3) would take the libraries away from threads of the pool that may still be at work.
+        on(SIGTERM) { daemon.stop { _exit(0) } }
+        on(SIGINT) { daemon.stop { _exit(0) } }
         on(SIGHUP) { daemon.reload() }
     }
 
