@@ -223,6 +223,27 @@ struct BrokerTests {
         #expect(pair.a.ledger.state.events.count { $0.reason == "broker-refused" } == 1)
     }
 
+    @Test("receipts go together as far as the broker takes them")
+    func bundles() throws {
+        let pair = Pair([Board([moki]), Board([hulk], seed: 2)])
+        pair.packetLimit = 8_000
+        pair.a.befriend(hulk)
+        pair.b.befriend(moki)
+        pair.linkAll()
+        pair.forgetPublished()
+        for number in 0..<40 {
+            let content = Content.text("\(number)", sn: Int64(number) + 1, time: Pair.start)
+            let message = try moki.sealedMessage(content, to: hulk)
+            pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address))
+        }
+        pair.advance(60)
+        #expect(pair.b.inbox.count == 40)
+        #expect(pair.b.ledger.state.accepted.allSatisfy { !$0.isOwed })
+        let receipts = pair.published.filter { $0.board == 1 && $0.parcel.topic == .inbox(moki.id.address) }
+        #expect(receipts.count < 40)
+        #expect(receipts.allSatisfy { $0.parcel.payload.count <= 8_000 })
+    }
+
     @Test("the first copy may wait for the receiver as long as the message lives, a repeat until the next one")
     func expiries() throws {
         let pair = Pair.friends()
