@@ -15,7 +15,10 @@ class StockPeersAmongThemselves(Story):
         right.command("publish-card")
         right.event("published-card")
         left.command("learn", did=right.did)
-        left.event("learnt", did=right.did)
+        # The old stack cannot try its second key on what was sealed for another,
+        # so nothing is sent before the profile is known.
+        has_visa = generation != "0.4" or "--profile" in options
+        left.event("learnt", did=right.did, visa=has_visa)
         for number, text in enumerate(TEXTS):
             left.send(right.did, text, attach=number == 0)
             event = right.event("message")
