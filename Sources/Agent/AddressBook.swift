@@ -47,6 +47,11 @@ extension AddressBook {
         contact(id.address)?.isCulver == true || visa(of: id)?.isOfCulver == true
     }
 
+    /// What the newest visa says that this peer's agent can do; nothing for one that is no culver agent.
+    func abilities(of id: ID) -> Abilities {
+        visa(of: id)?.abilities ?? Abilities(batch: 0, takesAcknowledgements: false)
+    }
+
     /// Keeps a visa that was checked and is the newest. One that says it is a culver's pins its owner as such for good: from
     /// then on unsealed messages are refused, whatever a later visa says (extensions.md 3).
     package func keep(_ visa: Document, of id: ID) {

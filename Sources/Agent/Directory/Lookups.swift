@@ -198,7 +198,7 @@ struct Lookups {
             }
             try take(visa: json, of: id, meta: meta, in: &context)
             return [.visa(of: id)]
-        case .state, .inbox: return []
+        case .state, .inbox, .acknowledgements: return []
         }
     }
 

@@ -107,6 +107,10 @@ struct Acceptance {
                 Rejection(.content, "an array of more than \(context.policy.arrayContents)"), from: opened.sender)
             return Consequence()
         }
+        if opened.isSealed, opened.isEncrypted, opened.content.batched != nil {
+            return try acceptBatch(
+                contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        }
         guard let commands = opened.content.commands, commands.allSatisfy(\.isAnswer) else {
             return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
@@ -126,6 +130,67 @@ struct Acceptance {
             }
         }
         return Consequence(findings: findings)
+    }
+
+    /// Contents that share a message (extensions.md 2): all of them are taken, or none, and one receipt is for all.
+    private func acceptBatch(
+        _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
+        in context: inout Context
+    ) throws(LedgerError) -> Consequence {
+        let inner: [Content]
+        do throws(Rejection) {
+            inner = try read(contents, in: opened, at: context.now)
+        } catch {
+            try context.reject(error, from: opened.sender)
+            return Consequence()
+        }
+        var new: [Content] = []
+        var known: [[UInt8]] = []
+        for content in inner {
+            guard let digest = waitedDigest(of: content) else {
+                new.append(content)
+                continue
+            }
+            let isKnown =
+                try context.ledger.accepted(
+                    owner: opened.owner.address, sender: opened.sender.address, contentDigest: digest) != nil
+            if isKnown || known.contains(digest) { continue }
+            known.append(digest)
+            new.append(content)
+        }
+        let hasRoom = try context.ledger.inboxHasRoom()
+        guard new.isEmpty || hasRoom else {
+            return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
+        }
+        let findings = try meet(opened, lookups: &lookups, in: &context)
+        for content in new { try enter(content, of: opened, in: &context) }
+        var confirmation = confirmation(of: opened, in: context)
+        confirmation.marks = inner.compactMap { SequenceMark(of: $0, in: opened) }
+        for digest in known {
+            var record = confirmation.record
+            (record.digest, record.contentDigest) = (digest, digest)
+            (record.receipt, record.isOwed) = (nil, false)
+            try context.ledger.apply(.accepted(record))
+        }
+        try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
+        return Consequence(findings: findings)
+    }
+
+    private func read(_ contents: [JSON], in opened: Opened, at now: Moment) throws(Rejection) -> [Content] {
+        guard !contents.isEmpty else { throw Rejection(.content, "a batch without contents") }
+        var read: [Content] = []
+        for json in contents {
+            let content = try Content(json)
+            guard content.mayShareMessage else {
+                throw Rejection(.content, "a batch with a content that travels alone")
+            }
+            guard content.group?.bare == opened.content.group?.bare else {
+                throw Rejection(.seal, "a batch with a content for another group")
+            }
+            if now.isClockSet { try content.checkTime(at: now.wall) }
+            read.append(content)
+        }
+        return read
     }
 
     private func acceptForward(
@@ -164,17 +229,29 @@ struct Acceptance {
             return Consequence()
         }
         guard try context.ledger.inboxHasRoom() else {
-            let who = try context.ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
-            context.counts.inboxFull += 1
-            try context.note(
-                .inbox, level: .error, text: "the inbox is full and \(who): a message of \(sender) was not taken",
-                did: sender,
-                reason: "inbox-full")
-            return Consequence(isWithoutRoom: true)
+            return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
         }
         let findings = try meet(opened, lookups: &lookups, in: &context)
+        try enter(opened.content, of: opened, in: &context)
+        try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+        return Consequence(findings: findings)
+    }
+
+    /// Always true.
+    private func noteFullInbox(of opened: Opened, in context: inout Context) throws(LedgerError) -> Bool {
+        let sender = opened.message.provenSender
+        let who = try context.ledger.laggard().map { "consumer \($0) is behind" } ?? "nobody reads it"
+        context.counts.inboxFull += 1
+        try context.note(
+            .inbox, level: .error, text: "the inbox is full and \(who): a message of \(sender) was not taken",
+            did: sender, reason: "inbox-full")
+        return true
+    }
+
+    /// A content goes to the inbox: the message's own, or one of those that share it.
+    private func enter(_ content: Content, of opened: Opened, in context: inout Context) throws(LedgerError) {
+        let sender = opened.message.provenSender
         context.counts.received += 1
-        let content = opened.content
         try context.ledger.apply(
             .incoming(
                 Incoming(
@@ -183,8 +260,6 @@ struct Acceptance {
                     received: context.recordedTime, content: JSON.object(unsealed(content)).text,
                     type: content.type, sealed: opened.isSealed, encrypted: opened.isEncrypted,
                     trust: context.book.trust(in: sender))))
-        try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
-        return Consequence(findings: findings)
     }
 
     /// Without the members that only carry the message.
@@ -200,7 +275,11 @@ struct Acceptance {
     private func contentDigest(of opened: Opened) -> [UInt8]? {
         let content = opened.content
         guard opened.isSealed else { return Digest.sha256(JSON.object(content.json).bytes) }
-        guard opened.isEncrypted, content.json["seq"]?["waited"]?.bool == true else { return nil }
+        return opened.isEncrypted ? waitedDigest(of: content) : nil
+    }
+
+    private func waitedDigest(of content: Content) -> [UInt8]? {
+        guard content.json["seq"]?["waited"]?.bool == true else { return nil }
         return Digest.sha256(JSON.object(unsealed(content)).bytes)
     }
 
@@ -214,7 +293,8 @@ struct Acceptance {
             contentDigest: contentDigest(of: opened), time: opened.content.usableTime,
             receipt: isOwed ? JSON.object(members).text : nil, receiptTo: opened.sender.bare,
             receiptFrom: opened.owner.bare, isOwed: isOwed, answered: context.now.lived)
-        return Confirmation(record: record, mark: SequenceMark(of: opened), parked: opened.arrival.parked)
+        let marks = [SequenceMark(of: opened.content, in: opened)].compactMap { $0 }
+        return Confirmation(record: record, marks: marks, parked: opened.arrival.parked)
     }
 
     /// Remembers that a message was taken, and owes its sender the receipt.
@@ -225,7 +305,7 @@ struct Acceptance {
         guard context.book.isOurs(record.owner) else { return }
         record.answered = context.now.lived
         try context.ledger.apply(.accepted(record))
-        if let mark = confirmation.mark { try gaps.follow(mark, in: &context) }
+        for mark in confirmation.marks { try gaps.follow(mark, in: &context) }
         if record.isOwed { receipts.send(record, in: &context) }
     }
 }

@@ -52,8 +52,8 @@ struct Forwards {
 /// What is written down when a message is taken.
 struct Confirmation {
     var record: AcceptedRecord
-    /// The number that its content has.
-    var mark: SequenceMark?
+    /// The numbers that its contents have.
+    var marks: [SequenceMark]
     /// Where it is parked, if it was.
     var parked: Arrival.ParkedAt?
 }

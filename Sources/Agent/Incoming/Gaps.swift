@@ -90,8 +90,8 @@ struct SequenceMark {
     let number: Int64
 
     /// `nil`: the content has none that counts.
-    init?(of opened: Opened) {
-        guard opened.isSealed, opened.isEncrypted, let seq = opened.content.json["seq"],
+    init?(of content: Content, in opened: Opened) {
+        guard opened.isSealed, opened.isEncrypted, let seq = content.json["seq"],
             let stream = seq["s"]?.string, (1...32).contains(stream.utf8.count),
             stream.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), let number = seq["n"]?.integer, number > 0
         else { return nil }

@@ -17,16 +17,22 @@ package enum Topic: Sendable, Hashable {
     case meta(Address)
     case visa(Address)
     case state(Address)
+    case acknowledgements(Address)
 
     package var address: Address {
         switch self {
-        case .inbox(let address), .meta(let address), .visa(let address), .state(let address): address
+        case .inbox(let address), .meta(let address), .visa(let address), .state(let address),
+            .acknowledgements(let address):
+            address
         }
     }
 
-    /// The topics of the directory and of presence are; an inbox is not.
+    /// The topics of the directory and of presence are; those that messages and acknowledgements come on are not.
     package var isRetained: Bool {
-        if case .inbox = self { false } else { true }
+        switch self {
+        case .inbox, .acknowledgements: false
+        case .meta, .visa, .state: true
+        }
     }
 
     /// Presence is stated on it.

@@ -41,6 +41,20 @@ package struct Content: Sendable, Equatable {
     package var time: Double? { json.seconds("time") }
     package var group: ID? { json.id("group") }
 
+    /// Several contents of one sender for one receiver that share a message (extensions.md 2); `nil` for anything else.
+    package var batched: [JSON]? {
+        guard case .array(let contents) = body, json["batch"]?.bool == true else { return nil }
+        return contents
+    }
+
+    /// Whether it may share a message with others: what only carries others or is about them travels alone.
+    package var mayShareMessage: Bool {
+        switch body {
+        case .array, .forward, .command, .history: false
+        case .text, .file, .page, .card, .quote, .money, .transfer, .customized, .combine, .opaque: true
+        }
+    }
+
     /// A broadcast is a signature over JSON text, as documents and culver's statements are, by the same key: it must be
     /// able to be nothing else (extensions.md 3). Bare Python and JavaScript write their numbers as text.
     func checkBroadcast() throws(Rejection) {

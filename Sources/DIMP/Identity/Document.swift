@@ -72,7 +72,7 @@ package struct Document: Sendable {
         var properties: JSONObject = [:]
         if let name { properties["name"] = .string(name) }
         properties["key"] = key.visaJSON
-        properties["culver"] = ["v": 1]
+        properties["culver"] = Abilities.ours.json
         if let created { properties["created_time"] = .number(created) }
         return try Document(kind: "visa", about: id, properties: properties, time: time, signedBy: secret)
     }
@@ -126,5 +126,8 @@ package struct Document: Sendable {
     }
 
     /// Whether the agent understands seals, sequences and digests in receipts.
-    package var isOfCulver: Bool { properties["culver"]?["v"]?.integer.map { $0 >= 1 } ?? false }
+    package var isOfCulver: Bool { abilities != nil }
+
+    /// `nil` for the document of anything but a culver agent.
+    package var abilities: Abilities? { Abilities(properties["culver"]) }
 }

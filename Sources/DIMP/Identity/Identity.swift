@@ -51,7 +51,7 @@ package struct Identity: Sendable {
         let key = PrivateKey.rsa(try RSAPrivateKey.generate(bits: bits))
         var properties = visa.properties
         properties["key"] = key.publicKey.visaJSON
-        properties["culver"] = ["v": 1]
+        properties["culver"] = Abilities.ours.json
         var rotated = self
         rotated.visa = try Document(
             kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)

@@ -51,7 +51,17 @@ package struct OpenedMessage: Sendable {
     /// Step 15: the content is neither from the future nor too old (extensions.md 6). `now` is in seconds since 1970.
     /// A caller whose clock is unset, or that only shows a message that somebody kept, leaves this step out.
     package func checkTime(at now: Double) throws(Rejection) {
-        guard let time = content.usableTime else { return }
+        try content.checkTime(at: now)
+    }
+}
+
+extension Content {
+    /// The time, unless it is from before there was any agent (extensions.md 6): such a content is never too old.
+    package var usableTime: Double? { time.flatMap { $0 >= ProtocolLimits.earliestContentTime ? $0 : nil } }
+
+    /// Throws for a time that is ahead or too old at `now`, in seconds since 1970.
+    package func checkTime(at now: Double) throws(Rejection) {
+        guard let time = usableTime else { return }
         guard time <= now + ProtocolLimits.contentAhead else {
             throw Rejection(.time, "the content is from the future")
         }
@@ -59,9 +69,4 @@ package struct OpenedMessage: Sendable {
             throw Rejection(.time, "the content is older than 31 days")
         }
     }
-}
-
-extension Content {
-    /// The time, unless it is from before there was any agent (extensions.md 6): such a content is never too old.
-    package var usableTime: Double? { time.flatMap { $0 >= ProtocolLimits.earliestContentTime ? $0 : nil } }
 }

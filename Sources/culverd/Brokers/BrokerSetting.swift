@@ -42,6 +42,7 @@ struct Topics: Sendable, Equatable {
         case .meta(let address): "\(root)/\(address)/meta"
         case .visa(let address): "\(root)/\(address)/visa"
         case .state(let address): "\(root)/\(address)/state"
+        case .acknowledgements(let address): "\(root)/\(address)/ack"
         }
     }
 
@@ -55,6 +56,7 @@ struct Topics: Sendable, Equatable {
         case "meta": return .meta(address)
         case "visa": return .visa(address)
         case "state": return .state(address)
+        case "ack": return .acknowledgements(address)
         default: return nil
         }
     }

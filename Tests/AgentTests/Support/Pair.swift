@@ -420,7 +420,7 @@ final class Pair {
 
     private func sees(_ board: Int, _ place: Topic, _ broker: String) -> Bool {
         switch place {
-        case .inbox: false
+        case .inbox, .acknowledgements: false
         case .meta(let address), .visa(let address), .state(let address):
             boards[board].linked.contains(broker)
                 && (boards[board].watched.contains(address) || boards[board].book.identity(address) != nil)

@@ -243,6 +243,7 @@ final class CrashWorld {
             for board in boards.indices where watched[board].contains(address) {
                 pending.append((board, .input(.found(parcel.topic, parcel.payload, broker: "home"))))
             }
+        case .acknowledgements: word = .nobody
         }
         pending.append((number, .input(.acknowledged(parcel.number, word))))
     }
