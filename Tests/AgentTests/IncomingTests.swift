@@ -109,18 +109,18 @@ struct IncomingTests {
         pair.linkAll()
         var json = try #require(
             try moki.sealedMessage(.text("x", sn: 5, time: Pair.start), to: hulk, attach: true).json.object)
-        json["sender"] = .string("\(moki.id.text)/x")
-        json["receiver"] = .string("\(hulk.id.text)/y")
+        json["sender"] = .string("\(moki.id.text)/west-wing")
+        json["receiver"] = .string("\(hulk.id.text)/east-wing")
         pair.lay(JSON.object(json).bytes)
         let parked = try #require(pair.b.ledger.state.parked.first)
         #expect(parked.sender.text == moki.id.text && parked.receiver.text == hulk.id.text)
         let request = try #require(pair.b.ledger.state.events.first { $0.kind == .request })
-        #expect(request.did?.text == moki.id.text && !request.text.contains("/x"))
+        #expect(request.did?.text == moki.id.text && !request.text.contains("/west-wing"))
         pair.feed(1, .befriended(moki.id))
         pair.settle()
         #expect(pair.b.texts == ["x"])
         let receipt = try #require(pair.b.ledger.state.accepted.first?.receipt)
-        #expect(!receipt.contains("/x") && !receipt.contains("/y"))
+        #expect(!receipt.contains("-wing"))
     }
 
     @Test(
