@@ -15,6 +15,10 @@ package indirect enum Input: Sendable {
     case lookedInside(Arrival, Meta?)
     /// The pool has signed an answer to a start of another board; `nil` when it could not.
     case signed(StatementSigning, [UInt8]?)
+    /// The pool has looked at cards.
+    case checked(CardCheck, CardCheck.Result)
+    /// The pool has looked at a statement; `nil` when it is none of that identity.
+    case inspected(StatementCheck, Statement?)
     /// Bytes on a topic `in` of ours.
     case arrived([UInt8], at: Address)
     /// Bytes on a retained topic of somebody, perhaps ours.
@@ -61,6 +65,7 @@ extension Input {
         case .verified(let verifying, _): verifying.arrival.wire.count
         case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
         case .lookedInside(let arrival, _): arrival.wire.count
+        case .checked(let check, _): check.weight
         default: 0
         }
     }

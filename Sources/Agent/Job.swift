@@ -15,19 +15,25 @@ package struct Job: Sendable {
         /// Looks for the sender's meta in a message that may be the answer to our question for it.
         case lookInside(Arrival, owner: Identity)
         case state(StatementSigning)
+        /// Cards of another entity.
+        case check(CardCheck)
+        /// What stands on the topic `state` of one of ours.
+        case inspect(StatementCheck)
     }
 
-    /// Bytes of a message on its way in that are held for it.
+    /// Bytes of a message or card on its way in that are held for it.
     package var weight: Int {
         switch work {
         case .seal, .state: 0
         case .verify(let verifying): verifying.arrival.wire.count
         case .unwrap(let unwrapping): unwrapping.arrival.wire.count
         case .lookInside(let arrival, _): arrival.wire.count
+        case .check(let check): check.weight
+        case .inspect(let check): check.bytes.count
         }
     }
 
-    /// Does the work. Slow: a private-key operation, or public ones for `verify`. `clock` counts seconds of the processor,
+    /// Does the work. Slow: a private-key operation, or public ones for `verify`, `check` and `inspect`. `clock` counts seconds of the processor,
     /// for budgets; a caller that leaves it out has no such budget.
     package func done(clock: () -> Double = { 0 }) -> Input {
         let begun = clock()
@@ -48,6 +54,8 @@ package struct Job: Sendable {
             return .lookedInside(arrival, arrival.message.metaInside(with: owner.decryptionKeys))
         case .state(let signing):
             return .signed(signing, try? signing.statement.signed(by: signing.identity, with: signing.others))
+        case .check(let check): return .checked(check, check.checked())
+        case .inspect(let check): return .inspected(check, Statement(check.bytes, by: check.identity))
         }
     }
 }
@@ -80,15 +88,16 @@ package struct Verifying: Sendable {
     /// What it took.
     var seconds = 0.0
 
-    /// What is attached is looked at where it may become known: a visa of a sender that is trusted, or welcome as a stranger.
+    /// The attached visa is looked at where it may become known, because its sender is trusted or welcome as a stranger, and
+    /// where an answer may go to the key in it, because it came with a question.
     init(_ arrival: Arrival, in context: Context) {
         let sender = arrival.sender
         let visa = arrival.message.message.visa?["data"]?.string
         let known = [context.book.visa(of: sender)].compactMap { $0 } + context.book.deviceVisas(of: sender)
         let isNews = visa != nil && !known.contains { $0.data == visa }
         let isWelcome =
-            context.book.isTrusted(sender)
-            || (context.policy.strangers == .open && !arrival.message.envelope.isBroadcast)
+            context.book.isTrusted(sender) || context.policy.strangers == .open
+            || arrival.message.envelope.isBroadcast
         self.arrival = arrival
         meta = context.book.knownMeta(of: sender)
         checksVisa = isNews && isWelcome && !context.book.isOurs(sender.address)

@@ -79,6 +79,8 @@ package struct Messenger {
         case .lookedInside(let arrival, let meta): try lookedInside(arrival, found: meta)
         case .signed(let signing, let payload):
             if let payload { clones.signed(signing, as: payload, publishing: &publishing, in: &context) }
+        case .checked(let check, let result): try passOn(lookups.checked(check, as: result, in: &context))
+        case .inspected(let check, let statement): try inspected(check, as: statement)
         case .arrived(let wire, let address):
             try arrived(wire, at: address)
         case .found(let topic, let bytes, let broker): try found(bytes, on: topic, of: broker)
@@ -127,6 +129,7 @@ package struct Messenger {
         case .verified(let verifying, _): giveUp(verifying.arrival)
         case .unwrapped(let unwrapping, _): giveUp(unwrapping.arrival)
         case .lookedInside(let arrival, _): giveUp(arrival)
+        case .checked(let check, _): lookups.giveUp(check)
         case .arrived(let wire, let address):
             receiptUnwritten(wire, at: address)
         case .ticked: receipts.sendGathered(publishing: publishing, in: &context)
@@ -451,7 +454,12 @@ package struct Messenger {
 
     private mutating func found(_ bytes: [UInt8], on topic: Topic, of broker: String) throws(LedgerError) {
         if case .inbox = topic { return }
-        if case .state(let address) = topic { return try foundState(bytes, of: address, on: broker) }
+        if case .state(let address) = topic {
+            guard publishing.isConnected(to: broker),
+                let job = clones.inspect(bytes, of: address, on: broker, cards: &cards, in: context)
+            else { return }
+            return context.perform(.work(job))
+        }
         guard context.book.isOurs(topic.address) else {
             return try passOn(lookups.found(bytes, on: topic, in: &context))
         }
@@ -465,10 +473,9 @@ package struct Messenger {
         }
     }
 
-    private mutating func foundState(_ bytes: [UInt8], of address: Address, on broker: String) throws(LedgerError) {
-        guard publishing.isConnected(to: broker) else { return }
-        let finding = try clones.inspect(
-            bytes, of: address, on: broker, cards: &cards, in: &context)
+    private mutating func inspected(_ check: StatementCheck, as statement: Statement?) throws(LedgerError) {
+        guard publishing.isConnected(to: check.broker) else { return }
+        let finding = try clones.inspected(check, as: statement, cards: &cards, in: &context)
         switch finding {
         case .nothing: break
         case .booksAreCopy: try numberAnew()

@@ -142,7 +142,10 @@ struct DeliveryTests {
         pair.put(JSON.object(People.hulk.meta.json).bytes, at: .meta(pair.b.id.address))
         let visa = JSON.object(People.hulk.visa.json).bytes
         let place = Topic.visa(pair.b.id.address)
-        let effects = pair.a.handle(.found(place, visa, broker: "home"), at: pair.now)
+        pair.feed(0, .found(place, visa, broker: "home"))
+        // The pool checks the visa.
+        #expect(pair.jobCount == 1)
+        let effects = pair.effectsOfNextJob()
         let jobs = effects.compactMap { effect -> Job? in if case .work(let job) = effect { job } else { nil } }
         #expect((1...64).contains(jobs.count))
         // Their results are lost with the power, and nothing with them.

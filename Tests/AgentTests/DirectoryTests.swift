@@ -417,6 +417,7 @@ struct DirectoryTests {
         let bytes = JSON.object(card).bytes
         for _ in 0..<2000 {
             pair.feed(0, .found(.meta(People.hulk.id.address), bytes, broker: "home"))
+            pair.settle()
         }
         #expect(pair.a.rejections.count == 1024)
         pair.advance(2)

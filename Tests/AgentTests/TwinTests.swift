@@ -71,6 +71,7 @@ struct TwinTests {
         }
         #expect(pair.a.messenger.heldBack.count == 4)
         pair.feed(0, .found(statePlace, try statement("two", at: noon - 30), broker: "home"))
+        pair.settle()
         #expect(clones(pair.a) == ["cloned-card"])
     }
 

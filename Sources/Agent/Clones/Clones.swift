@@ -23,7 +23,7 @@ struct Clones {
     private var newerStarts: [NewerStart] = []
     /// The older start of another board for which this one stands back.
     private(set) var olderBoard: OlderBoard?
-    /// A statement is checked by a public-key operation. Nobody else's messages use up what clones are found with.
+    /// A statement is checked by a public-key operation, in the pool. Nobody else's messages use up what clones are found with.
     private var operations = Budget(perSecond: Tuning.statementsPerSecond)
 
     /// One run of the daemon.
@@ -113,24 +113,46 @@ struct Clones {
         case standBack
     }
 
-    /// What a broker shows on the topic `state` of one of ours.
+    /// What a broker shows on the topic `state` of one of ours: the pool looks who signed it. `nil` for what is no statement
+    /// of ours anyway, and over budget.
     mutating func inspect(
-        _ bytes: [UInt8], of address: Address, on broker: String, cards: inout OwnCards, in context: inout Context
+        _ bytes: [UInt8], of address: Address, on broker: String, cards: inout OwnCards, in context: Context
+    ) -> Job? {
+        guard start != nil, let identity = context.book.identity(address) else { return nil }
+        guard bytes.count <= context.policy.directorySize, operations.take(at: context.now.lived) else {
+            wantStatement(of: address, on: broker, cards: &cards, in: context)
+            return nil
+        }
+        // One lane for each topic: what stood there last counts.
+        return Job(
+            lane: "state \(broker) \(address.text)",
+            work: .inspect(StatementCheck(bytes: bytes, identity: identity, broker: broker)))
+    }
+
+    /// Only the first identity's topic is ours to fill.
+    private func wantStatement(
+        of address: Address, on broker: String, cards: inout OwnCards, in context: Context
+    ) {
+        guard context.book.identities.first?.id.address == address else { return }
+        cards.wantStatement(at: OwnCards.RetainedTopic(topic: .state(address), broker: broker), in: context)
+    }
+
+    /// The pool has looked: `nil` when the identity did not sign it.
+    mutating func inspected(
+        _ check: StatementCheck, as statement: Statement?, cards: inout OwnCards, in context: inout Context
     ) throws(LedgerError) -> Finding {
+        let address = check.identity.id.address
+        let broker = check.broker
         guard let start, let identity = context.book.identity(address) else { return .nothing }
-        let place = OwnCards.RetainedTopic(topic: .state(address), broker: broker)
-        let isOurPlace = context.book.identities.first?.id.address == address
-        guard bytes.count <= context.policy.directorySize, operations.take(at: context.now.lived),
-            let statement = Statement(bytes, by: identity)
-        else {
-            if isOurPlace { cards.wantStatement(at: place, in: context) }
+        guard let statement else {
+            wantStatement(of: address, on: broker, cards: &cards, in: context)
             return .nothing
         }
         if statement.boot == start.boot {
             if statement.isOnline {
-                cards.isRight(place)
-            } else if isOurPlace {
-                cards.wantStatement(at: place, in: context)
+                cards.isRight(OwnCards.RetainedTopic(topic: .state(address), broker: broker))
+            } else {
+                wantStatement(of: address, on: broker, cards: &cards, in: context)
             }
             return .nothing
         }
@@ -143,7 +165,7 @@ struct Clones {
             self.start?.last = statement.at
             finding = .booksAreCopy
         }
-        if isOurPlace { cards.wantStatement(at: place, in: context) }
+        wantStatement(of: address, on: broker, cards: &cards, in: context)
         return finding
     }
 
@@ -197,5 +219,12 @@ package struct StatementSigning: Sendable {
     package var identity: Identity
     /// Further identities of this board, which the statement names.
     package var others: [Identity]
+    package var broker: String
+}
+
+/// Bytes on the topic `state` of an identity, which that identity may have signed.
+package struct StatementCheck: Sendable {
+    package var bytes: [UInt8]
+    package var identity: Identity
     package var broker: String
 }

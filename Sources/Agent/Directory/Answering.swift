@@ -16,13 +16,13 @@ struct Answering {
     /// A query is answered with our own meta; an answer is looked at like a find in the directory.
     mutating func answer(
         aboutMeta id: ID, meta: JSON?, opened: Opened, lookups: inout Lookups, in context: inout Context
-    ) throws(LedgerError) -> [Lookups.Finding] {
+    ) {
         if let meta {
-            guard mayShowCard(opened, in: context) else { return [] }
-            return try lookups.take(meta: meta, of: id, in: &context)
+            if mayShowCard(opened, in: context) { lookups.take(meta: meta, of: id, in: &context) }
+            return
         }
         guard let owner = identity(askedAbout: id, by: opened, in: context), answers.take(at: context.now.lived) else {
-            return []
+            return
         }
         // A peer that asks does not know us, whatever it knew once: without our meta it could not even read the answer.
         if var contact = context.book.contact(opened.sender.address), contact.knowsUs {
@@ -32,30 +32,26 @@ struct Answering {
         let content = Content.metaCommand(
             about: owner.id, meta: owner.meta, sn: context.newSN(), time: context.now.wall)
         reply(content, to: opened, in: &context)
-        return []
     }
 
     mutating func answer(
         aboutDocuments id: ID, documents: [JSON], meta: JSON?, opened: Opened, lookups: inout Lookups,
         in context: inout Context
     ) throws(LedgerError) -> [Lookups.Finding] {
-        var findings: [Lookups.Finding] = []
-        if let meta, mayShowCard(opened, in: context) {
-            findings = try lookups.take(meta: meta, of: id, in: &context)
-        }
+        if let meta, mayShowCard(opened, in: context) { lookups.take(meta: meta, of: id, in: &context) }
         guard documents.isEmpty else {
             let shown = documents.prefix { _ in mayShowCard(opened, in: context) }
-            return try findings + lookups.take(documents: Array(shown), of: id, in: &context)
+            return try lookups.take(documents: Array(shown), of: id, in: &context)
         }
         guard meta == nil, let owner = identity(askedAbout: id, by: opened, in: context),
             answers.take(at: context.now.lived)
-        else { return findings }
+        else { return [] }
         let name = opened.content.json.first("command", "cmd")?.string ?? "documents"
         let content = Content.documentCommand(
             name, about: owner.id, document: owner.visa, meta: owner.meta, sn: context.newSN(),
             time: context.now.wall)
         reply(content, to: opened, in: &context)
-        return findings
+        return []
     }
 
     /// Nothing depends on a handshake without a station; a peer that insists is told that all is well.
@@ -82,13 +78,6 @@ struct Answering {
     }
 
     private func attachedKey(_ opened: Opened) -> RSAPublicKey? {
-        let message = opened.arrival.message.message
-        guard let meta = try? Meta(message.meta), meta.vouches(for: opened.sender) else { return nil }
-        if let visa = try? Document(message.visa), (try? visa.check(about: opened.sender, meta: meta)) != nil,
-            let key = visa.key?.encryption
-        {
-            return key
-        }
-        return meta.key.encryption
+        opened.arrival.visa?.key?.encryption ?? opened.message.verified.meta.key.encryption
     }
 }

@@ -11,9 +11,7 @@ struct Lookups {
     private var watches = Watches()
     /// What we ask peers.
     private var questions: Budget
-    /// What is found and unknown costs a public-key operation, and a broker can show as much as it likes. What is not looked
-    /// at is asked for later.
-    private var checks = Budget(perSecond: Tuning.checkedCardsPerSecond, burst: Tuning.checkedCardsAtOnce)
+    private var checks = CardChecks()
 
     private struct Entry {
         var id: ID
@@ -187,16 +185,18 @@ struct Lookups {
             let json = try? JSON(parsing: bytes)
         else { return [] }
         switch topic {
-        case .meta: return try take(meta: json, of: named(id, by: json), in: &context)
+        case .meta:
+            take(meta: json, of: named(id, by: json), in: &context)
+            return []
         case .visa:
             // The two topics come in any order.
-            guard let meta = context.book.meta(of: id) else {
+            guard context.book.meta(of: id) != nil else {
                 // Without room for it the peer is asked, as if it had not been there, and it is shown again with the next turn.
                 entries[topic.address]?.visa = nil
                 if heldVisaBytes + bytes.count <= Tuning.visasBeforeMetas { entries[topic.address]?.visa = bytes }
                 return []
             }
-            try take(visa: json, of: id, meta: meta, in: &context)
+            try take(visas: [json], of: id, in: &context)
             return [.visa(of: id)]
         case .state, .inbox, .acknowledgements: return []
         }
@@ -210,28 +210,56 @@ struct Lookups {
         return ID("\(seed)@\(id.address)") ?? id
     }
 
-    /// A meta from the directory or from an answer: kept for contacts; for a stranger it only lets parked messages on.
-    mutating func take(meta json: JSON, of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
-        if context.book.isOurs(id.address) || context.book.meta(of: id) != nil { return [] }
-        guard mayCheck(in: &context) else { return [] }
+    /// A meta from the directory or from an answer, unless one is known: the pool looks at it.
+    mutating func take(meta: JSON, of id: ID, in context: inout Context) {
+        guard !context.book.isOurs(id.address), context.book.meta(of: id) == nil,
+            let job = checks.begin(meta: meta, of: id, in: &context)
+        else { return }
+        context.perform(.work(job))
+    }
+
+    /// What the pool says of cards. Their owner may have become known, or have gone, meanwhile.
+    mutating func checked(
+        _ check: CardCheck, as result: CardCheck.Result, in context: inout Context
+    ) throws(LedgerError) -> [Finding] {
+        checks.end(check)
+        guard !context.book.isOurs(check.id.address) else { return [] }
+        if check.visas.isEmpty { return try learn(result.meta, of: check.id, in: &context) }
+        guard context.book.contact(check.id.address) != nil, let meta = context.book.meta(of: check.id),
+            case .success(let asked) = result.meta, asked.json == meta.json
+        else { return [] }
+        for (visa, rejection) in zip(check.visas, result.visas) {
+            if let rejection {
+                try context.reject(rejection, from: check.id)
+            } else {
+                try adopt(visa, of: check.id, in: &context)
+            }
+        }
+        return [.visa(of: check.id)]
+    }
+
+    /// Kept for contacts; for a stranger it only lets parked messages on.
+    private mutating func learn(
+        _ result: Result<Meta, Rejection>, of claimed: ID, in context: inout Context
+    ) throws(LedgerError) -> [Finding] {
+        guard context.book.meta(of: claimed) == nil else { return [] }
         let meta: Meta
-        let claimed = id
-        let id: ID
         do throws(Rejection) {
-            meta = try Meta(json)
-            // The address is proven; the name in front of it is what somebody wrote.
-            id = ID(name: meta.seed, address: claimed.address)
-            guard meta.vouches(for: id) else { throw Rejection(.meta, "the meta found is of another ID") }
+            meta = try result.get()
         } catch {
             try context.reject(error, from: claimed)
             return []
         }
+        let id = ID(name: meta.seed, address: claimed.address)
         guard context.book.contact(id.address) != nil else {
             entries[id.address]?.isDone = true
             return [.meta(of: id, attaching: meta)]
         }
         return try keep(meta, of: id, in: &context) + [.meta(of: id, attaching: meta)]
     }
+
+    /// Nothing came of it: the disk fails.
+    mutating func giveUp(_ check: CardCheck) { checks.end(check) }
 
     /// A contact's meta is kept, and with it the visa that came before it.
     private mutating func keep(_ meta: Meta, of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
@@ -244,35 +272,31 @@ struct Lookups {
         guard let bytes = entries[id.address]?.visa else { return [] }
         entries[id.address]?.visa = nil
         guard let visa = try? JSON(parsing: bytes) else { return [] }
-        try take(visa: visa, of: id, meta: meta, in: &context)
+        try take(visas: [visa], of: id, in: &context)
         return [.visa(of: id)]
     }
 
-    /// A visa of a contact that is signed and about this ID.
-    private mutating func take(visa json: JSON, of id: ID, meta: Meta, in context: inout Context) throws(LedgerError) {
+    /// Visas of a contact whose meta is known or being checked: the pool looks at those that are news.
+    private mutating func take(visas found: [JSON], of id: ID, in context: inout Context) throws(LedgerError) {
         guard context.book.contact(id.address) != nil, !context.book.isOurs(id.address) else { return }
-        let visa: Document
-        do throws(Rejection) {
-            visa = try Document(json)
-            // The terminal may stand beside what is signed: the same visa under another one is no other visa.
-            if visas(of: id, in: context).contains(where: { $0.data == visa.data }) { return }
-            guard mayCheck(in: &context) else { return }
-            try visa.check(about: id, meta: meta)
-        } catch {
-            return try context.reject(error, from: id)
+        let known = visas(of: id, in: context)
+        var news: [Document] = []
+        for json in found {
+            do throws(Rejection) {
+                let visa = try Document(json)
+                // The terminal may stand beside what is signed: the same visa under another one is no other visa.
+                if !known.contains(where: { $0.data == visa.data }) { news.append(visa) }
+            } catch {
+                try context.reject(error, from: id)
+            }
         }
-        try adopt(visa, of: id, in: &context)
+        guard let job = checks.begin(visas: news, of: id, meta: context.book.meta(of: id), in: &context) else { return }
+        context.perform(.work(job))
     }
 
     /// The newest of each device, the one without a terminal included.
     private func visas(of id: ID, in context: Context) -> [Document] {
         [context.book.visa(of: id)].compactMap { $0 } + context.book.deviceVisas(of: id)
-    }
-
-    private mutating func mayCheck(in context: inout Context) -> Bool {
-        if checks.take(at: context.now.lived) { return true }
-        context.counts.lookupsDropped += 1
-        return false
     }
 
     /// A checked visa of a contact, if it is newer than the stored one. An older one is an event, not a visa.
@@ -299,12 +323,9 @@ struct Lookups {
         entries[id.address]?.next = context.now.lived + context.policy.queryPatience
     }
 
-    /// Documents of an answer, about an entity whose meta is known.
+    /// Documents of an answer.
     mutating func take(documents: [JSON], of id: ID, in context: inout Context) throws(LedgerError) -> [Finding] {
-        guard let meta = context.book.meta(of: id) else { return [] }
-        for document in documents.prefix(Tuning.documentsOfOneAnswer) {
-            try take(visa: document, of: id, meta: meta, in: &context)
-        }
+        try take(visas: Array(documents.prefix(Tuning.documentsOfOneAnswer)), of: id, in: &context)
         return [.visa(of: id)]
     }
 

@@ -41,9 +41,7 @@ struct Acceptance {
         case .command(.receipt(let receipt)):
             if opened.isEncrypted { try ReceiptMatcher.close(by: receipt, in: opened, in: &context) }
         case .command(.meta(let id, let meta)):
-            return Consequence(
-                findings: try answering.answer(
-                    aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context))
+            answering.answer(aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context)
         case .command(.documents(let id, let documents, let meta, _)):
             return Consequence(
                 findings: try answering.answer(
@@ -120,8 +118,7 @@ struct Acceptance {
             case .receipt(let receipt) where opened.isEncrypted:
                 try ReceiptMatcher.close(by: receipt, in: opened, in: &context)
             case .meta(let id, let meta):
-                findings += try answering.answer(
-                    aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context)
+                answering.answer(aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context)
             case .documents(let id, let documents, let meta, _):
                 findings += try answering.answer(
                     aboutDocuments: id, documents: documents, meta: meta, opened: opened, lookups: &lookups,
