@@ -26,6 +26,13 @@ package struct BrokerAdvice: Sendable {
         var checks: [Check] = []
         if isNewest {
             checks.append(Check("broker", .ok, "\(name): \(broker.url) answers by MQTT 5"))
+        } else if broker.speaksFive {
+            checks.append(
+                Check(
+                    "broker", .warn,
+                    "\(name): \(broker.url) is spoken to by MQTT 3.1.1 for now, because it was silent or starts of the "
+                        + "daemon ended",
+                    hint: "culver log --kind broker; MQTT 5 is offered again within a day"))
         } else {
             checks.append(
                 Check(

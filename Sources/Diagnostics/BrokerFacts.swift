@@ -11,12 +11,14 @@ package struct BrokerFacts: Sendable {
     package var username: String?
     /// What some brokers make of its `topic_root`; `nil` where all take it as it is.
     package var rootDoubt: String?
+    /// It has spoken MQTT 5; when it is spoken to by 3.1.1 now, that is for a while.
+    package var speaksFive: Bool
     /// Why the daemon's own link is away; `nil` when it stands.
     package var trouble: String?
 
     package init(
         name: String, section: String, url: String, host: String?, port: UInt16?, isEncrypted: Bool, username: String?,
-        rootDoubt: String? = nil, trouble: String?
+        rootDoubt: String? = nil, speaksFive: Bool = false, trouble: String?
     ) {
         self.name = name
         self.section = section
@@ -26,6 +28,7 @@ package struct BrokerFacts: Sendable {
         self.isEncrypted = isEncrypted
         self.username = username
         self.rootDoubt = rootDoubt
+        self.speaksFive = speaksFive
         self.trouble = trouble
     }
 

@@ -86,6 +86,13 @@ import Transport
         let early = memory.knowledge(of: address, at: 0)
         #expect((early.willLeftOutUntil ?? .infinity) <= KernelClock.boottime.now + 86_400)
         #expect(memory.knowledge(of: try BrokerAddress(url: "mqtt://other.lan"), at: 0) == BrokerKnowledge())
+        // Two starts ended soon after connecting: MQTT 5 is left alone for a day, over further starts.
+        memory.starts = 2
+        memory.beginAnew(at: address, wall: 1_700_000_000)
+        #expect(memory.starts == 0)
+        let spared = memory.knowledge(of: address, at: 1_700_000_000 + 43_200)
+        #expect(abs((spared.olderUntil ?? 0) - KernelClock.boottime.now - 43_200) < 5)
+        #expect(spared.speaksFive)
         memory.knowledge = "x y"
         #expect(memory.knowledge(of: address, at: 0) == BrokerKnowledge())
     }

@@ -1,4 +1,4 @@
-"""A broker of a few lines that means harm. MQTT 5, one connection at a time, on a port that it can hand over."""
+"""A broker of a few lines that means harm. MQTT 5 and 3.1.1, one connection at a time, on a port that it can hand over."""
 
 import socket
 import struct
@@ -33,10 +33,11 @@ class Call:
         self.connection = connection
         self.buffer = connection.makefile("rb")
         head, body = self.read()
-        if head != 0x10 or body[6] != 5:
-            raise ConnectionError("not CONNECT of MQTT 5")
+        if head != 0x10 or body[6] not in (4, 5):
+            raise ConnectionError("not CONNECT of MQTT 5 or 3.1.1")
+        self.level = body[6]
         self.is_clean = bool(body[7] & 2)
-        connection.sendall(SESSION_NEW)
+        connection.sendall(SESSION_NEW if self.level == 5 else b"\x20\x02\x00\x00")
 
     def read(self) -> tuple[int, bytes]:
         head = self.buffer.read(1)
@@ -50,20 +51,25 @@ class Call:
             if digit[0] < 0x80:
                 return head[0], self.buffer.read(number)
 
+    @property
+    def none(self) -> bytes:
+        """No properties."""
+        return b"\0" if self.level == 5 else b""
+
     def answer(self) -> bytes | None:
         """Reads one packet and says what it deserves. The body of a SUBSCRIBE is returned."""
         head, body = self.read()
         kind = head & 0xF0
         if kind == 0x80:
-            # Packet id, properties, then topics with a byte each.
-            place, count = 3 + body[2], 0
+            # Packet id, properties if it is MQTT 5, then topics with a byte each.
+            place, count = (3 + body[2] if self.level == 5 else 2), 0
             while place < len(body):
                 place += 2 + struct.unpack(">H", body[place : place + 2])[0] + 1
                 count += 1
-            self.connection.sendall(packet(0x90, body[:2] + b"\0" + b"\x01" * count))
+            self.connection.sendall(packet(0x90, body[:2] + self.none + b"\x01" * count))
             return body
         if kind == 0xA0:
-            self.connection.sendall(packet(0xB0, body[:2] + b"\0\0"))
+            self.connection.sendall(packet(0xB0, body[:2] + (b"\0\0" if self.level == 5 else b"")))
         elif kind == 0x30 and head & 0x06:
             start = 2 + struct.unpack(">H", body[:2])[0]
             self.connection.sendall(packet(0x40, body[start : start + 2]))

@@ -106,8 +106,11 @@ class HostileBrokers(Story):
         self.connected(board)
         *unsteady, clean = [call.is_clean for call in broker.calls]
         self.assertEqual((unsteady, clean), ([False, False], True))
+        # What ended them may be an answer that only MQTT 5 has.
+        self.assertEqual([call.level for call in broker.calls], [5, 5, 4])
         events = [row for row in rows(board.call("event.list", limit=100)) if row.get("reason") == "clean-session"]
         self.assertEqual(len(events), 1)
+        self.assertIn("MQTT 5", json.dumps(events))
         # Once: the next connection of the same start goes on with the session, and so does the next start.
         broker.calls[-1].connection.shutdown(2)
         eventually(lambda: len(broker.calls) == 4, what="the next connection")
@@ -117,6 +120,7 @@ class HostileBrokers(Story):
         board.start()
         self.connected(board)
         self.assertFalse(broker.calls[-1].is_clean)
+        self.assertEqual([call.level for call in broker.calls[3:]], [4, 4])
 
     def connected(self, board) -> None:
         """It has written down that it is connected."""

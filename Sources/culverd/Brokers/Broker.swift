@@ -90,6 +90,10 @@ import Transport
 
     var name: String { setting.options.name }
     var topics: Topics { setting.topics }
+    /// What is known of it, where it speaks MQTT 5 and that is not wanted for now: other connections must not offer it.
+    var knowledgeForOthers: BrokerKnowledge? {
+        knowledge.speaksFive && knowledge.olderUntil ?? 0 > KernelClock.boottime.now ? knowledge : nil
+    }
     var isLinked: Bool { link != nil }
     var isConnected: Bool { link?.isConnected == true }
     /// What the broker grants to the connection that there is.

@@ -20,6 +20,15 @@ struct BrokerMemory: Sendable {
         knowledge = try store.value(.knowledge(broker: broker))
     }
 
+    /// Two starts ended soon after connecting. What did that may have been in the session, or in an answer that
+    /// libmosquitto takes amiss only in MQTT 5: so neither is wanted for now, the latter for a day.
+    mutating func beginAnew(at address: BrokerAddress, wall: Double) {
+        starts = 0
+        var known = knowledge(of: address, at: wall)
+        known.olderUntil = KernelClock.boottime.now + 86_400
+        knowledge = Self.text(of: known, at: address, wall: wall)
+    }
+
     /// What was learnt of the broker at this address; nothing if another was meant.
     ///
     /// - Parameter wall: now, in seconds since 1970.

@@ -85,11 +85,15 @@ import Store
             for (index, setting) in settings.enumerated() where memories[setting.options.name]?.starts ?? 0 >= 2 {
                 let name = setting.options.name
                 settings[index].options.startsClean = true
-                memories[name]?.starts = 0
-                let text = "two starts ended soon after connecting to broker \(name): its session is begun anew"
+                memories[name]?.beginAnew(at: setting.options.address, wall: self.loop.clock.now.wall)
+                let knowledge = memories[name]?.knowledge
+                let text =
+                    "two starts ended soon after connecting to broker \(name): its session is begun anew, and MQTT 5 is "
+                    + "not spoken with it for a day"
                 self.loop.log(.warning, text)
                 self.loop.add(
                     .chore { turn in
+                        try turn.ledger.apply(.value(.knowledge(broker: name), knowledge))
                         try turn.note(.broker, level: .warning, text: text, broker: name, reason: "clean-session")
                     })
             }

@@ -23,7 +23,7 @@ struct ProbeTarget {
                 name: options.name,
                 section: BrokerSettings(name: options.name).section,
                 url: setting.url, host: host, port: port, isEncrypted: address.isEncrypted, username: options.username,
-                rootDoubt: setting.topics.doubt, trouble: trouble))
+                rootDoubt: setting.topics.doubt, speaksFive: options.knowledge.speaksFive, trouble: trouble))
     }
 
     var inboxes: [String] { identities.map { setting.topics.text(.inbox($0.id.address)) } }

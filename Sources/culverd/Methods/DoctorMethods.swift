@@ -90,7 +90,8 @@ import Transport
 
     private func probe(_ section: BrokerSettings, nonce: String, for run: DoctorRun, at index: Int) {
         do {
-            let setting = try configured.setting(of: section)
+            var setting = try configured.setting(of: section)
+            if let known = brokers[section.name]?.knowledgeForOthers { setting.options.knowledge = known }
             _ = try setting.options.fileContents()
             let target = ProbeTarget(
                 setting: setting, identities: Array(loop.book.facebook.identities.prefix(16)),
