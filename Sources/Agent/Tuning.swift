@@ -21,6 +21,8 @@ enum Tuning {
 
     // MARK: - Publishing
 
+    /// Bytes of unacknowledged publications beyond which a broker gets nothing more: the last of them may exceed it.
+    static let bytesUnderway = 4 << 20
     /// Publications other than messages that wait for room on a broker.
     static let backlog = 256
     /// A connection is soon lost, or long-lived; and what was published so long before its end is not the cause of it.

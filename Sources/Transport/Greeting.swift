@@ -18,4 +18,8 @@ package struct Greeting: Sendable, Equatable {
         self.sessionPresent = sessionPresent
         self.packetLimit = packetLimit
     }
+
+    /// How many publications may be unacknowledged by this connection's MQTT: MQTT 5 has a number for a broker that
+    /// says nothing (3.2.2.3.3), 3.1.1 has none.
+    func receiveMaximum(in version: MQTTVersion) -> UInt16? { version == .v5 ? receiveMaximum ?? .max : nil }
 }

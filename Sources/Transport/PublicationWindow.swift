@@ -1,14 +1,18 @@
-/// The publications of one connection that the broker has not acknowledged: as many at once as it takes, never more
-/// than twenty, because each of them is perhaps lost when the connection ends.
+/// The publications of one connection that the broker has not acknowledged: as many at once as it says that it takes, and
+/// never more than 256, because each of them is perhaps lost when the connection ends. MQTT 3.1.1 says nothing of it: there
+/// it is twenty, as common clients have it.
 package struct PublicationWindow: Sendable {
     private let capacity: Int
     private var tokens: Set<Int32> = []
     /// The owner has filled it, or was turned away, and is to hear when there is room.
     private var isAwaited = false
 
-    /// - Parameter receiveMaximum: how many the broker takes at once, if it said so.
+    private static let largest = 256
+    private static let cautious = 20
+
+    /// - Parameter receiveMaximum: how many the broker takes at once; `nil` where its MQTT has no word for it.
     package init(receiveMaximum: UInt16? = nil) {
-        capacity = min(20, Int(receiveMaximum ?? 20))
+        capacity = min(Self.largest, receiveMaximum.map(Int.init) ?? Self.cautious)
     }
 
     /// How many more may go.

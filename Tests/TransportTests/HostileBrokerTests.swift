@@ -60,6 +60,34 @@ extension Links {
             try await alice.stop()
         }
 
+        @Test(
+            "as many publications leave at once as the broker takes, and none is kept back in libmosquitto",
+            arguments: [(nil, 5, 256), (3, 5, 3), (100, 5, 100), (1000, 5, 256), (nil, 4, 20)]
+                as [(UInt16?, UInt8, Int)])
+        func receiveMaximum(_ maximum: UInt16?, _ level: UInt8, _ room: Int) async throws {
+            let publications = Log()
+            let broker = try FakeBroker { connection, _ in
+                guard let offered = connection.level() else { return }
+                if offered == 5, level == 4 { return connection.send([0x20, 3, 0, 0x84, 0]) }
+                let property: [UInt8] = maximum.map { [3, 0x21, UInt8($0 >> 8), UInt8($0 & 0xff)] } ?? [0]
+                let body: [UInt8] = level == 5 ? [0, 0] + property : [0, 0]
+                connection.send([0x20, UInt8(body.count)] + body)
+                // Takes publications and says nothing to them.
+                while let (head, _) = connection.packet() {
+                    if head & 0xf0 == 0x30 { publications.add(head) }
+                    if head == 0xc0 { connection.send([0xd0, 0]) }
+                }
+            }
+            let alice = Witness(try BrokerOptions(broker.url, "a"))
+            try await alice.connected()
+            #expect(alice.link.room == room)
+            for _ in 0..<room { _ = try alice.link.publish(topic: "x", payload: [1], retain: false) }
+            #expect(alice.link.room == 0)
+            #expect(throws: TransportError.notNow) { try alice.link.publish(topic: "x", payload: [1], retain: false) }
+            try await alice.until("all are there") { _ in publications.values.count == room }
+            alice.mosquitto.abandon()
+        }
+
         @Test("a broker that refused MQTT 5 is offered it again later")
         func offersAgain() async throws {
             let broker = try FakeBroker { connection, number in

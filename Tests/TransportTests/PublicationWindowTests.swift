@@ -4,8 +4,8 @@ import Transport
 @Suite("How many publications may be unacknowledged")
 struct PublicationWindowTests {
     @Test(
-        "twenty at the most, fewer where the broker says so",
-        arguments: [(nil, 20), (1, 1), (20, 20), (65_535, 20), (0, 0)] as [(UInt16?, Int)])
+        "as many as the broker says, 256 at the most; twenty where it cannot say",
+        arguments: [(nil, 20), (1, 1), (20, 20), (100, 100), (65_535, 256), (0, 0)] as [(UInt16?, Int)])
     func capacity(_ maximum: UInt16?, _ room: Int) {
         var window = PublicationWindow(receiveMaximum: maximum)
         #expect(window.room == room)

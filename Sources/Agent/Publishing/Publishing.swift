@@ -10,6 +10,8 @@ import Records
 struct Publishing {
     /// Connected brokers and how many publications each takes now.
     private var rooms: [String: Int] = [:]
+    /// Bytes of what the broker has not acknowledged. They are in memory until it has, so they are bounded, too.
+    private var bytesUnderway: [String: Int] = [:]
     /// The longest packet that a connected broker says it takes, in bytes.
     private var packetLimits: [String: Int64] = [:]
     /// Of brokers that were ever connected, because a culprit is found by losing connections.
@@ -30,6 +32,7 @@ struct Publishing {
     func isConnected(to broker: String) -> Bool { rooms[broker] != nil }
 
     private func room(of broker: String) -> Int {
+        guard bytesUnderway[broker, default: 0] < Tuning.bytesUnderway else { return 0 }
         let room = max(0, rooms[broker] ?? 0)
         guard room > 0, culprits[broker]?.isCareful == true else { return room }
         return underway.values.contains { $0.publication.broker == broker } ? 0 : 1
@@ -91,6 +94,7 @@ struct Publishing {
     /// - Parameter packetLimit: the longest packet that the broker takes, in bytes, if it says so.
     mutating func connect(_ broker: String, room: Int, packetLimit: Int64? = nil, at lived: Double = 0) {
         rooms[broker] = room
+        bytesUnderway[broker] = nil
         packetLimits[broker] = packetLimit
         culprits[broker, default: Culprits()].connected(at: lived)
     }
@@ -103,6 +107,7 @@ struct Publishing {
     /// The broker is gone, and with it what waited for it. Returns what was on its way there, in order: it may be lost.
     mutating func disconnect(_ broker: String) -> [PendingPublication.Purpose] {
         rooms[broker] = nil
+        bytesUnderway[broker] = nil
         packetLimits[broker] = nil
         backlog.removeAll { $0.broker == broker }
         let lost = underway.keys.sorted().filter { underway[$0]?.publication.broker == broker }
@@ -131,6 +136,7 @@ struct Publishing {
         }
         culprits[broker]?.tried(publication.suspect)
         rooms[broker] = room - 1
+        bytesUnderway[broker, default: 0] += publication.payload.count
         let number = nextNumber
         nextNumber += 1
         context.perform(
@@ -164,6 +170,7 @@ struct Publishing {
         guard let known = underway.removeValue(forKey: number) else { return nil }
         if let broker = known.publication.broker {
             rooms[broker]? += 1
+            bytesUnderway[broker]? -= known.bytes
             culprits[broker]?.answered(known.suspect, bytes: known.bytes)
         }
         return known.publication

@@ -229,6 +229,8 @@ extension Handle {
     private func configure() throws(TransportError) {
         let number = version == .v5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311
         try check(mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION, number), "the version")
+        // Without this libmosquitto would keep back what goes beyond twenty. In MQTT 5 the broker's number replaces it.
+        try check(mosquitto_int_option(mosquitto, MOSQ_OPT_SEND_MAXIMUM, 65_535), "the number of publications")
         if case .network = options.address.place {
             try check(mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1), "no-delay")
         }

@@ -113,7 +113,7 @@ extension MosquittoLink {
         startsClean = false
         connection.since = now
         connection.greeting = greeting
-        connection.window = PublicationWindow(receiveMaximum: greeting.receiveMaximum)
+        connection.window = PublicationWindow(receiveMaximum: greeting.receiveMaximum(in: version))
         connection.watcher.isReading = reads
         let keepAlive = greeting.keepAlive.map(Int.init) ?? options.keepAlive
         connection.timer?.cancel()

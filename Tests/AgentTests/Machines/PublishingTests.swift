@@ -73,6 +73,26 @@ import Testing
         #expect(publishing.room == 1)
     }
 
+    @Test("a broker's room is bounded in bytes, too, and a large message finds room alone")
+    mutating func bytes() {
+        publishing.connect("a", room: 256)
+        let third = [UInt8](repeating: 7, count: Tuning.bytesUnderway / 3 + 1)
+        for id in ["1", "2", "3"] {
+            #expect(publishing.room > 0)
+            publishing.publish(publication(.message(id: id), broker: "a", payload: third), in: &context)
+        }
+        #expect(publishing.room == 0 && publishing.freeBroker() == nil)
+        let numbers = published(&context).map(\.number)
+        #expect(numbers.count == 3)
+        _ = publishing.acknowledge(numbers[0])
+        #expect(publishing.room == 254)
+        _ = publishing.disconnect("a")
+        publishing.connect("a", room: 256)
+        let whole = [UInt8](repeating: 7, count: 2 * Tuning.bytesUnderway)
+        publishing.publish(publication(.message(id: "4"), broker: "a", payload: whole), in: &context)
+        #expect(published(&context).count == 1 && publishing.room == 0)
+    }
+
     @Test("what was on its way to a broker that is lost comes back, in order; what waited for it is gone")
     mutating func lost() {
         publishing.connect("a", room: 2)
