@@ -45,8 +45,9 @@ package protocol OutboxLedger: AnyObject {
 
 /// Room in the inbox, and what was accepted into it or answered.
 package protocol InboxLedger: AnyObject {
-    /// Whether the inbox can take one more (culver.conf(5)): it makes room by dropping what every consumer has read.
-    func inboxHasRoom() throws(LedgerError) -> Bool
+    /// Whether the inbox can take so many more with so many bytes of content (culver.conf(5)), all of them. An empty one
+    /// can. It makes room by dropping what every consumer has read.
+    func inboxHasRoom(rows: Int, bytes: Int64) throws(LedgerError) -> Bool
     /// The consumer that is furthest behind; `nil` when nothing waits for one.
     func laggard() throws(LedgerError) -> String?
     func accepted(owner: Address, sender: Address, digest: [UInt8]) throws(LedgerError) -> AcceptedRecord?

@@ -46,10 +46,12 @@ extension MessageStore {
     package func outboxSize() throws(LedgerError) -> (count: Int64, bytes: Int64) { tables.outbox.size }
 
     /// Searches a full inbox for rows to drop, but not again before a consumer has read.
-    package func inboxHasRoom() throws(LedgerError) -> Bool {
-        if tables.inbox.hasRoom(within: limits) { return true }
+    package func inboxHasRoom(rows: Int, bytes: Int64) throws(LedgerError) -> Bool {
+        if tables.inbox.hasRoom(for: rows, bytes: bytes, within: limits) { return true }
         guard !tables.inbox.isStuck else { return false }
-        return try writing { () throws(LedgerError) in try tables.inbox.makeRoom(within: limits) }
+        return try writing { () throws(LedgerError) in
+            try tables.inbox.makeRoom(for: rows, bytes: bytes, within: limits)
+        }
     }
 
     package func laggard() throws(LedgerError) -> String? { try tables.inbox.laggard() }

@@ -61,13 +61,13 @@ import Testing
     func room() throws {
         let store = try store(rows: 4, .with { $0.inboxRows = 5 })
         for name in ["fast", "slow"] { try store.put(Consumer(name: name, uid: 1, cursor: 0, created: 0)) }
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
         try store.apply(.incoming(incoming("m5")))
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         _ = try store.acknowledge(consumer: "fast", seq: 5)
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         _ = try store.acknowledge(consumer: "slow", seq: 2)
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.inbox(limit: 10).map(\.seq) == [2, 3, 4, 5])
         #expect(try store.inboxSize().count == 4)
     }
@@ -75,13 +75,13 @@ import Testing
     @Test("the consumer that is behind in a full inbox is named, until it is another one")
     func laggard() throws {
         let store = try store(rows: 3, .with { $0.inboxRows = 3 })
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.laggard() == nil)
         try store.put(
             Consumer(name: "away", uid: 1, cursor: 0, filter: InboxFilter(sender: .sample("nobody@N")), created: 0))
         try store.put(Consumer(name: "fast", uid: 1, cursor: 2, created: 0))
         try store.put(Consumer(name: "slow", uid: 1, cursor: 0, created: 0))
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         for _ in 0..<2 { #expect(try store.laggard() == "slow") }
         _ = try store.acknowledge(consumer: "slow", seq: 3)
         #expect(try store.laggard() == "fast")
@@ -90,19 +90,19 @@ import Testing
     @Test("a full inbox counts bytes too")
     func bytes() throws {
         let store = try store(rows: 4, .with { $0.inboxBytes = 4 * 13 })
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         try store.put(Consumer(name: "c", uid: 1, cursor: 4, created: 0))
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.inboxSize() == (3, 39))
     }
 
     @Test("without a consumer nothing is acknowledged, so a full inbox stays full")
     func nobody() throws {
         let store = try store(rows: 3, .with { $0.inboxRows = 3 })
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.inboxSize().count == 3)
         _ = try store.prune(wall: 1e9, lived: 0)
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
     }
 
     @Test("a consumer that is forgotten holds nothing back")
@@ -110,9 +110,9 @@ import Testing
         let store = try store(rows: 3, .with { $0.inboxRows = 3 })
         try store.put(Consumer(name: "dead", uid: 1, cursor: 0, created: 0))
         try store.put(Consumer(name: "reads", uid: 1, cursor: 3, created: 0))
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.forget(consumer: "dead"))
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
     }
 
     @Test("what a filter leaves out is acknowledged, and makes room behind what is not")
@@ -126,7 +126,7 @@ import Testing
             .incoming(incoming("1", sender: "x@X", group: "g@G")), .incoming(incoming("2", sender: "x@X")),
             .incoming(incoming("3")),
         ])
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.inbox(limit: 9).map(\.id) == ["1", "3"])
     }
 

@@ -101,7 +101,7 @@ import Testing
         let store = try scratch.open(.with { $0.inboxRows = 1 })
         try store.apply(.incoming(incoming("a")))
         try store.put(Consumer(name: "c", uid: 1, cursor: 0, created: 1))
-        #expect(try !store.inboxHasRoom())
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 1))
         let sql = try #require(
             store.database.prepared.first { $0.hasPrefix("SELECT seq, \(Database.size) FROM inbox") })
         let plan = try store.database.rows("EXPLAIN QUERY PLAN \(sql)") { $0.text(3) }

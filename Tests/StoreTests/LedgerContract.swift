@@ -262,7 +262,7 @@ import Testing
     @Test("an empty inbox has room, and nothing waits for a consumer", arguments: Kind.allCases)
     func room(kind: Kind) throws {
         let ledger = try ledger(kind)
-        #expect(try ledger.inboxHasRoom())
+        #expect(try ledger.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try ledger.laggard() == nil)
     }
 

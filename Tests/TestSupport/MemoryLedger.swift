@@ -163,7 +163,7 @@ extension MemoryLedger: OutboxLedger {
 }
 
 extension MemoryLedger: InboxLedger {
-    package func inboxHasRoom() -> Bool { state.incoming.count < inboxLimit }
+    package func inboxHasRoom(rows: Int, bytes: Int64) -> Bool { state.incoming.count + rows <= inboxLimit }
 
     package func laggard() -> String? { slowest }
 

@@ -100,14 +100,14 @@ struct Acceptance {
         _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
         in context: inout Context
     ) throws(LedgerError) -> Consequence {
+        if let contents = Batch.contents(of: opened) {
+            return try acceptBatch(
+                contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        }
         guard contents.count <= context.policy.arrayContents else {
             try context.reject(
                 Rejection(.content, "an array of more than \(context.policy.arrayContents)"), from: opened.sender)
             return Consequence()
-        }
-        if opened.isSealed, opened.isEncrypted, opened.content.batched != nil {
-            return try acceptBatch(
-                contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
         guard let commands = opened.content.commands, commands.allSatisfy(\.isAnswer) else {
             return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
@@ -129,65 +129,43 @@ struct Acceptance {
         return Consequence(findings: findings)
     }
 
-    /// Contents that share a message (extensions.md 2): all of them are taken, or none, and one receipt is for all.
+    /// Contents that share a message: all of them are taken, or none, and one receipt is for all.
     private func acceptBatch(
         _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
         in context: inout Context
     ) throws(LedgerError) -> Consequence {
-        let inner: [Content]
+        let forgottenUntil = try context.ledger.value(.forgottenUntil).flatMap(Double.init)
+        let batch: Batch
         do throws(Rejection) {
-            inner = try read(contents, in: opened, at: context.now)
+            batch = try Batch(contents, in: opened, forgottenUntil: forgottenUntil, in: context)
         } catch {
             try context.reject(error, from: opened.sender)
             return Consequence()
         }
-        var new: [Content] = []
-        var known: [[UInt8]] = []
-        for content in inner {
-            guard let digest = waitedDigest(of: content) else {
-                new.append(content)
-                continue
-            }
-            let isKnown =
-                try context.ledger.accepted(
-                    owner: opened.owner.address, sender: opened.sender.address, contentDigest: digest) != nil
-            if isKnown || known.contains(digest) { continue }
-            known.append(digest)
-            new.append(content)
-        }
-        let hasRoom = try context.ledger.inboxHasRoom()
-        guard new.isEmpty || hasRoom else {
+        let entries = try batch.unknown(to: context.ledger, in: opened)
+        let bytes = entries.reduce(0) { $0 + $1.bytes }
+        if !entries.isEmpty, try !context.ledger.inboxHasRoom(rows: entries.count, bytes: bytes) {
             return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
         }
-        let findings = try meet(opened, lookups: &lookups, in: &context)
-        for content in new { try enter(content, of: opened, in: &context) }
-        var confirmation = confirmation(of: opened, in: context)
-        confirmation.marks = inner.compactMap { SequenceMark(of: $0, in: opened) }
-        for digest in known {
-            var record = confirmation.record
-            (record.digest, record.contentDigest) = (digest, digest)
-            (record.receipt, record.isOwed) = (nil, false)
-            try context.ledger.apply(.accepted(record))
+        context.counts.duplicates += batch.entries.count - entries.count
+        let findings = try entries.isEmpty ? [] : meet(opened, lookups: &lookups, in: &context)
+        let confirmation = confirmation(of: opened, marks: batch.marks, in: context)
+        for entry in entries {
+            try enter(entry, of: opened, in: &context)
+            if let digest = entry.digest { try remember(digest, of: entry, like: confirmation.record, in: context) }
         }
         try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
         return Consequence(findings: findings)
     }
 
-    private func read(_ contents: [JSON], in opened: Opened, at now: Moment) throws(Rejection) -> [Content] {
-        guard !contents.isEmpty else { throw Rejection(.content, "a batch without contents") }
-        var read: [Content] = []
-        for json in contents {
-            let content = try Content(json)
-            guard content.mayShareMessage else {
-                throw Rejection(.content, "a batch with a content that travels alone")
-            }
-            guard content.group?.bare == opened.content.group?.bare else {
-                throw Rejection(.seal, "a batch with a content for another group")
-            }
-            if now.isClockSet { try content.checkTime(at: now.wall) }
-            read.append(content)
-        }
-        return read
+    /// A content in a batch is known by itself. Nothing is owed for it alone: the receipt is the batch's.
+    private func remember(
+        _ digest: [UInt8], of entry: InboxEntry, like batch: AcceptedRecord, in context: Context
+    ) throws(LedgerError) {
+        var record = batch
+        (record.digest, record.contentDigest, record.time) = (digest, digest, entry.content.usableTime)
+        (record.receipt, record.isOwed) = (nil, false)
+        try context.ledger.apply(.accepted(record))
     }
 
     private func acceptForward(
@@ -200,7 +178,8 @@ struct Acceptance {
             return Consequence()
         }
         let findings = try meet(opened, lookups: &lookups, in: &context)
-        let confirmation = confirmation(of: opened, in: context)
+        let entry = InboxEntry(opened.content, in: opened)
+        let confirmation = confirmation(of: opened, digest: entry.digest, in: context)
         return Consequence(
             findings: findings, forward: Forwarded(messages: messages, confirmation: confirmation))
     }
@@ -212,25 +191,28 @@ struct Acceptance {
         in context: inout Context
     ) throws(LedgerError) -> Consequence {
         let sender = opened.message.provenSender
-        // A stock peer that repeats makes a new ciphertext of the same content.
-        if let digest = contentDigest(of: opened),
+        let entry = InboxEntry(opened.content, in: opened)
+        if let digest = entry.digest,
             let record = try context.ledger.accepted(
                 owner: opened.owner.address, sender: sender.address, contentDigest: digest)
         {
             // A culver's receipt names the ciphertext, so this one has its own.
             if opened.isSealed {
-                try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+                try confirm(
+                    confirmation(of: opened, digest: digest, in: context), receipts: &receipts, gaps: &gaps,
+                    in: &context)
             } else {
                 try receipts.sendAgain(record, in: &context)
             }
             return Consequence()
         }
-        guard try context.ledger.inboxHasRoom() else {
+        guard try context.ledger.inboxHasRoom(rows: 1, bytes: entry.bytes) else {
             return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
         }
         let findings = try meet(opened, lookups: &lookups, in: &context)
-        try enter(opened.content, of: opened, in: &context)
-        try confirm(confirmation(of: opened, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+        try enter(entry, of: opened, in: &context)
+        try confirm(
+            confirmation(of: opened, digest: entry.digest, in: context), receipts: &receipts, gaps: &gaps, in: &context)
         return Consequence(findings: findings)
     }
 
@@ -246,51 +228,36 @@ struct Acceptance {
     }
 
     /// A content goes to the inbox: the message's own, or one of those that share it.
-    private func enter(_ content: Content, of opened: Opened, in context: inout Context) throws(LedgerError) {
-        let sender = opened.message.provenSender
+    private func enter(_ entry: InboxEntry, of opened: Opened, in context: inout Context) throws(LedgerError) {
+        let (content, sender) = (entry.content, opened.message.provenSender)
         context.counts.received += 1
         try context.ledger.apply(
             .incoming(
                 Incoming(
-                    id: context.newID(), sn: content.sn, sender: sender, receiver: opened.message.provenReceiver,
-                    group: opened.message.provenGroup, time: content.time ?? 0,
-                    received: context.recordedTime, content: JSON.object(unsealed(content)).text,
-                    type: content.type, sealed: opened.isSealed, encrypted: opened.isEncrypted,
-                    trust: context.book.trust(in: sender))))
+                    id: context.newMessageID(), sn: content.sn, sender: sender,
+                    receiver: opened.message.provenReceiver, group: opened.message.provenGroup,
+                    time: content.time ?? 0, received: context.recordedTime, content: entry.text, type: content.type,
+                    sealed: opened.isSealed, encrypted: opened.isEncrypted, trust: context.book.trust(in: sender))))
     }
 
-    /// Without the members that only carry the message.
-    private func unsealed(_ content: Content) -> JSONObject {
-        var json = content.json
-        json["seal"] = nil
-        json["seq"] = nil
-        return json
+    /// What is to be remembered of this message when it is taken, and the receipt for it. Broadcasts have none. `digest`:
+    /// that of its content, where the content is known by it.
+    private func confirmation(of opened: Opened, digest: [UInt8]?, in context: Context) -> Confirmation {
+        var confirmation = confirmation(
+            of: opened, marks: [SequenceMark(of: opened.content, in: opened)].compactMap { $0 }, in: context)
+        confirmation.record.contentDigest = digest
+        return confirmation
     }
 
-    /// By what a message is known whose ciphertext may change: one without seal, and one that its sender had on disk
-    /// before it was sealed, for that board may have come back from a backup of then.
-    private func contentDigest(of opened: Opened) -> [UInt8]? {
-        let content = opened.content
-        guard opened.isSealed else { return Digest.sha256(JSON.object(content.json).bytes) }
-        return opened.isEncrypted ? waitedDigest(of: content) : nil
-    }
-
-    private func waitedDigest(of content: Content) -> [UInt8]? {
-        guard content.json["seq"]?["waited"]?.bool == true else { return nil }
-        return Digest.sha256(JSON.object(unsealed(content)).bytes)
-    }
-
-    /// What is to be remembered of this message when it is taken, and the receipt for it. Broadcasts have none.
-    private func confirmation(of opened: Opened, in context: Context) -> Confirmation {
+    private func confirmation(of opened: Opened, marks: [SequenceMark], in context: Context) -> Confirmation {
         let members = Receipt.members(
             of: opened.arrival.message.message, content: opened.content, text: "Message received.")
         let isOwed = opened.isEncrypted
         let record = AcceptedRecord(
             owner: opened.owner.address, sender: opened.sender.address, digest: opened.arrival.message.digest,
-            contentDigest: contentDigest(of: opened), time: opened.content.usableTime,
-            receipt: isOwed ? JSON.object(members).text : nil, receiptTo: opened.sender.bare,
-            receiptFrom: opened.owner.bare, isOwed: isOwed, answered: context.now.lived)
-        let marks = [SequenceMark(of: opened.content, in: opened)].compactMap { $0 }
+            time: opened.content.usableTime, receipt: isOwed ? JSON.object(members).text : nil,
+            receiptTo: opened.sender.bare, receiptFrom: opened.owner.bare, isOwed: isOwed,
+            answered: context.now.lived)
         return Confirmation(record: record, marks: marks, parked: opened.arrival.parked)
     }
 
@@ -302,7 +269,7 @@ struct Acceptance {
         guard context.book.isOurs(record.owner) else { return }
         record.answered = context.now.lived
         try context.ledger.apply(.accepted(record))
-        for mark in confirmation.marks { try gaps.follow(mark, in: &context) }
+        try gaps.follow(confirmation.marks, in: &context)
         if record.isOwed { receipts.send(record, in: &context) }
     }
 }

@@ -237,7 +237,7 @@ struct Admission {
         }
         // Taken meanwhile, by another way.
         if let record = try record(of: arrival, in: context) { return .repeated(record) }
-        if arrival.parked != nil, try !context.ledger.inboxHasRoom() { return .waits }
+        if arrival.parked != nil, try !context.ledger.inboxHasRoom(rows: 1, bytes: 1) { return .waits }
         return .opened(opened)
     }
 

@@ -13,24 +13,32 @@ struct Gaps {
         var due: Double
     }
 
-    /// Takes note of an accepted message's number.
-    mutating func follow(_ mark: SequenceMark, in context: inout Context) throws(LedgerError) {
-        let lived = context.now.lived
-        var windows = try windows(mark.key, in: context)
-        var window = ReplayWindow(first: mark.number)
-        if let index = windows.firstIndex(where: { $0.stream == mark.stream }) {
-            window = windows.remove(at: index).window
-            if window.take(mark.number, lived: lived) == .again {
-                context.counts.sameNumbers += 1
-                try context.note(
-                    .clone, level: .warning,
-                    text: "\(mark.sender) sent two messages with the number \(mark.number): "
-                        + "two boards may have its keys",
-                    did: mark.sender, reason: "same-number")
+    /// Takes note of the numbers in one accepted message, all of one sender for one target. Their windows are read and
+    /// written once.
+    mutating func follow(_ marks: [SequenceMark], in context: inout Context) throws(LedgerError) {
+        guard let first = marks.first else { return }
+        var windows = try windows(first.key, in: context)
+        var again: [Int64] = []
+        for mark in marks {
+            if let index = windows.firstIndex(where: { $0.stream == mark.stream }) {
+                if index > 0 { windows.insert(windows.remove(at: index), at: 0) }
+                if windows[0].window.take(mark.number, lived: context.now.lived) == .again { again.append(mark.number) }
+            } else {
+                windows.insert((mark.stream, ReplayWindow(first: mark.number)), at: 0)
+                if windows.count > Tuning.followedStreams { windows.removeLast() }
             }
         }
-        let older = windows.prefix(Tuning.followedStreams - 1)
-        try keep([(mark.stream, window)] + older, under: mark.key, of: mark.sender, in: context)
+        if !again.isEmpty { try tellOfCopy(again, of: first.sender, in: &context) }
+        try keep(windows, under: first.key, of: first.sender, in: context)
+    }
+
+    private func tellOfCopy(_ numbers: [Int64], of sender: ID, in context: inout Context) throws(LedgerError) {
+        context.counts.sameNumbers += numbers.count
+        let rest = numbers.count > 1 ? " and \(numbers.count - 1) more of its numbers" : ""
+        try context.note(
+            .clone, level: .warning,
+            text: "\(sender) sent two messages with the number \(numbers[0])\(rest): two boards may have its keys",
+            did: sender, reason: "same-number", count: Int64(numbers.count))
     }
 
     /// Tells holes that were not filled in time.

@@ -31,15 +31,23 @@ struct InboxTable {
         return arrived
     }
 
-    func hasRoom(within limits: StoreLimits) -> Bool {
-        size.count < limits.inboxRows && size.bytes < limits.inboxBytes
+    /// Room for so many rows with so many bytes of content. An empty inbox has it: a limit that is smaller than one batch
+    /// would else keep that batch out for ever.
+    func hasRoom(for rows: Int, bytes: Int64, within limits: StoreLimits) -> Bool {
+        size.count == 0
+            || (size.count + Int64(rows) <= limits.inboxRows && size.bytes + bytes <= limits.inboxBytes)
     }
 
     /// Drops what every consumer has read; says whether there is room now. When there is none, the inbox is stuck.
-    mutating func makeRoom(within limits: StoreLimits) throws(LedgerError) -> Bool {
-        try dropRead(within: limits)
-        isStuck = !hasRoom(within: limits)
-        return !isStuck
+    mutating func makeRoom(for rows: Int, bytes: Int64, within limits: StoreLimits) throws(LedgerError) -> Bool {
+        while !hasRoom(for: rows, bytes: bytes, within: limits) {
+            guard try dropRead(for: rows, bytes: bytes, within: limits) else {
+                isStuck = true
+                return false
+            }
+        }
+        isStuck = false
+        return true
     }
 
     /// A consumer may have read, so a full inbox is worth another search.
@@ -146,35 +154,30 @@ struct InboxTable {
         return try drop("seq IN (\(old))", values: [.real(wall), .integer(portion)]) == portion
     }
 
-    /// The oldest that every consumer has read, until a hundredth is free: so a full inbox is not searched at each
-    /// arrival. Where there is no consumer, nothing has been read.
-    private mutating func dropRead(within limits: StoreLimits) throws(LedgerError) {
+    /// The oldest thousand that every consumer has read, or as many of them as leave a hundredth free beside this: so a
+    /// full inbox is not searched at each arrival. Where there is no consumer, nothing has been read. Says whether there
+    /// was any.
+    private mutating func dropRead(
+        for rows: Int, bytes: Int64, within limits: StoreLimits
+    ) throws(LedgerError) -> Bool {
         let isRead = """
             EXISTS (SELECT 1 FROM consumers) AND \(InboxFilter.isPassed)
             AND NOT EXISTS (SELECT 1 FROM consumers c WHERE \(InboxFilter.isPending))
             """
-        while !hasRoom(within: limits) {
-            let read = try database.rows(
-                "SELECT seq, \(Database.size) FROM inbox WHERE \(isRead) ORDER BY seq LIMIT 1000"
-            ) {
-                (seq: $0.integer(0), size: $0.integer(1))
-            }
-            guard let last = lastToDrop(of: read, within: limits) else { return }
-            try drop("seq <= ? AND \(isRead)", values: [.integer(last)])
+        let read = try database.rows(
+            "SELECT seq, \(Database.size) FROM inbox WHERE \(isRead) ORDER BY seq LIMIT 1000"
+        ) {
+            (seq: $0.integer(0), size: $0.integer(1))
         }
-    }
-
-    private func lastToDrop(of rows: [(seq: Int64, size: Int64)], within limits: StoreLimits) -> Int64? {
-        var left = size
-        for row in rows {
+        var left = (count: size.count + Int64(rows), bytes: size.bytes + bytes)
+        let enough = read.first { row in
             left.count -= 1
             left.bytes -= row.size
-            let isEnough =
-                left.count < limits.inboxRows - limits.inboxRows / 100
-                && left.bytes < limits.inboxBytes - limits.inboxBytes / 100
-            if isEnough { return row.seq }
+            return left.count <= limits.inboxRows - limits.inboxRows / 100
+                && left.bytes <= limits.inboxBytes - limits.inboxBytes / 100
         }
-        return rows.last?.seq
+        guard let last = (enough ?? read.last)?.seq else { return false }
+        return try drop("seq <= ? AND \(isRead)", values: [.integer(last)]) > 0
     }
 
     @discardableResult
