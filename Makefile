@@ -11,13 +11,17 @@ MINUTES ?= 30
 SEED    ?=
 BOARD   ?= trixie
 
+# The build that `make bench` measures this one beside: the last before batches.
+BASE    ?= f028aaf6b135b1ea093e7beff51673354f816432
+BASE_AT  = .build/bench-base/$(BASE)
+
 # Debian packages: to build, to try, to test.
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
-TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd \
+TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd valgrind \
 	mandoc man-db zsh fish $(BROKERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
-BENCH_PACKAGES = $(DEMO_PACKAGES) openssl mosquitto-clients debhelper lintian
+BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper lintian valgrind
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian
 ARM_PACKAGES   = binutils-aarch64-linux-gnu qemu-user-static
@@ -65,11 +69,18 @@ faults: deps-demo build               ## kill -9 for two agents and a broker, RO
 soak: deps-demo build                 ## two boards talk for MINUTES=30, their broker dies each minute: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/soak.py --minutes $(MINUTES)
 
-bench: deps-bench build               ## print the figures: speed, memory, size, and what 100 000 messages cost (a quarter of an hour)
+bench: deps-bench build $(BASE_AT)/made  ## print the figures beside an earlier build's: speed, memory, size, and what 100 000 messages cost (25 minutes)
 	$(SWIFT) build $(RELEASE) --product Bench
 	@.build/release/Bench
-	@$(PYTHON) Tests/live/bench.py
-	@$(PYTHON) Tests/live/scale.py
+	@$(PYTHON) Tests/live/bench.py --base $(BASE_AT)/.build/release
+	@$(PYTHON) Tests/live/scale.py --base $(BASE_AT)/.build/release
+
+# Built once, by its own Makefile. In a clone without that commit the figures stand alone.
+$(BASE_AT)/made:
+	@rm -rf "$(@D)" && mkdir -p "$(@D)"
+	@if git cat-file -e $(BASE) 2>/dev/null; then \
+	    git archive $(BASE) | tar -x -C "$(@D)" && $(MAKE) -C "$(@D)" build && touch "$@"; \
+	else echo "commit $(BASE) is not in this clone: there will be no figures of that build"; fi
 
 cross:                                ## for a 64-bit board, BOARD=trixie or bookworm: .build/cross-BOARD/release/culverd and culver
 	$(call need,python3 binutils)

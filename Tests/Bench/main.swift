@@ -27,6 +27,24 @@ func repeated(_ work: () throws -> Void, seconds: Int) throws {
     }
 }
 
+let arguments = CommandLine.arguments.dropFirst()
+if arguments.count == 2, let count = Int(arguments.last ?? "") {
+    switch arguments.first {
+    // `Bench contacts 10000`: for scale.py.
+    case "contacts":
+        try Contacts.write(count)
+        exit(0)
+    // `Bench sign 10 < key.pem`: so many signatures and hardly anything else, for a profiler that counts.
+    case "sign":
+        var pem = ""
+        while let line = readLine(strippingNewline: false) { pem += line }
+        let key = RawKey(pem: pem)
+        for _ in 0..<count { key.sign(digest: Digest.sha256([])) }
+        exit(0)
+    default: break
+    }
+}
+
 let pair = try Correspondence()
 let text = "The soil is dry. 🌱"
 let sealed = try pair.pack(text, reusing: pair.reused)

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """What the daemon costs and how fast it is, printed beside the goals: `make bench` runs it on the release build.
 
-    bench.py [size] [start] [memory] [wakeups] [speed]     only these parts; all of them without one
-    bench.py --short                                       so little of each that the figures mean nothing: for a test
+    bench.py [size] [start] [memory] [wakeups] [speed] [bulk] [fans] [absent] [instructions]
+                       only these parts; all of them without one
+    bench.py --base DIRECTORY
+                       the same beside the programs of an earlier build
+    bench.py --short   so little of each that the figures mean nothing: for a test
 
-Real daemons, a private broker, one machine: broker, both boards and this program share its cores. Nothing fails here
-for being slow; a goal that is missed says `below` or `above`.
+Real daemons, a private broker, one machine: broker, boards and this program share its cores. Nothing fails here for
+being slow; a goal that is missed says `below` or `above`.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -23,25 +27,13 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 os.environ.setdefault("CULVER_BIN", str(TOP / ".build/release"))
 
+import bench_instructions  # noqa: E402
 import bench_processes as processes  # noqa: E402
+import bench_rates  # noqa: E402
+from bench_figures import show, show_ratio, show_words  # noqa: E402
+from bench_load import private_key_operations  # noqa: E402
+from bench_peers import MosquittoClients  # noqa: E402
 from harness import TOP, Control, Daemon, Mosquitto, end, eventually, program, start  # noqa: E402
-
-MIB = 1 << 20
-
-
-def show(name: str, value: float, unit: str, goal: float | None = None, below: bool = False) -> None:
-    """One line; the goal is a bound from above, with `below` one that must not be reached either."""
-    line = f"{name:<46}{value:>10.2f} {unit:<12}"
-    if goal is not None:
-        good = value < goal if below else value <= goal
-        line += f" goal {'<' if below else '<='} {goal:<8g} {'ok' if good else 'above'}"
-    print(line.rstrip(), flush=True)
-
-
-def show_ratio(name: str, ratio: float, goal: float | None = None) -> None:
-    """A goal is a bound from below."""
-    verdict = "" if goal is None else f" goal >= {goal:<8g} {'ok' if ratio >= goal else 'below'}"
-    print(f"{name:<46}{ratio:>10.3f} {verdict}".rstrip(), flush=True)
 
 
 class Amounts:
@@ -52,18 +44,34 @@ class Amounts:
         self.settled = 0.2 if is_short else 10.0  # seconds after the connection until memory is read
         self.watched = 1.0 if is_short else 60.0  # seconds of counting wake-ups
         self.starts = 3 if is_short else 15
-        self.warm_up, self.singles, self.many = (2, 3, 70) if is_short else (20, 300, 3000)
+        self.warm_up, self.singles, self.many = (2, 3, 70) if is_short else (20, 300, 2000)
         self.lines = 200 if is_short else 3000  # of mosquitto's own clients
+        self.rounds, self.bulk = (1, 60) if is_short else (3, 20_000)
+        self.idle = 0.2 if is_short else 30.0  # seconds after a load until memory is read
+        self.fan, self.fan_each = (3, 4) if is_short else (20, 1000)
+        self.absent, self.beside = (10, 20) if is_short else (2000, 10_000)
+        self.counted_singles, self.counted_many = (1, 4) if is_short else (20, 640)  # below valgrind
 
 
 class Bench:
-    def __init__(self, directory: pathlib.Path, amounts: Amounts):
-        self.directory, self.amounts = directory, amounts
+    def __init__(self, directory: pathlib.Path, amounts: Amounts, base: pathlib.Path | None = None):
+        """`base`: where the programs of the build before are."""
+        self.directory, self.amounts, self.base = directory, amounts, base
         self.servers: list = []
 
     def close(self) -> None:
         for server in reversed(self.servers):
             server.stop()
+
+    @contextlib.contextmanager
+    def elsewhere(self, place: pathlib.Path):
+        """The same with a directory of its own below `place`."""
+        with tempfile.TemporaryDirectory(prefix="culver-bench-", dir=place) as directory:
+            bench = Bench(pathlib.Path(directory), self.amounts, self.base)
+            try:
+                yield bench
+            finally:
+                bench.close()
 
     # Servers
 
@@ -82,16 +90,16 @@ class Bench:
         broker = self.broker(name, f"certfile {place}/server.crt", f"keyfile {place}/server.key")
         return broker, [f"ca_file = {place}/authority.crt"]
 
-    def board(self, name: str, url: str, lines: list[str] = ()) -> Daemon:
+    def board(self, name: str, url: str, lines: list[str] = (), kind: type[Daemon] = Daemon, **options) -> Daemon:
         """Not started. Logs what a board in the field logs."""
-        board = Daemon(self.directory, name, url, broker_lines=list(lines), begin=False)
+        board = kind(self.directory, name, url, broker_lines=list(lines), begin=False, **options)
         board.configuration.write_text(board.configuration.read_text().replace("log = debug", "log = info"))
         self.servers.append(board)
         return board
 
-    def settled_board(self, name: str, url: str, lines: list[str] = ()) -> Daemon:
+    def settled_board(self, name: str, url: str, lines: list[str] = (), **options) -> Daemon:
         """Connected, and started anew after its identity was made: as after a boot of the board."""
-        board = self.board(name, url, lines)
+        board = self.board(name, url, lines, **options)
         board.start()
         assert board.did
         board.stop()
@@ -170,29 +178,26 @@ class Bench:
         self.speed_of("on disk, stock broker", [], self.directory)
 
     def speed_of(self, title: str, lines: list[str], place: pathlib.Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="culver-speed-", dir=place) as directory:
-            bench = Bench(pathlib.Path(directory), self.amounts)
-            try:
-                bench.exchanges(title, lines)
-            finally:
-                bench.close()
+        with self.elsewhere(place) as bench:
+            bench.exchanges(title, lines)
 
     def exchanges(self, title: str, lines: list[str]) -> None:
         broker = self.broker("broker", *lines)
-        left = self.settled_board("left", broker.url)
-        right = self.settled_board("right", broker.url)
-        # Strangers have a budget of signatures per second; contacts do not.
-        right.call("contact.add", did=left.did)
-        self.exchange("warm-up", left, right, 1, self.amounts.warm_up)
+        left, right = self.acquainted(broker, "now", None)
         print(f"-- {title}: durable messages, RSA-2048, to the verified receipt")
         show("    a sync of the disk, median", 1000 * seconds_to_sync(self.directory), "ms")
         before = raw_bound(self.amounts.is_short)
-        single, waits = self.exchange("one by one", left, right, 1, self.amounts.singles)
-        median = 1000 * processes.quantile(waits, 0.50)
         signing = 1000 / before["alone"]
-        show("    p50", median, "ms", 2 * signing + 2)
+        operations = private_key_operations(right)
+        single, waits = self.exchange("one by one", left, right, 1, self.amounts.singles, receiver_goal=0.35)
+        show("    p50", 1000 * processes.quantile(waits, 0.50), "ms", signing + 1.5)
         show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
-        show("    two raw signatures", 2 * signing, "ms")
+        show("    one raw signature", signing, "ms")
+        if operations is not None:
+            made = private_key_operations(right) - operations
+            show("    private-key operations of the receiver", made / self.amounts.singles, "/message", 0)
+        if self.base:
+            self.single_before(broker)
         many, waits = self.exchange("64 at a time", left, right, 64, self.amounts.many)
         show("    p50", 1000 * processes.quantile(waits, 0.50), "ms")
         show("    p99", 1000 * processes.quantile(waits, 0.99), "ms")
@@ -200,52 +205,61 @@ class Bench:
         signs, verifies = (statistics.mean([before[name], after[name]]) for name in ("signs", "verifies"))
         show("    raw signatures, all cores", signs, "/s")
         show_ratio("    64 at a time / raw (sign + verify) of both ends", many * (2 / signs + 2 / verifies), 0.8)
-        show_ratio("    the same, if receipts cost nothing", many * (1 / signs + 1 / verifies))
         self.mosquitto_clients(broker, single, many)
         for server in (left, right, broker):
             server.stop()
 
+    def acquainted(self, broker: Mosquitto, name: str, programs: pathlib.Path | None) -> tuple[Daemon, Daemon]:
+        left, right = (
+            self.settled_board(f"{name}-{side}", broker.url, programs=programs) for side in ("left", "right"))
+        # Strangers have a budget of signatures per second; contacts do not.
+        right.call("contact.add", did=left.did)
+        self.exchange("warm-up", left, right, 1, self.amounts.warm_up)
+        return left, right
+
+    def single_before(self, broker: Mosquitto) -> None:
+        left, right = self.acquainted(broker, "base", self.base)
+        _, waits = self.exchange("the build before, one by one", left, right, 1, self.amounts.singles)
+        show("    p50", 1000 * processes.quantile(waits, 0.50), "ms")
+        left.stop()
+        right.stop()
+
     def exchange(
-        self, name: str, left: Daemon, right: Daemon, width: int, count: int
+        self, name: str, left: Daemon, right: Daemon, width: int, count: int, receiver_goal: float | None = None
     ) -> tuple[float, list[float]]:
         cpu = [processes.cpu(board.process.pid) for board in (left, right)]
         with left.control() as client:
             seconds, waits = deliver(client, right.did, width, count)
         if name != "warm-up":
             show(name, count / seconds, "messages/s")
-            for board, side, spent in zip((left, right), ("sender", "receiver"), cpu):
-                show(f"    CPU of the {side}", 1000 * (processes.cpu(board.process.pid) - spent) / count, "ms/message")
+            for board, side, spent, goal in zip((left, right), ("sender", "receiver"), cpu, (None, receiver_goal)):
+                each = 1000 * (processes.cpu(board.process.pid) - spent) / count
+                show(f"    CPU of the {side}", each, "ms/message", goal)
         return count / seconds, waits
 
     def mosquitto_clients(self, broker: Mosquitto, single: float, many: float) -> None:
-        """mosquitto_pub and mosquitto_sub, QoS 1, with as many bytes as a sealed message has; nothing is signed,
-        nothing is on disk, nobody answers."""
-        address = ["-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", "-t", "bench"]
-        line = b"x" * 1600 + b"\n"
-        with subprocess.Popen(["mosquitto_sub", *address], stdout=subprocess.PIPE) as reader:
-            with subprocess.Popen(["mosquitto_pub", *address, "-l"], stdin=subprocess.PIPE) as writer:
-                try:
-                    time.sleep(1)
-                    rates = [exchange_lines(writer, reader, line, width, self.amounts.lines) for width in (1, 64)]
-                finally:
-                    writer.kill()
-                    reader.kill()
+        """With as many bytes as a sealed message has."""
+        clients = MosquittoClients(broker)
+        try:
+            rates = [clients.windowed(1600, width, self.amounts.lines) for width in (1, 64)]
+        finally:
+            clients.close()
         show("mosquitto_pub to mosquitto_sub, one by one", rates[0], "messages/s")
         show("    64 at a time", rates[1], "messages/s")
         show_ratio("    ours / theirs, one by one", single / rates[0])
         show_ratio("    ours / theirs, 64 at a time", many / rates[1])
 
+    def bulk(self) -> None:
+        bench_rates.bulk(self)
 
-def exchange_lines(writer: subprocess.Popen, reader: subprocess.Popen, line: bytes, width: int, count: int) -> float:
-    """Lines a second, `width` of them on their way."""
-    begun = time.monotonic()
-    for number in range(count + width - 1):
-        if number < count:
-            writer.stdin.write(line)
-            writer.stdin.flush()
-        if number >= width - 1 and len(reader.stdout.readline()) != len(line):
-            raise RuntimeError("mosquitto_sub lost a message")
-    return count / (time.monotonic() - begun)
+    def fans(self) -> None:
+        bench_rates.fans(self)
+
+    def absent(self) -> None:
+        bench_rates.absent(self)
+
+    def instructions(self) -> None:
+        bench_instructions.of_messages(self)
 
 
 def raw_bound(is_short: bool) -> dict[str, float]:
@@ -274,7 +288,8 @@ def seconds_to_ready(board: Daemon) -> float:
     pathlib.Path(board.socket).unlink(missing_ok=True)
     with open(board.home / "log", "ab") as log:
         begun = time.monotonic()
-        board.process = start([program("culverd"), "--config", str(board.configuration)], stdout=log, stderr=log)
+        command = [program("culverd", board.programs), "--config", str(board.configuration)]
+        board.process = start(command, stdout=log, stderr=log)
     while True:
         try:
             with Control(board.socket) as client:
@@ -348,19 +363,24 @@ def make_certificates(place: pathlib.Path) -> None:
 
 
 def main() -> None:
-    parts = ["size", "start", "memory", "wakeups", "speed"]
+    parts = ["size", "start", "memory", "wakeups", "speed", "bulk", "fans", "absent", "instructions"]
     parser = argparse.ArgumentParser(description="What the daemon costs and how fast it is, beside the goals.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts) + "; all of them without one")
     parser.add_argument("--short", action="store_true", help="so little of each that the figures mean nothing: for a test")
+    parser.add_argument("--base", type=pathlib.Path, help="the directory with the programs of an earlier build")
     options = parser.parse_args()
     for name in options.parts:
         if name not in parts:
             parser.error(f"{name} is none of {', '.join(parts)}")
+    base = options.base
+    if base and not (base / "culverd").exists():
+        show_words("the build before", f"there is no {base}/culverd")
+        base = None
     for name in parts:
         if options.parts and name not in options.parts:
             continue
         directory = pathlib.Path(tempfile.mkdtemp(prefix="culver-"))
-        bench = Bench(directory, Amounts(options.short))
+        bench = Bench(directory, Amounts(options.short), base)
         try:
             getattr(bench, name)()
         finally:

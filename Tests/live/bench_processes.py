@@ -1,7 +1,8 @@
-"""What /proc knows of a process."""
+"""What the kernel knows of a process."""
 
-import os
 import pathlib
+import threading
+import time
 
 
 def rollup(pid: int) -> dict[str, int]:
@@ -11,6 +12,36 @@ def rollup(pid: int) -> dict[str, int]:
         name, value = line.split(":", 1)
         found[name] = int(value.split()[0])
     return found
+
+
+def dirty(pid: int) -> float:
+    """MiB that the process alone has written to."""
+    return rollup(pid)["Private_Dirty"] / 1024
+
+
+class DirtyPeak(threading.Thread):
+    """Watches the private dirty memory of processes, five times a second: reading it stops them for a moment."""
+
+    def __init__(self, pids: list[int]):
+        super().__init__(daemon=True)
+        self.highest = {pid: dirty(pid) for pid in pids}
+        self._is_over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._is_over.wait(0.2):
+            self.look()
+
+    def look(self) -> None:
+        for pid in self.highest:
+            self.highest[pid] = max(self.highest[pid], dirty(pid))
+
+    def end(self) -> dict[int, float]:
+        """MiB by process."""
+        self._is_over.set()
+        self.join()
+        self.look()
+        return self.highest
 
 
 def threads(pid: int) -> int:
@@ -28,9 +59,9 @@ def switches(pid: int) -> int:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor time, of all threads, dead ones too."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds of processor time, user's and system's, of all threads, dead ones too: the same as in /proc/PID/stat, which
+    counts it in hundredths. The kernel numbers the clock of a process like this (clock_getcpuclockid(3))."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def quantile(values: list[float], part: float) -> float:

@@ -1,9 +1,16 @@
 #!/usr/bin/env python3
-"""A hundred thousand messages: what they cost the daemon, printed beside the goals. `make bench` runs it.
+"""A hundred thousand messages, ten thousand contacts: what they cost the daemon, printed beside the goals. `make bench`
+runs it.
 
-    Tests/live/scale.py [waiting] [sealed] [inbox] [--count 100000] [--sealed 10000] [--received 2000]
-    Tests/live/scale.py --short    so little of each that the figures mean nothing: for a test
+    Tests/live/scale.py [growth] [contacts] [waiting] [sealed] [inbox]
+                        [--count 100000] [--sealed 10000] [--received 2000] [--contacts 10000]
+    Tests/live/scale.py --base DIRECTORY    growth and contacts also with the programs of an earlier build
+    Tests/live/scale.py --short             so little of each that the figures mean nothing: for a test
 
+growth   what a message costs sender and receiver when next to nothing is stored, and when the sender has sent COUNT
+         and the receiver has COUNT in its inbox; by copies, as below.
+contacts the same when the sender has one contact, and when it has CONTACTS; how long it takes to start with so many, and
+         `status` with half of them.
 waiting  COUNT messages through the socket for a peer whose visa nobody has: accepted, not sealed, saved. Then the peer
          appears, and for a while they are sealed and sent.
 sealed   messages for a peer that is known and away, sealed and signed; the broker is killed and comes back; the peer
@@ -23,6 +30,7 @@ import pathlib
 import shutil
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -32,8 +40,10 @@ TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 os.environ.setdefault("CULVER_BIN", str(TOP / ".build/release"))
 
 import bench_processes as processes  # noqa: E402
-from bench import is_connected, seconds_to_ready, show  # noqa: E402
-from harness import Daemon, Mosquitto, eventually  # noqa: E402
+from bench import is_connected, seconds_to_ready  # noqa: E402
+from bench_figures import show, show_median, show_words  # noqa: E402
+from bench_load import Carried, Load, make_known, takes_lists  # noqa: E402
+from harness import Daemon, Mosquitto, address_of, eventually, program  # noqa: E402
 
 WINDOWS = 20
 AHEAD = 64  # requests under way at a time
@@ -157,7 +167,7 @@ def send(board: Daemon, to: str, count: int, costs: Costs | None = None, text: s
     return client
 
 
-def timed(name: str, board: Daemon, method: str, **params):
+def timed(name: str, board: Daemon, method: str, goal: float | None = None, **params):
     """The median of five calls."""
     times = []
     with board.control() as client:
@@ -166,8 +176,30 @@ def timed(name: str, board: Daemon, method: str, **params):
             begun = time.monotonic()
             result = client.call(method, **params)
             times.append(time.monotonic() - begun)
-    show(name, 1000 * statistics.median(times), "ms")
+    show(name, 1000 * statistics.median(times), "ms", goal)
     return result
+
+
+class Growth:
+    """What a message costs now: medians of several loads, singly and by lists."""
+
+    def __init__(self, left: Daemon, right: Daemon, options: argparse.Namespace):
+        kinds = {"singly": (options.singly, False)}
+        if takes_lists(left):
+            kinds["by lists"] = (options.by_lists, True)
+        self.costs: dict[str, list[float]] = {}
+        for kind, (count, by_lists) in kinds.items():
+            load = Load([right.did], count, by_lists)
+            runs = [Carried(left, right, load) for _ in range(options.loads + 1)][1:]
+            self.costs[f"{kind}: CPU of the sender"] = [run.cpu[0] for run in runs]
+            self.costs[f"{kind}: CPU of the receiver"] = [run.cpu[1] for run in runs]
+            self.costs[f"{kind}: wall"] = [1000 / run.rate for run in runs]
+
+    def show(self, name: str, before: "Growth", is_judged: bool) -> None:
+        for kind, costs in self.costs.items():
+            first = show_median(f"{name}, {kind}, first", before.costs[kind], "ms/message")
+            last = show_median(f"{name}, {kind}, then", costs, "ms/message")
+            show(f"{name}, {kind}, growth", 100 * (last / first - 1), "%", 15 if is_judged else None)
 
 
 class Scale:
@@ -190,10 +222,10 @@ class Scale:
         self.servers.append(broker)
         return broker
 
-    def board(self, name: str, broker: Mosquitto | None) -> Daemon:
+    def board(self, name: str, broker: Mosquitto | None, programs: pathlib.Path | None = None) -> Daemon:
         """Started anew after its identity was made, as after a boot of the board."""
         url = broker.url if broker else None
-        board = Daemon(self.directory, name, url, sections=LIMITS, begin=False)
+        board = Daemon(self.directory, name, url, sections=LIMITS, begin=False, programs=programs)
         board.configuration.write_text(board.configuration.read_text().replace("log = debug", "log = info"))
         self.servers.append(board)
         board.start()
@@ -220,11 +252,11 @@ class Scale:
         memory.warm()
         return memory
 
-    def starts(self, name: str, board: Daemon) -> None:
+    def starts(self, name: str, board: Daemon, goal: float | None = 300) -> None:
         board.stop()
         count = 2 if self.options.short else 9
         times = [1000 * seconds_to_ready(board) for _ in range(count)]
-        show(f"{name}: start to ready, median of {count}", statistics.median(times), "ms", 300)
+        show(f"{name}: start to ready, median of {count}", statistics.median(times), "ms", goal)
         show(f"{name}: start to ready, slowest of {count}", max(times), "ms")
         board.kill()
         board.start()
@@ -238,6 +270,59 @@ class Scale:
         timed(f"{name}: inbox.list, oldest 100", board, "inbox.list", start=1, limit=100)
 
     # Parts
+
+    def growth(self) -> None:
+        self.on_both_builds(self.growth_of)
+
+    def contacts(self) -> None:
+        command = [program("Bench"), "contacts", str(self.options.contacts)]
+        made = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=600).stdout
+        self.cards = [json.loads(line) for line in made.splitlines()]
+        self.on_both_builds(self.contacts_of)
+
+    def on_both_builds(self, part) -> None:
+        part("", None, is_judged=True)
+        if self.options.base:
+            part("before: ", self.options.base, is_judged=False)
+
+    def pair(self, prefix: str, programs: pathlib.Path | None) -> tuple[Mosquitto, Daemon, Daemon]:
+        broker = self.broker(f"{prefix}broker")
+        left, right = (self.board(prefix + side, broker, programs) for side in ("left", "right"))
+        make_known(left, right)
+        return broker, left, right
+
+    def growth_of(self, title: str, programs: pathlib.Path | None, is_judged: bool) -> None:
+        count = self.options.count
+        broker, left, right = self.pair("g-now-" if programs is None else "g-base-", programs)
+        few = Growth(left, right, self.options)
+        left.stop()
+        right.stop()
+        copied(left.state / "messages.sqlite", count, {"outbox": "ord"})
+        copied(right.state / "messages.sqlite", count, INBOX)
+        for board in (left, right):
+            self.again(board)
+        Growth(left, right, self.options).show(f"{title}{count} stored", few, is_judged)
+        for server in (left, right, broker):
+            server.stop()
+
+    def contacts_of(self, title: str, programs: pathlib.Path | None, is_judged: bool) -> None:
+        count = len(self.cards)
+        broker, left, right = self.pair("c-now-" if programs is None else "c-base-", programs)
+        few = Growth(left, right, self.options)
+        half = count // 2
+        for first, last, goal in ((0, half, 10), (half, count, None)):
+            left.stop()
+            befriend(left.state, self.cards[first:last])
+            self.again(left)
+            found = timed(f"{title}{last} contacts: status", left, "status", goal=goal if is_judged else None)
+            if found["contacts"] < last:
+                raise SystemExit(f"scale: {last} contacts were written, {found['contacts']} are there")
+        self.starts(f"{title}{count} contacts", left, 120 if is_judged else None)
+        eventually(lambda: is_connected(left), what="the connection")
+        Growth(left, right, self.options).show(f"{title}{count} contacts", few, is_judged)
+        show(f"{title}{count} contacts: private dirty", processes.dirty(left.process.pid), "MiB")
+        for server in (left, right, broker):
+            server.stop()
 
     def waiting(self) -> None:
         count = self.options.count
@@ -396,45 +481,65 @@ class Scale:
         costs.show(f"{name}, a consumer reads")
 
 
-def copied(path: pathlib.Path, count: int) -> int:
-    """Fills the inbox up to `count` with copies of its rows, and the digests seen; how many it added."""
+INBOX = {"inbox": "seq", "seen": "number"}
+
+
+def copied(path: pathlib.Path, count: int, tables: dict[str, str] = INBOX) -> int:
+    """Fills the first of `tables`, which are named with their keys, up to `count` with copies of its rows, and the others
+    alike; how many it added. What must be unique is made anew."""
     database = sqlite3.connect(path)
-    have = database.execute("SELECT count(*) FROM inbox").fetchone()[0]
-    (low, high), (first, last) = (
-        database.execute(f"SELECT min({key}), max({key}) FROM {table}").fetchone()
-        for table, key in (("inbox", "seq"), ("seen", "number"))
-    )
-    columns = {
-        table: [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] not in ("seq", "number")]
-        for table in ("inbox", "seen")
-    }
-    fresh = {"id": "lower(hex(randomblob(8)))", "digest": "randomblob(32)", "content_digest": "content_digest"}
+    have = database.execute(f"SELECT count(*) FROM {next(iter(tables))}").fetchone()[0]
+    fresh = {"id": "lower(hex(randomblob(8)))", "digest": "iif(digest IS NULL, NULL, randomblob(32))"}
     fresh["sn"] = "abs(random()) % 2147483647 + 1"
-    for number in range(count - have):
-        for table, key, start, size in (("inbox", "seq", low, high - low + 1), ("seen", "number", first, last - first + 1)):
-            names = ", ".join(columns[table])
-            values = ", ".join(fresh.get(name, name) for name in columns[table])
-            database.execute(
-                f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE {key} = ?", [start + number % size]
-            )
+    for table, key in tables.items():
+        first, last = database.execute(f"SELECT min({key}), max({key}) FROM {table}").fetchone()
+        columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})") if row[1] != key]
+        names, values = ", ".join(columns), ", ".join(fresh.get(name, name) for name in columns)
+        insertion = f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE {key} = ?"
+        database.executemany(insertion, ([first + number % (last - first + 1)] for number in range(count - have)))
     database.commit()
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     return count - have
 
 
+def befriend(state: pathlib.Path, cards: list[dict]) -> None:
+    """Contacts as the daemon's files have them (culver.conf(5)), each with a message that was sent and receipted."""
+    for card in cards:
+        place = state / "contacts" / address_of(card["did"])
+        place.mkdir(parents=True)
+        trust = {"did": card["did"], "trust": "contact", "blocked": False, "culver": True, "knows_us": True}
+        for name, content in (("meta", card["meta"]), ("visa", card["visa"]), ("trust", trust)):
+            (place / f"{name}.json").write_text(json.dumps(content, separators=(",", ":")) + "\n")
+    database = sqlite3.connect(state / "messages.sqlite")
+    counts = [row[1] for row in database.execute("PRAGMA table_info(peers)") if row[1] != "did"]
+    values = ", ".join("1" if name in ("sent", "receipted") else "0" for name in counts)
+    insertion = f"INSERT OR REPLACE INTO peers (did, {', '.join(counts)}) VALUES (?, {values})"
+    database.executemany(insertion, ([card["did"]] for card in cards))
+    database.commit()
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+
+
 def main() -> None:
-    parts = ["waiting", "sealed", "inbox"]
+    parts = ["growth", "contacts", "waiting", "sealed", "inbox"]
     parser = argparse.ArgumentParser()
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts) + "; all of them without one")
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--sealed", type=int, default=10_000)
     parser.add_argument("--received", type=int, default=2_000)
+    parser.add_argument("--contacts", type=int, default=10_000)
+    parser.add_argument("--base", type=pathlib.Path, help="the directory with the programs of an earlier build")
     parser.add_argument("--short", action="store_true", help="so little of each that the figures mean nothing: for a test")
     options = parser.parse_args()
     options.warm = 500
+    options.loads, options.singly, options.by_lists = 7, 200, 2_000
     if options.short:
         options.count, options.sealed, options.received, options.warm = 200, 40, 40, 20
+        options.loads, options.singly, options.by_lists, options.contacts = 1, 5, 10, 6
+    if options.base and not (options.base / "culverd").exists():
+        show_words("the build before", f"there is no {options.base}/culverd")
+        options.base = None
     for name in options.parts:
         if name not in parts:
             parser.error(f"{name} is none of {', '.join(parts)}")
