@@ -86,15 +86,15 @@ extension AddressBook {
     /// receiver's key is the same, else a fresh one. `nil` when no fresh one can be made.
     func keyInUse(for packing: Packing, wrappedFor publicKey: RSAPublicKey, lived: Double) -> ReusedKey? {
         let sender = packing.identity.id
-        let fingerprint = Digest.sha256(publicKey.der)
-        if let known = sendingKey(from: sender, to: packing.receiver), known.wrappedFor == fingerprint,
+        if let known = sendingKey(from: sender, to: packing.receiver), known.wrappedFor == publicKey.fingerprint,
             known.uses < ProtocolLimits.reusedKeyUses, lived < known.born + ProtocolLimits.reusedKeyLife
         {
             apply(.usedSendingKey(from: sender, to: packing.receiver))
             return known
         }
         guard let fresh = try? SymmetricKey.generate(), let wrapped = try? packing.wrap(fresh).first else { return nil }
-        let reused = ReusedKey(key: fresh, wrapped: wrapped.bytes, wrappedFor: fingerprint, born: lived, uses: 1)
+        let reused = ReusedKey(
+            key: fresh, wrapped: wrapped.bytes, wrappedFor: publicKey.fingerprint, born: lived, uses: 1)
         apply(.sendingKey(reused, from: sender, to: packing.receiver))
         return reused
     }

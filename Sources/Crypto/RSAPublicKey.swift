@@ -6,6 +6,8 @@ package struct RSAPublicKey: Sendable {
     package let bits: Int
     /// The SubjectPublicKeyInfo as everybody writes it: DIMP's key data, of which addresses are made.
     package let der: [UInt8]
+    /// SHA-256 of it.
+    package let fingerprint: [UInt8]
 
     /// A SubjectPublicKeyInfo or a PKCS#1 RSAPublicKey. Throws `badKey`.
     package init(der: [UInt8]) throws(CryptoError) {
@@ -27,6 +29,7 @@ package struct RSAPublicKey: Sendable {
         self.context = context
         bits = context.bits
         der = try context.publicDER()
+        fingerprint = Digest.sha256(der)
     }
 
     package var exponent: UInt32 { context.exponent }

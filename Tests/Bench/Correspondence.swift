@@ -22,7 +22,7 @@ struct Correspondence {
             identity: sender, receiver: receiver.id, recipients: [(receiver.id, secret.publicKey)])
         let wrapped = try packing.wrap(key)[0].bytes
         reused = ReusedKey(
-            key: key, wrapped: wrapped, wrappedFor: Digest.sha256(secret.publicKey.der), born: 0, uses: 1)
+            key: key, wrapped: wrapped, wrappedFor: secret.publicKey.fingerprint, born: 0, uses: 1)
         known = [Digest.sha256(wrapped): key]
     }
 

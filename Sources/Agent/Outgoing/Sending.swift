@@ -132,7 +132,7 @@ enum Sending {
             let key = try? SymmetricKey(json)
         else { return nil }
         if let known = context.book.sendingKey(from: identity.id, to: receiver), known.key == key,
-            known.wrappedFor == Digest.sha256(publicKey.der)
+            known.wrappedFor == publicKey.fingerprint
         {
             return [SecureMessage.WrappedKey(receiver: receiver.bare.text, bytes: known.wrapped)]
         }

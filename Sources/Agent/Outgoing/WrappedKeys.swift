@@ -25,7 +25,7 @@ struct WrappedKeys {
     mutating func bytes(
         of key: SymmetricKey, for publicKey: RSAPublicKey, or wrap: () -> [UInt8]?
     ) -> [UInt8]? {
-        let place = Wrapping(key: Self.digest(key), publicKey: Digest.sha256(publicKey.der))
+        let place = Wrapping(key: Self.digest(key), publicKey: publicKey.fingerprint)
         if let known = wrapped[place] { return known }
         guard let bytes = wrap() else { return nil }
         keep(bytes, at: place)

@@ -1,5 +1,6 @@
 package import Crypto
 package import Format
+import Synchronization
 
 /// A signed statement of an entity about itself: profile, visa or bulletin (wire.md 4).
 ///
@@ -12,6 +13,7 @@ package struct Document: Sendable {
     package let properties: JSONObject
     /// Whom it says it is about, outside of the signed data. A claim.
     package let did: ID?
+    private let readKey = ReadOnce()
 
     package init(_ json: JSON?) throws(Rejection) {
         guard let all = json?.object else { throw Rejection(.meta, "the document is no object") }
@@ -37,8 +39,8 @@ package struct Document: Sendable {
         did = object.id("did", "ID")
     }
 
-    /// About how many bytes of memory it holds.
-    package var footprint: Int { json.footprint + properties.footprint + signature.count }
+    /// About how many bytes of memory it holds, with the parsed key.
+    package var footprint: Int { json.footprint + properties.footprint + signature.count + 2048 }
 
     private static let members = ["did", "ID", "type", "data", "signature", "terminal"]
 
@@ -121,8 +123,10 @@ package struct Document: Sendable {
 
     /// The key to encrypt with; `nil` when there is none, or none that can be read and encrypts.
     package var key: PublicKey? {
-        guard let key = try? PublicKey(properties["key"]), key.encryption != nil else { return nil }
-        return key
+        readKey.key {
+            guard let key = try? PublicKey(properties["key"]), key.encryption != nil else { return nil }
+            return key
+        }
     }
 
     /// Whether the agent understands seals, sequences and digests in receipts.
@@ -130,4 +134,19 @@ package struct Document: Sendable {
 
     /// `nil` for the document of anything but a culver agent.
     package var abilities: Abilities? { Abilities(properties["culver"]) }
+}
+
+/// The key of a document and of its copies, read when it is first asked for: every message asks for it several times, and
+/// reading it takes longer than writing the whole message. The lock protects the answer.
+private final class ReadOnce: Sendable {
+    private let answer = Mutex<PublicKey??>(nil)
+
+    func key(_ read: () -> PublicKey?) -> PublicKey? {
+        answer.withLock { answer in
+            if let known = answer { return known }
+            let key = read()
+            answer = .some(key)
+            return key
+        }
+    }
 }
