@@ -47,7 +47,12 @@ package struct ECCPrivateKey: Sendable {
 
     /// ECDSA with SHA-256, in DER.
     package func sign(_ message: [UInt8]) throws(CryptoError) -> [UInt8] {
-        try context.with { context throws(CryptoError) in try context.sign(message) }
+        try sign(digest: Digest.sha256(message))
+    }
+
+    /// The same for whoever has the message's SHA-256 already.
+    package func sign(digest: [UInt8]) throws(CryptoError) -> [UInt8] {
+        try context.with { context throws(CryptoError) in try context.sign(digest: digest) }
     }
 }
 

@@ -46,7 +46,12 @@ package struct RSAPrivateKey: Sendable {
 
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     package func sign(_ message: [UInt8]) throws(CryptoError) -> [UInt8] {
-        try contexts.with { context throws(CryptoError) in try context.sign(message) }
+        try sign(digest: Digest.sha256(message))
+    }
+
+    /// The same for whoever has the message's SHA-256 already.
+    package func sign(digest: [UInt8]) throws(CryptoError) -> [UInt8] {
+        try contexts.with { context throws(CryptoError) in try context.sign(digest: digest) }
     }
 }
 

@@ -84,9 +84,8 @@ struct Acceptance {
             if opened.isSealed { contact.isCulver = true }
             if contact != before { context.book.apply(.contact(contact)) }
         }
-        guard opened.isSealed, opened.isEncrypted, let wrapped = opened.message.key.wrapped else { return }
+        guard opened.isSealed, opened.isEncrypted, let digest = opened.message.key.wrappedDigest else { return }
         let target = opened.envelope.target
-        let digest = Digest.sha256(wrapped)
         if context.book.receivedKey(from: sender, to: target, wrapping: digest) == nil {
             context.book.apply(.receivedKey(opened.message.key.key, from: sender, to: target, wrapping: digest))
         } else {
@@ -251,7 +250,8 @@ struct Acceptance {
 
     private func confirmation(of opened: Opened, marks: [SequenceMark], in context: Context) -> Confirmation {
         let members = Receipt.members(
-            of: opened.arrival.message.message, content: opened.content, text: "Message received.")
+            of: opened.arrival.message.message, content: opened.content, text: "Message received.",
+            digest: opened.arrival.message.digest)
         let isOwed = opened.isEncrypted
         let record = AcceptedRecord(
             owner: opened.owner.address, sender: opened.sender.address, digest: opened.arrival.message.digest,

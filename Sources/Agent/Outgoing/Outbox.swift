@@ -213,7 +213,7 @@ struct Outbox {
         queued.body = .sealed(
             content: JSON.object(sealing.content.json).text,
             Outgoing.Sealed(
-                digest: Digest.sha256(secure.data), data: secure.data, signature: packed.message.signature,
+                digest: packed.digest, data: secure.data, signature: packed.message.signature,
                 iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text))
         let receiver = queued.receiver
         if publishing.freeBroker() != nil {

@@ -95,8 +95,9 @@ final class KeyContext: @unchecked Sendable {
             && mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, digest.count, signature, signature.count) == 0
     }
 
-    func sign(_ message: [UInt8]) throws(CryptoError) -> [UInt8] {
-        let digest = Digest.sha256(message)
+    /// Of a SHA-256 digest, as `verifies` takes it.
+    func sign(digest: [UInt8]) throws(CryptoError) -> [UInt8] {
+        precondition(digest.count == 32, "no SHA-256")
         var room = [UInt8](repeating: 0, count: culver_signature_room)
         var count = 0
         let code = try DRBG.shared.with { culver_pk_sign(pk, digest, &room, room.count, &count, $0) }

@@ -33,9 +33,10 @@ package struct Receipt: Sendable, Equatable {
     }
 
     /// The members of a receipt for a verified message whose content was read. Both spellings. Of the envelope they hold
-    /// the two IDs without a terminal, and no time: nobody has signed those.
+    /// the two IDs without a terminal, and no time: nobody has signed those. `digest` is the SHA-256 of `secure.data`, for
+    /// a caller that has it already.
     package static func members(
-        of message: ReliableMessage, content: Content, text: String
+        of message: ReliableMessage, content: Content, text: String, digest: [UInt8]? = nil
     ) -> JSONObject {
         let envelope = message.envelope
         var origin: JSONObject = [
@@ -52,7 +53,7 @@ package struct Receipt: Sendable, Equatable {
             if let value = origin[name] { members[name] = value }
         }
         members["origin"] = .object(origin)
-        members["digest"] = .string(Base64.encode(Digest.sha256(message.secure.data)))
+        members["digest"] = .string(Base64.encode(digest ?? Digest.sha256(message.secure.data)))
         return members
     }
 }

@@ -41,9 +41,14 @@ package enum PrivateKey: Sendable {
     }
 
     package func sign(_ message: [UInt8]) throws(CryptoError) -> [UInt8] {
+        try sign(digest: Digest.sha256(message))
+    }
+
+    /// The same for whoever has the message's SHA-256 already.
+    package func sign(digest: [UInt8]) throws(CryptoError) -> [UInt8] {
         switch self {
-        case .rsa(let key): try key.sign(message)
-        case .ecc(let key): try key.sign(message)
+        case .rsa(let key): try key.sign(digest: digest)
+        case .ecc(let key): try key.sign(digest: digest)
         }
     }
 

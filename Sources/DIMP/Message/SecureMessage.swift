@@ -28,8 +28,9 @@ package struct SecureMessage: Sendable {
         self.keys = keys
     }
 
-    package func signed(by secret: PrivateKey) throws(CryptoError) -> ReliableMessage {
-        ReliableMessage(secure: self, signature: try secret.sign(data))
+    /// `digest` is the SHA-256 of `data`, for whoever has it already.
+    package func signed(by secret: PrivateKey, digest: [UInt8]? = nil) throws(CryptoError) -> ReliableMessage {
+        ReliableMessage(secure: self, signature: try secret.sign(digest: digest ?? Digest.sha256(data)))
     }
 
     /// The wrapped keys that may be for this member: the plain one, the one under its ID, those of its terminals. At

@@ -32,7 +32,7 @@ package struct VerifiedMessage: Sendable {
         for wrapped in secure.wrappedKeys(for: addressed.owner) {
             let digest = Digest.sha256(wrapped)
             if let key = cache.receivedKey(from: sender, to: envelope.target, wrapping: digest) {
-                return MessageKey(key: key, wrapped: wrapped)
+                return MessageKey(key: key, wrapped: wrapped, wrappedDigest: digest)
             }
         }
         return nil
@@ -43,7 +43,8 @@ package struct VerifiedMessage: Sendable {
     /// and wrapped key.
     package func unwrapped(with secrets: [RSAPrivateKey]) throws(Rejection) -> MessageKey {
         let (key, wrapped, secret) = try secure.unwrapped(for: addressed.owner, with: secrets)
-        return MessageKey(key: key, wrapped: wrapped, isByNewest: secret == 0)
+        return MessageKey(
+            key: key, wrapped: wrapped, wrappedDigest: Digest.sha256(wrapped), isByNewest: secret == 0)
     }
 
     /// Steps 12 and 13: decrypts, and reads the content. The content of a broadcast must say that it is one
@@ -58,12 +59,17 @@ package struct MessageKey: Sendable {
     package let key: SymmetricKey
     /// The bytes that it was wrapped in; `nil` in a broadcast.
     package let wrapped: [UInt8]?
+    /// SHA-256 of them.
+    package let wrappedDigest: [UInt8]?
     /// The newest of the owner's private keys unwrapped it, so the sender has the owner's present visa.
     package let isByNewest: Bool
 
-    init(key: SymmetricKey, wrapped: [UInt8]? = nil, isByNewest: Bool = false) {
+    init(
+        key: SymmetricKey, wrapped: [UInt8]? = nil, wrappedDigest: [UInt8]? = nil, isByNewest: Bool = false
+    ) {
         self.key = key
         self.wrapped = wrapped
+        self.wrappedDigest = wrappedDigest
         self.isByNewest = isByNewest
     }
 }

@@ -19,6 +19,8 @@ package struct Packing: Sendable {
     package struct Packed: Sendable {
         package var message: ReliableMessage
         package var key: SymmetricKey
+        /// SHA-256 of what is signed: what a receipt names.
+        package var digest: [UInt8]
     }
 
     /// One private-key operation: the signature.
@@ -42,7 +44,8 @@ package struct Packing: Sendable {
         } else if key != .plain {
             secure.keys = try wrap(key)
         }
-        return Packed(message: try secure.signed(by: identity.secret), key: key)
+        let digest = Digest.sha256(secure.data)
+        return Packed(message: try secure.signed(by: identity.secret, digest: digest), key: key, digest: digest)
     }
 
     /// The key for each recipient, under its ID as it is given. Keys of less than 2048 bits have no room for the sender's address.
