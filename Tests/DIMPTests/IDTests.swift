@@ -19,6 +19,19 @@ struct IDTests {
         #expect(ID("\u{E9}@" + Self.address) != ID("e\u{301}@" + Self.address))
     }
 
+    @Test("an address that was read before is not taken for another text that means the same to Unicode")
+    func addressesByBytes() throws {
+        let short = (0..<255).lazy.map { Address.btc(network: 0, of: [$0]).text }.first {
+            $0.utf8.count <= 33 && $0.contains("K")
+        }
+        let text = try #require(short)
+        let kelvin = text.replacing("K", with: "\u{212A}", maxReplacements: 1)
+        #expect(kelvin == text && kelvin.utf8.count <= 35)
+        #expect(Address(text)?.text == text)
+        #expect(Address(text)?.text == text)
+        #expect(Address(kelvin) == nil)
+    }
+
     @Test("names may hold what MQTT and shells find hostile")
     func names() throws {
         for name in [

@@ -1,5 +1,6 @@
 import Crypto
 import Format
+import Synchronization
 
 /// The part of an ID that proves itself: a hash of the meta, with check bytes (wire.md 2.3 to 2.5).
 ///
@@ -23,10 +24,16 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
         #endif
         switch text.utf8.count {
         case 26...35:
+            let name = Array(text.utf8)
+            if let known = checkedAddresses[name] {
+                self = known
+                return
+            }
             guard let bytes = Base58.decode(text), bytes.count == 25, Self.code(of: bytes.prefix(21)) == bytes.suffix(4)
             else { return nil }
             kind = .btc(network: bytes[0])
             self.text = text
+            checkedAddresses.add(self, under: name)
         case 42:
             guard text.utf8.starts(with: "0x".utf8), let hash = Hex.decode(text.dropFirst(2)),
                 Self.spelled(hash) == text
@@ -119,5 +126,26 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
             digit >= UInt8(ascii: "a") && mark >= UInt8(ascii: "8") ? digit - 32 : digit
         }
         return "0x" + String(decoding: digits, as: UTF8.self)
+    }
+}
+
+/// Addresses whose check bytes were found right lately: the same few stand in message after message, and to check one
+/// takes two SHA-256.
+private let checkedAddresses = CheckedAddresses()
+
+/// The lock protects the table, which threads of the pool ask as well.
+private final class CheckedAddresses: Sendable {
+    // By bytes: two different texts may be equal as strings.
+    private let table = Mutex<[[UInt8]: Address]>([:])
+    /// With so many of them it begins anew: some 30 KiB.
+    private static let limit = 128
+
+    subscript(text: [UInt8]) -> Address? { table.withLock { $0[text] } }
+
+    func add(_ address: Address, under text: [UInt8]) {
+        table.withLock { table in
+            if table.count >= Self.limit { table.removeAll(keepingCapacity: true) }
+            table[text] = address
+        }
     }
 }
