@@ -6,20 +6,33 @@
 package enum Base64 {
     package static func encode(_ bytes: some Collection<UInt8>) -> String {
         let bytes = Array(bytes)
-        var out: [UInt8] = []
-        out.reserveCapacity((bytes.count + 2) / 3 * 4)
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let count = min(3, bytes.count - start)
-            let first = UInt32(bytes[start]) << 16
-            let second = count > 1 ? UInt32(bytes[start + 1]) << 8 : 0
-            let third = count > 2 ? UInt32(bytes[start + 2]) : 0
-            let group = first | second | third
-            out.append(alphabet[Int(group >> 18 & 63)])
-            out.append(alphabet[Int(group >> 12 & 63)])
-            out.append(count > 1 ? alphabet[Int(group >> 6 & 63)] : padding)
-            out.append(count > 2 ? alphabet[Int(group & 63)] : padding)
+        let length = (bytes.count + 2) / 3 * 4
+        return String(unsafeUninitializedCapacity: length) { out in
+            alphabet.withUnsafeBufferPointer { alphabet in
+                bytes.withUnsafeBufferPointer { encode($0, alphabet, into: out) }
+            }
+            return length
         }
-        return String(decoding: out, as: UTF8.self)
+    }
+
+    private static func encode(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ alphabet: UnsafeBufferPointer<UInt8>,
+        into out: UnsafeMutableBufferPointer<UInt8>
+    ) {
+        var (position, written) = (0, 0)
+        while position < bytes.count {
+            let count = min(3, bytes.count - position)
+            let first = UInt32(bytes[position]) << 16
+            let second = count > 1 ? UInt32(bytes[position + 1]) << 8 : 0
+            let third = count > 2 ? UInt32(bytes[position + 2]) : 0
+            let group = first | second | third
+            out[written] = alphabet[Int(group >> 18 & 63)]
+            out[written + 1] = alphabet[Int(group >> 12 & 63)]
+            out[written + 2] = count > 1 ? alphabet[Int(group >> 6 & 63)] : padding
+            out[written + 3] = count > 2 ? alphabet[Int(group & 63)] : padding
+            position += 3
+            written += 4
+        }
     }
 
     /// `nil` for anything that is not whole, padded Base64.

@@ -114,7 +114,9 @@ private struct QuickReader {
     private mutating func string() -> String? {
         position += 1
         let start = position
-        var all: UInt8 = 0
+        let plain = text.withUnsafeBytes { $0.plainRun(from: start) }
+        position = plain.end
+        var all: UInt8 = plain.isASCII ? 0 : 0x80
         while position < text.count {
             let byte = text[position]
             if byte == UInt8(ascii: "\"") {
@@ -134,7 +136,11 @@ private struct QuickReader {
     /// The rest of a string from its first escape on.
     private mutating func escaped(from start: Int) -> String? {
         var bytes = Array(text[start..<position])
-        while position + 1 < text.count {
+        while true {
+            let plain = text.withUnsafeBytes { $0.plainRun(from: position) }
+            bytes += text[position..<plain.end]
+            position = plain.end
+            guard position + 1 < text.count else { return nil }
             let byte = text[position]
             position += 1
             switch byte {
@@ -147,7 +153,6 @@ private struct QuickReader {
             default: bytes.append(byte)
             }
         }
-        return nil
     }
 
     private static func plain(_ escape: UInt8) -> UInt8? {

@@ -13,7 +13,8 @@ extension JSON {
         String(decoding: bytes, as: UTF8.self)
     }
 
-    private func write(to out: inout [UInt8]) {
+    /// The same at the end of `out`.
+    package func write(to out: inout [UInt8]) {
         switch self {
         case .null: out += "null".utf8
         case .bool(let value): out += (value ? "true" : "false").utf8
@@ -48,19 +49,17 @@ private func writeString(_ value: String, to out: inout [UInt8]) {
     out.append(UInt8(ascii: "\""))
     var value = value
     value.withUTF8 { utf8 in
-        var written = 0
-        for (index, byte) in utf8.enumerated() where needsEscape(byte) {
-            out += utf8[written..<index]
-            out += escape(byte)
-            written = index + 1
+        let bytes = UnsafeRawBufferPointer(utf8)
+        var position = 0
+        while true {
+            let plain = bytes.plainRun(from: position)
+            out.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[position..<plain.end]))
+            guard plain.end < bytes.count else { return }
+            out += escape(bytes[plain.end])
+            position = plain.end + 1
         }
-        out += utf8[written...]
     }
     out.append(UInt8(ascii: "\""))
-}
-
-private func needsEscape(_ byte: UInt8) -> Bool {
-    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
 }
 
 private func escape(_ byte: UInt8) -> [UInt8] {
@@ -71,4 +70,48 @@ private func escape(_ byte: UInt8) -> [UInt8] {
     case UInt8(ascii: "\t"): Array(#"\t"#.utf8)
     default: Array((#"\u00"# + Hex.encode([byte])).utf8)
     }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The bytes from `start` on that stand for themselves in a JSON string: up to the first control character, quote,
+    /// backslash or DEL. Eight are looked at together, because most of a message is Base64.
+    func plainRun(from start: Int) -> (end: Int, isASCII: Bool) {
+        var position = start
+        var all: UInt64 = 0
+        while position + 8 <= count {
+            let word = loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            guard word.isPlain else { break }
+            all |= word
+            position += 8
+        }
+        while position < count, isPlain(self[position]) {
+            all |= UInt64(self[position])
+            position += 1
+        }
+        return (position, all & UInt64.highBits == 0)
+    }
+
+    private func isPlain(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") && byte != 0x7F
+    }
+}
+
+extension UInt64 {
+    fileprivate static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+    /// Whether each of its eight bytes is plain. A byte below `n` alone has no high bit itself and one in the difference
+    /// `self - n`; what borrows from its neighbour is such a byte already.
+    fileprivate var isPlain: Bool {
+        let control = (self &- Self.eight(0x20)) & ~self
+        let special = hasByte(UInt8(ascii: "\"")) | hasByte(UInt8(ascii: "\\")) | hasByte(0x7F)
+        return (control | special) & Self.highBits == 0
+    }
+
+    /// With a high bit where this byte is, and none if it is nowhere.
+    private func hasByte(_ byte: UInt8) -> UInt64 {
+        let difference = self ^ Self.eight(byte)
+        return (difference &- Self.eight(1)) & ~difference & Self.highBits
+    }
+
+    private static func eight(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 }

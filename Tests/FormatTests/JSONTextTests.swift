@@ -69,6 +69,41 @@ struct JSONTextTests {
     }
 }
 
+/// Eight bytes are looked at together: each kind of byte stands at each place of the words.
+@Suite("JSON text by words")
+struct JSONWordTests {
+    @Test(
+        "a character that needs an escape is found at every place",
+        arguments: ["\"", "\\", "\n", "\u{1F}", "\u{7F}", "é", "😀", "!"])
+    func places(_ character: String) throws {
+        for length in 0..<20 {
+            for place in 0...length {
+                var text = String(repeating: "~", count: length)
+                text.insert(contentsOf: character, at: text.index(text.startIndex, offsetBy: place))
+                let written = JSON.array([.string(text)]).bytes
+                #expect(try JSON(slowly: written, limits: JSONLimits()) == .array([.string(text)]))
+                #expect(try JSON(parsing: written) == .array([.string(text)]))
+                #expect(written.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
+            }
+        }
+    }
+
+    @Test(
+        "control characters and bad UTF-8 are refused at every place",
+        arguments: [0x00, 0x0A, 0x1F, 0x80, 0xFF] as [UInt8])
+    func refused(_ byte: UInt8) {
+        for length in 0..<20 {
+            for place in 0...length {
+                var bytes = [UInt8](repeating: UInt8(ascii: "~"), count: length)
+                bytes.insert(byte, at: place)
+                let text = Array("[\"".utf8) + bytes + Array("\"]".utf8)
+                #expect(JSON.quick(text, JSONLimits()) == nil)
+                #expect(throws: JSONError.self) { try JSON(parsing: text) }
+            }
+        }
+    }
+}
+
 /// Values of every kind.
 extension Dice {
     func text() -> String {
