@@ -7,14 +7,14 @@ import System
     let id: ConnectionID
     let peer: Peer
     /// Bytes that the client has not taken yet.
-    private(set) var backlog = 0
+    var backlog: Int { output.count }
 
     private let socket: Descriptor
     private let limits: ControlLimits
     private weak var server: Server?
     private let watch: PolledDescriptor
     private var input = LineBuffer()
-    private var output: [ArraySlice<UInt8>] = []
+    private var output: [UInt8] = []
     private var unanswered = 0
     private var unansweredBytes = 0
     private var isOpen = true
@@ -37,12 +37,18 @@ import System
         watch.isReading = true
     }
 
+    /// What was said until now is handed over first, as far as the client takes it.
     func close() {
+        guard isOpen else { return }
+        _ = handOver()
+        hangUp()
+    }
+
+    private func hangUp() {
         guard isOpen else { return }
         isOpen = false
         watch.end()
         output = []
-        backlog = 0
         server?.closed(self)
     }
 
@@ -153,32 +159,46 @@ import System
     }
 
     private func enqueue(_ message: JSON) {
-        let line = message.bytes + [UInt8(ascii: "\n")]
-        backlog += line.count
-        output.append(line[...])
-        if output.count == 1 { write() }
+        let isFirst = output.isEmpty
+        message.write(to: &output)
+        output.append(UInt8(ascii: "\n"))
+        if output.count >= Self.enough, !watch.isWriting {
+            write()
+        } else if isFirst {
+            server?.writeSoon(self)
+        }
         server?.weigh()
     }
 
-    private func write() {
-        while isOpen, let first = output.first {
-            switch Socket.write(socket, first) {
-            case .written(let count):
-                backlog -= count
-                output[0] = first.dropFirst(count)
-                if output[0].isEmpty { output.removeFirst() }
-            case .full:
-                watch.isWriting = true
-                return
-            case .broken: return close()
-            }
-        }
-        guard isOpen else { return }
+    /// So many bytes are handed over at once and do not wait for more.
+    private static let enough = 64 << 10
+
+    func write() {
+        guard isOpen, handOver() else { return }
         watch.isWriting = false
         pumpSoon()
         guard owesRoom else { return }
         owesRoom = false
         server?.onRoom?(id)
+    }
+
+    /// `false`: the client does not take all of it now, or is gone.
+    private func handOver() -> Bool {
+        var sent = 0
+        while sent < output.count {
+            switch Socket.write(socket, output[sent...]) {
+            case .written(let count): sent += count
+            case .full:
+                output.removeFirst(sent)
+                watch.isWriting = true
+                return false
+            case .broken:
+                hangUp()
+                return false
+            }
+        }
+        output = []
+        return true
     }
 
     /// Not at once: the method that answers is in the middle of something, and must not be handed the next call.

@@ -24,6 +24,8 @@ import System
     private var lastConnection: UInt64 = 0
     private var isClosed = false
     private var unansweredBytes = 0
+    /// Those that have something to say at the end of what the main queue is doing.
+    private var unsent: [Connection] = []
     /// Given up for a moment when there is no other descriptor left to tell a client off with.
     private var spare = Socket.spare()
 
@@ -112,6 +114,21 @@ import System
         connections[connection.id] = nil
         arrivals?.isReading = true
         if !isClosed { onClose(connection.id) }
+    }
+
+    // MARK: writing
+
+    /// The lines of one turn go to a client together: each write wakes it.
+    func writeSoon(_ connection: Connection) {
+        unsent.append(connection)
+        if unsent.count == 1 { MainQueue.async { [weak self] in self?.handOver() } }
+    }
+
+    /// Hands over what was said until now.
+    package func handOver() {
+        let connections = unsent
+        unsent = []
+        for connection in connections { connection.write() }
     }
 
     // MARK: memory

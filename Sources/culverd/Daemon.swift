@@ -130,6 +130,7 @@ import System
         loop.work = { [weak self] job, finish in
             self?.pool.run(lane: job.lane, weight: job.weight, { job.done { KernelClock.thread.now } }, then: finish)
         }
+        loop.onAnswers = { [weak self] in self?.socket.handOver() }
         loop.onNews = { [weak self] events, _ in self?.subscriptions.happened(events) }
         loop.onTurn = { [weak self] in
             self?.brokers.relieve()

@@ -54,6 +54,9 @@ import Store
         server?.notify(connection, method: method, params: params) ?? false
     }
 
+    /// What clients were told until now goes out.
+    func handOver() { server?.handOver() }
+
     func isOpen(_ connection: ConnectionID) -> Bool { server?.isOpen(connection) == true }
 
     /// Lets no client in any more; connected ones stay.

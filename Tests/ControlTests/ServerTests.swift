@@ -18,6 +18,28 @@ import Testing
         #expect(heard == [["jsonrpc": "2.0", "id": nil, "result": [:]]])
     }
 
+    @Test("what is said in one turn is handed over together, and at the latest when the server hangs up")
+    func together() async throws {
+        let scene = try Scene()
+        defer { scene.end() }
+        let path = scene.path
+        let client = try await apart { try RawClient(path) }
+        _ = try await apart {
+            client.send(#"{"jsonrpc":"2.0","id":1,"method":"echo"}"# + "\n")
+            return client.line()
+        }
+        let connection = try #require(scene.calls.first).connection
+        #expect(scene.server.notify(connection, method: "a", params: [:]))
+        #expect(scene.server.notify(connection, method: "b", params: [:]))
+        #expect(scene.server.backlog(of: connection) > 0)
+        scene.server.handOver()
+        #expect(scene.server.backlog(of: connection) == 0)
+        #expect(scene.server.notify(connection, method: "c", params: [:]))
+        scene.server.disconnect(connection)
+        let heard = try await apart { (0..<3).map { _ in client.line()?["method"]?.string } }
+        #expect(heard == ["a", "b", "c"])
+    }
+
     @Test("a line that comes in pieces is one line")
     func pieces() async throws {
         let scene = try Scene()

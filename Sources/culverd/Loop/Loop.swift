@@ -22,6 +22,8 @@ import System
     var perform: (@MainActor (Effect) -> Void)?
     /// Begins with key work and calls back with what came of it.
     var work: (@MainActor (Job, @escaping @MainActor (Input) -> Void) -> Void)?
+    /// The answers of a turn were given: they are to go out before anything is published.
+    var onAnswers: (@MainActor () -> Void)?
     /// After a turn that wrote something: news of inbox and events.
     var onNews: (@MainActor ([EventRecord], Bool) -> Void)?
     /// A turn has ended.
@@ -264,6 +266,7 @@ import System
     private func letOut(_ consequences: Consequences<@MainActor () -> Void>) {
         for action in consequences.actions { action() }
         for effect in consequences.answers { perform?(effect) }
+        onAnswers?()
         for effect in consequences.effects { perform?(effect) }
         for job in consequences.jobs { work?(job) { [weak self] in self?.take($0) } }
         let news = store.takeNews()
