@@ -303,6 +303,7 @@ struct Admission {
 
     /// A parked message in flight whose result was lost is forgotten after a while.
     mutating func forgetLost(in context: Context) {
+        if parkedInFlight.isEmpty { return }
         parkedInFlight = parkedInFlight.filter { context.now.lived < $0.value + Tuning.lostAfter }
     }
 
@@ -330,6 +331,7 @@ struct Admission {
 
     /// Messages whose budget has come, charged for.
     mutating func release(in context: Context) -> [HeldMessage] {
+        if throttle.isEmpty { return [] }
         let lived = context.now.lived
         var budgets = budgets
         let released = throttle.release(lived: lived) { held in

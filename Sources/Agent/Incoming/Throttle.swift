@@ -19,6 +19,8 @@ struct Throttle {
     /// Waiting messages and their bytes, as far as the brokers are held back for them.
     var heldBack: (count: Int, bytes: Int) { readingUntil == nil ? (messages.count, bytes) : (0, 0) }
 
+    var isEmpty: Bool { messages.isEmpty }
+
     /// Whether one of this sender waits: what comes after it keeps behind.
     func holds(_ sender: Address) -> Bool { senders[sender] != nil }
 
