@@ -46,10 +46,10 @@ class Amounts:
         self.starts = 3 if is_short else 15
         self.warm_up, self.singles, self.many = (2, 3, 70) if is_short else (20, 300, 2000)
         self.lines = 200 if is_short else 3000  # of mosquitto's own clients
-        self.rounds, self.bulk = (1, 60) if is_short else (3, 20_000)
+        self.rounds, self.rehearsed, self.bulk = (1, 20, 60) if is_short else (3, 500, 20_000)
         self.idle = 0.2 if is_short else 30.0  # seconds after a load until memory is read
-        self.fan, self.fan_each = (3, 4) if is_short else (20, 1000)
-        self.absent, self.beside = (10, 20) if is_short else (2000, 10_000)
+        self.fan = 3 if is_short else 20
+        self.absent = 10 if is_short else 2000
         self.counted_singles, self.counted_many = (1, 4) if is_short else (20, 640)  # below valgrind
 
 

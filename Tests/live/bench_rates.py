@@ -21,6 +21,14 @@ LIMITS = "[limits]\n" + "\n".join(
 )
 
 
+LONGEST = 12.0  # seconds that a run may take: a build that is slow, or a machine that is busy, gets less to do
+
+
+def fitting(count: int, rate: float) -> int:
+    """How many of `count` messages there is time for."""
+    return max(min(count, int(rate * LONGEST)), 10)
+
+
 class Build:
     """Two boards of one build that know each other, and what was measured of them."""
 
@@ -32,6 +40,9 @@ class Build:
         )
         make_known(self.left, self.right)
         self.takes_lists = takes_lists(self.left)
+        # Once, so that everything is warm.
+        rehearsal = self.carry(bench.amounts.rehearsed, self.takes_lists)
+        self.count = fitting(bench.amounts.bulk, rehearsal.rate)
         self.lists: list[Carried] = []
         self.singles: list[Carried] = []
 
@@ -53,27 +64,25 @@ def bulk(bench) -> None:
     memory = pathlib.Path("/dev/shm")
     if memory.is_dir() and not amounts.is_short:
         with bench.elsewhere(memory) as there:
-            bulk_on(there, "in memory", amounts.bulk, rounds=1)
-    bulk_on(bench, "on disk", amounts.bulk, rounds=amounts.rounds, has_memory=True)
+            bulk_on(there, "in memory", rounds=1)
+    bulk_on(bench, "on disk", rounds=amounts.rounds, has_memory=True)
 
 
-def bulk_on(bench, title: str, count: int, rounds: int, has_memory: bool = False) -> None:
-    print(f"-- {title}: texts of 200 bytes, durable, to the verified receipt of each; {count} a run, medians of {rounds}")
+def bulk_on(bench, title: str, rounds: int, has_memory: bool = False) -> None:
+    print(f"-- {title}: texts of 200 bytes, durable, to the verified receipt of each; medians of {rounds}")
     broker = bench.broker(f"bulk-{title.replace(' ', '-')}")
     now = Build(bench, "now", broker)
     base = Build(bench, "base", broker, bench.base) if bench.base else None
     clients = MosquittoClients(broker)
     theirs = []
-    for build in filter(None, (base, now)):
-        build.carry(max(count // 20, 10), build.takes_lists)  # once, so that everything is warm
     for _ in range(rounds):
-        # In turns: what disturbs the machine disturbs both. The build before is slower: it gets less of the same.
+        # In turns: what disturbs the machine disturbs both.
         if base:
-            base.singles.append(base.carry(max(count // 8, 10), by_lists=False))
-        now.singles.append(now.carry(max(count // 2, 10), by_lists=False))
+            base.singles.append(base.carry(base.count, by_lists=False))
+        now.singles.append(now.carry(max(now.count // 2, 10), by_lists=False))
         if now.takes_lists:
-            now.lists.append(now.carry(count, by_lists=True))
-        theirs.append(clients.pipelined(200, count))
+            now.lists.append(now.carry(now.count, by_lists=True))
+        theirs.append(clients.pipelined(200, bench.amounts.bulk))
     clients.close()
     show_rates(now, base, theirs)
     show_costs(now, base)
@@ -87,14 +96,14 @@ def bulk_on(bench, title: str, count: int, rounds: int, has_memory: bool = False
 
 def show_rates(now: Build, base: Build | None, theirs: list[float]) -> None:
     if now.lists:
-        show_median("handed in by lists of 1000", [run.rate for run in now.lists], "messages/s", at_least=10_000)
+        show_median(f"{now.count} by lists of 1000", [run.rate for run in now.lists], "messages/s", at_least=10_000)
         show_median("    accepted", [run.accepted_rate for run in now.lists], "messages/s")
     else:
-        show_words("handed in by lists of 1000", "this build takes no lists")
-    show_median("handed in singly, 64 under way", [run.rate for run in now.singles], "messages/s")
+        show_words("by lists of 1000", "this build takes no lists")
+    show_median("singly, 64 under way", [run.rate for run in now.singles], "messages/s")
     ours = statistics.median(run.rate for run in now.best)
     if base:
-        before = show_median("the build before, singly, 64 under way", [run.rate for run in base.best], "messages/s")
+        before = show_median(f"the build before, {base.count} singly, 64 under way", [run.rate for run in base.best], "messages/s")
         show_ratio("    now / before", ours / before, 15)
     show_beside(ours, theirs, goal=0.35, lxmf=6)
 
@@ -139,19 +148,18 @@ def show_memory(bench, now: Build, base: Build | None) -> None:
 def fans(bench) -> None:
     width = bench.amounts.fan
     print(f"-- {width} senders to one receiver and one sender to {width}, on disk")
-    rates = fans_of(bench, "now", None, bench.amounts.fan_each)
+    rates = fans_of(bench, "now", None)
     if bench.base:
-        before = fans_of(bench, "base", bench.base, max(bench.amounts.fan_each // 8, 3))
+        before = fans_of(bench, "base", bench.base)
         for name, now, past in zip(("one to one", f"{width} to one", f"one to {width}"), rates, before):
             show_ratio(f"{name}: now / the build before", now / past)
 
 
-def fans_of(bench, name: str, programs: pathlib.Path | None, each: int) -> list[float]:
+def fans_of(bench, name: str, programs: pathlib.Path | None) -> list[float]:
     """The rates of one to one, many to one and one to many."""
     title = "" if programs is None else "the build before: "
     goal = 0.8 if programs is None else None
     width = bench.amounts.fan
-    count = width * each
     broker = bench.broker(f"fans-{name}")
     with ThreadPoolExecutor(width + 1) as clients:
         names = [f"{name}-hub", *(f"{name}-{number}" for number in range(width))]
@@ -162,6 +170,9 @@ def fans_of(bench, name: str, programs: pathlib.Path | None, each: int) -> list[
             hub.call("contact.add", did=spoke.did)
         list(clients.map(lambda spoke: make_known(spoke, hub), spokes))
         by_lists = takes_lists(hub)
+        rehearsal = Carried(hub, spokes[0], Load([spokes[0].did], bench.amounts.rehearsed, by_lists))
+        each = max(fitting(bench.amounts.bulk, rehearsal.rate) // width, 3)
+        count = width * each
 
         one = Carried(hub, spokes[0], Load([spokes[0].did], count, by_lists)).rate
         show(f"{title}one to one", one, "messages/s")
@@ -209,12 +220,12 @@ def show_share(peers: list[str], count: int, all_peers: list[str]) -> None:
 def absent(bench) -> None:
     amounts = bench.amounts
     print(f"-- to B, while {amounts.absent} messages wait for C, which is away; on disk, medians of {amounts.rounds}")
-    absent_of(bench, "now", None, amounts.absent, amounts.beside)
+    absent_of(bench, "now", None, amounts.absent)
     if bench.base:
-        absent_of(bench, "base", bench.base, amounts.absent, max(amounts.beside // 8, 10))
+        absent_of(bench, "base", bench.base, amounts.absent)
 
 
-def absent_of(bench, name: str, programs: pathlib.Path | None, waiting: int, count: int) -> None:
+def absent_of(bench, name: str, programs: pathlib.Path | None, waiting: int) -> None:
     title = "" if programs is None else "the build before: "
     broker = bench.broker(f"absent-{name}")
     sender, taker, away = (
@@ -223,7 +234,8 @@ def absent_of(bench, name: str, programs: pathlib.Path | None, waiting: int, cou
     make_known(sender, taker)
     make_known(sender, away)
     by_lists = takes_lists(sender)
-    load = Load([taker.did], count, by_lists)
+    rehearsal = Carried(sender, taker, Load([taker.did], bench.amounts.rehearsed, by_lists))
+    load = Load([taker.did], fitting(bench.amounts.bulk, rehearsal.rate), by_lists)
     alone = [Carried(sender, taker, load).rate for _ in range(bench.amounts.rounds)]
     show_median(f"{title}to B alone", alone, "messages/s")
     away.stop()

@@ -40,7 +40,7 @@ class Benches(unittest.TestCase):
 
     def test_under_load(self):
         said = self.beside("bench.py", "bulk")
-        parts = ["handed in singly", "now / before", "now / mosquitto", "CPU of the receiver, under load"]
+        parts = ["singly, 64 under way", "now / before", "now / mosquitto", "CPU of the receiver, under load"]
         self.assert_all([*parts, "private-key operations of the receiver", "without work"], said)
 
     def test_many_boards(self):
