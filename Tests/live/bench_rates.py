@@ -168,7 +168,8 @@ def fans_of(bench, name: str, programs: pathlib.Path | None) -> list[float]:
         hub, *spokes = boards
         for spoke in spokes:
             hub.call("contact.add", did=spoke.did)
-        list(clients.map(lambda spoke: make_known(spoke, hub), spokes))
+        for number in range(0, width, 8):  # a daemon has no room for twenty clients of one user
+            list(clients.map(lambda spoke: make_known(spoke, hub), spokes[number : number + 8]))
         by_lists = takes_lists(hub)
         rehearsal = Carried(hub, spokes[0], Load([spokes[0].did], bench.amounts.rehearsed, by_lists))
         each = max(fitting(bench.amounts.bulk, rehearsal.rate) // width, 3)
