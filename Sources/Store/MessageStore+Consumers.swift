@@ -39,7 +39,7 @@ extension MessageStore {
     /// Inserts, or replaces the one of this name. The cursor is brought into what exists.
     package func put(_ consumer: Consumer) throws(LedgerError) {
         var consumer = consumer
-        consumer.cursor = try min(max(0, consumer.cursor), newestSequence())
+        consumer.cursor = min(max(0, consumer.cursor), newestSequence)
         try writing { () throws(LedgerError) in try tables.consumers.put(consumer) }
         tables.inbox.unstick()
     }
@@ -63,17 +63,22 @@ extension MessageStore {
         return try move(consumer, to: seq > 0 ? seq - 1 : 0)
     }
 
-    /// At most `limit` messages with a greater `seq` than `after` that the consumer's filter takes. Looks through a
-    /// bounded run of rows, so an empty answer with a `passed` beyond `after` means: ask again from there. Rows at the
-    /// cursor that the filter leaves out are acknowledged on the way.
-    package func next(for name: String, after: Int64, limit: Int) throws(LedgerError) -> InboxPortion {
-        guard let consumer = try consumer(name), limit > 0 else { return InboxPortion(messages: [], passed: after) }
+    /// At most `limit` messages with a greater `seq` than `after` that the consumer's filter takes, up to the one whose
+    /// content makes them `bytes` or more. Looks through a bounded run of rows, so an empty answer with a `passed` beyond
+    /// `after` means: ask again from there. Rows at the cursor that the filter leaves out are acknowledged on the way.
+    package func next(
+        for name: String, after: Int64, limit: Int, bytes: Int = .max
+    ) throws(LedgerError) -> InboxPortion {
+        let nothing = InboxPortion(messages: [], passed: after)
+        guard limit > 0, let consumer = try consumer(name) else { return nothing }
         let isFiltered = consumer.filter != InboxFilter()
-        let last = try isFiltered ? tables.inbox.endOfRun(after: after) : newestSequence()
+        guard isFiltered || after < newestSequence else { return nothing }
+        let last = try isFiltered ? tables.inbox.endOfRun(after: after) : newestSequence
         let found = try reading { () throws(LedgerError) in
-            try tables.inbox.rows(after: after, upTo: last, limit: limit, filter: consumer.filter)
+            try tables.inbox.rows(after: after, upTo: last, limit: limit, filter: consumer.filter, bytes: bytes)
         }
-        let passed = found.count == limit ? found[limit - 1].seq : max(after, last)
+        let isCut = found.count == limit || found.reduce(0) { $0 + $1.content.utf8.count } >= bytes
+        let passed = isCut ? found.last?.seq ?? after : max(after, last)
         if isFiltered { try skip(consumer, upTo: passed) }
         return InboxPortion(messages: found, passed: passed)
     }
@@ -89,7 +94,7 @@ extension MessageStore {
 
     @discardableResult
     private func move(_ consumer: Consumer, to seq: Int64) throws(LedgerError) -> Int64 {
-        let cursor = try min(max(0, seq), newestSequence())
+        let cursor = min(max(0, seq), newestSequence)
         guard cursor != consumer.cursor else { return cursor }
         tables.inbox.unstick()
         try writing { () throws(LedgerError) in try tables.consumers.move(consumer.name, to: cursor) }

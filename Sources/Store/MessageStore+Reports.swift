@@ -35,7 +35,7 @@ extension MessageStore {
     package var isInboxFull: Bool { tables.inbox.isStuck }
 
     /// The highest `seq` ever given, of rows that are gone too; 0 before the first.
-    package func newestSequence() throws(LedgerError) -> Int64 { try tables.inbox.newestSequence() }
+    package var newestSequence: Int64 { tables.inbox.newest }
 
     /// What became of parked messages since the file was opened.
     package var parking: ParkingCount { tables.parking.counts }

@@ -94,6 +94,43 @@ import Testing
         #expect(try pumped() == [])
     }
 
+    @Test("a window of 256 is handed out in portions, acknowledged by ranges, each message once and in order")
+    func ranges() throws {
+        try receive(1_000)
+        try subscribe(window: 256)
+        var seen: [String] = []
+        var acknowledgements = 0
+        while seen.count < 1_000 {
+            let got = try pumped()
+            try #require(1...256 ~= got.count)
+            seen += got
+            try acknowledge(Int64(seen.count))
+            acknowledgements += 1
+        }
+        #expect(seen == (1...1_000).map { "1: inbox.message \($0)" })
+        #expect(acknowledgements == 4)
+        #expect(try pumped() == [])
+        try receive(1)
+        #expect(try pumped() == ["1: inbox.message 1001"])
+    }
+
+    @Test("long messages go in short portions, and none is left out")
+    func longMessages() throws {
+        let long = #"{"text":"\#(String(repeating: "x", count: 40 << 10))"}"#
+        for number in 0..<9 {
+            var row = incoming("m\(number)")
+            if number % 2 == 0 { row.content = long }
+            try store.apply(.incoming(row))
+        }
+        try store.commit()
+        let portion = try store.next(for: "none", after: 0, limit: 9, bytes: 1)
+        #expect(portion.messages.isEmpty && portion.passed == 0)
+        try subscribe(window: 256)
+        #expect(try store.next(for: "c", after: 0, limit: 9, bytes: 64 << 10).messages.map(\.seq) == [1, 2, 3])
+        #expect(try store.next(for: "c", after: 0, limit: 9, bytes: 64 << 10).passed == 3)
+        #expect(try pumped() == (1...9).map { "1: inbox.message \($0)" })
+    }
+
     @Test("what was not acknowledged comes again on the next connection, and is marked")
     func again() throws {
         try receive(2)

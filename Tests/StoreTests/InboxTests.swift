@@ -32,13 +32,13 @@ import Testing
     func sequence() throws {
         do {
             let store = try store(rows: 3)
-            #expect(try store.newestSequence() == 3)
+            #expect(store.newestSequence == 3)
             _ = try store.prune(wall: 1e9, lived: 0)
             try store.commit()
             #expect(try store.inbox(limit: 10).isEmpty)
         }
         let store = try scratch.open()
-        #expect(try store.newestSequence() == 3)
+        #expect(store.newestSequence == 3)
         try store.apply(.incoming(incoming("a")))
         #expect(try store.inbox(limit: 10).map(\.seq) == [4])
         #expect(store.takeNews().arrived == [4])
@@ -94,6 +94,24 @@ import Testing
         try store.put(Consumer(name: "c", uid: 1, cursor: 4, created: 0))
         #expect(try store.inboxHasRoom(rows: 1, bytes: 1))
         #expect(try store.inboxSize() == (3, 39))
+    }
+
+    @Test("room is for all rows and bytes that are asked for, and what was read makes as much as is needed")
+    func roomForMany() throws {
+        let store = try store(rows: 8, .with { ($0.inboxRows, $0.inboxBytes) = (10, 13 * 10) })
+        try store.put(Consumer(name: "c", uid: 1, cursor: 0, created: 0))
+        #expect(try store.inboxHasRoom(rows: 2, bytes: 26))
+        #expect(try !store.inboxHasRoom(rows: 3, bytes: 1))
+        #expect(try !store.inboxHasRoom(rows: 1, bytes: 27))
+        // A batch that found no room keeps nothing smaller out.
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 13))
+        _ = try store.acknowledge(consumer: "c", seq: 5)
+        #expect(try !store.inboxHasRoom(rows: 8, bytes: 1))
+        #expect(try store.inbox(limit: 9).map(\.seq) == [6, 7, 8])
+        #expect(try store.inboxHasRoom(rows: 7, bytes: 13 * 7))
+        _ = try store.acknowledge(consumer: "c", seq: 8)
+        #expect(try store.inboxHasRoom(rows: 64, bytes: 1 << 20))
+        #expect(try store.inboxSize() == (0, 0))
     }
 
     @Test("without a consumer nothing is acknowledged, so a full inbox stays full")

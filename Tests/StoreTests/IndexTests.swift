@@ -68,7 +68,7 @@ import Testing
         _ = try store.expiredOutgoing(at: 1, limit: 1)
         _ = try store.waitingOutgoing(receiver: .sample("B"), after: 0, limit: 1)
         _ = try store.awaitedReceivers(limit: 1)
-        _ = try (store.nextDue(), store.nextExpiry(), store.outboxStates(), store.newestSequence())
+        _ = try (store.nextDue(), store.nextExpiry(), store.outboxStates(), store.newestSequence)
         for state in [DeliveryState.queued, nil] {
             _ = try (store.outbox(state: state, limit: 1), store.outbox(state: state, start: 1, limit: 1))
         }

@@ -6,6 +6,8 @@ import Records
 struct InboxTable {
     /// Running sums, so that an arrival does not have to count.
     private(set) var size: (count: Int64, bytes: Int64)
+    /// The highest `seq` ever given, of rows that are gone too; 0 before the first.
+    private(set) var newest: Int64
     /// The rows that were written since the news were taken.
     private(set) var arrived: [Int64] = []
     /// The inbox was found full of unread rows, and no consumer has read since.
@@ -23,6 +25,7 @@ struct InboxTable {
             try database.first("SELECT count(*), coalesce(sum(\(Database.size)), 0) FROM inbox") {
                 ($0.integer(0), $0.integer(1))
             } ?? (0, 0)
+        newest = try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'") { $0.count(0) } ?? 0
     }
 
     /// The rows that were written since the last call, by `seq`.
@@ -81,11 +84,17 @@ struct InboxTable {
         return start == nil ? found.reversed() : found
     }
 
-    /// Rows with a greater `seq` than `after`, up to `last`.
-    func rows(after: Int64, upTo last: Int64, limit: Int, filter: InboxFilter) throws(LedgerError) -> [Incoming] {
+    /// Rows with a greater `seq` than `after`, up to `last`. Ends with the row whose content makes them `bytes` or more.
+    func rows(
+        after: Int64, upTo last: Int64, limit: Int, filter: InboxFilter, bytes: Int
+    ) throws(LedgerError) -> [Incoming] {
         let sql = "\(select)WHERE \(filter.condition)seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
         let values = filter.given + [.integer(after), .integer(last), .count(limit)]
-        return try database.rows(sql, values, Incoming.init)
+        var left = bytes
+        return try database.rows(sql, values, Incoming.init) { row in
+            left -= row.content.utf8.count
+            return left > 0
+        }
     }
 
     func row(seq: Int64) throws(LedgerError) -> Incoming? {
@@ -95,11 +104,6 @@ struct InboxTable {
     /// The newest with this message id: the senders choose ids, and one may stand twice.
     func row(id: String) throws(LedgerError) -> Incoming? {
         try database.first("\(select)WHERE id = ? ORDER BY seq DESC LIMIT 1", [.text(id)], Incoming.init)
-    }
-
-    /// The highest `seq` ever given, of rows that are gone too; 0 before the first.
-    func newestSequence() throws(LedgerError) -> Int64 {
-        try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'") { $0.count(0) } ?? 0
     }
 
     /// How many rows with a greater `seq` than `after` the filter takes. Counts them.
@@ -138,7 +142,8 @@ struct InboxTable {
                 .real(row.time), .real(row.received), .integer(row.type), .flag(row.sealed), .flag(row.encrypted),
                 .text(row.trust.rawValue), .integer(bytes), .text(row.content),
             ])
-        arrived.append(database.lastRow)
+        newest = database.lastRow
+        arrived.append(newest)
         size.count += 1
         size.bytes += bytes
     }

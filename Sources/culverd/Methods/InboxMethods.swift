@@ -118,7 +118,7 @@ import Store
     private func cursor(_ params: Params) throws -> Int64 {
         switch params.json("start") {
         case nil, .string("oldest")?: return 0
-        case .string("new")?: return try store.newestSequence()
+        case .string("new")?: return store.newestSequence
         case let json?:
             guard let seq = json.integer, seq >= 0 else { throw Params.wrong("start", isNot: "oldest, new or a seq") }
             return max(0, seq - 1)

@@ -7,19 +7,18 @@ import Store
 /// Rows of the store in the vocabulary of the socket (culver-protocol(7)). `names`: how this board calls somebody.
 enum Rows {
     static func incoming(_ row: Incoming, names: (ID) -> String?) -> JSONObject {
-        var object: JSONObject = [
-            "seq": .integer(row.seq), "id": .string(row.id), "sn": .integer(row.sn), "sender": .string(row.sender.text),
-            "receiver": .string(row.receiver.text),
+        var members: [(name: String, value: JSON)] = [
+            ("seq", .integer(row.seq)), ("id", .string(row.id)), ("sn", .integer(row.sn)),
+            ("sender", .string(row.sender.text)), ("receiver", .string(row.receiver.text)),
         ]
-        if let name = names(row.sender) { object["name"] = .string(name) }
-        if let group = row.group { object["group"] = .string(group.text) }
-        object["time"] = .number(row.time)
-        object["received"] = .number(row.received)
-        object["content"] = (try? JSON(parsing: row.content)) ?? .null
-        object["sealed"] = .bool(row.sealed)
-        object["encrypted"] = .bool(row.encrypted)
-        object["trust"] = .string(row.trust.rawValue)
-        return object
+        if let name = names(row.sender) { members.append(("name", .string(name))) }
+        if let group = row.group { members.append(("group", .string(group.text))) }
+        members += [
+            ("time", .number(row.time)), ("received", .number(row.received)),
+            ("content", (try? JSON(parsing: row.content)) ?? .null), ("sealed", .bool(row.sealed)),
+            ("encrypted", .bool(row.encrypted)), ("trust", .string(row.trust.rawValue)),
+        ]
+        return JSONObject(distinct: members)
     }
 
     static func outgoing(_ row: Outgoing, names: (ID) -> String?) -> JSONObject {

@@ -10,6 +10,8 @@ import Store
     private struct Subscription {
         var connection: ConnectionID
         var window: Int
+        /// What it leaves out is acknowledged on the way, so that its cursor moves without news, too.
+        var isFiltered: Bool
         /// How many more it wants; `nil` for all.
         var left: Int64?
         /// The inbox was looked through for this consumer up to here.
@@ -19,6 +21,11 @@ import Store
 
         var room: Int { min(window - open.count, Int(clamping: left ?? .max)) }
     }
+
+    /// Messages that are read at a time, and bytes of their contents: a message may have a mebibyte, and a socket takes a
+    /// quarter of that before it has to be read.
+    private static let portion = 64
+    private static let portionBytes = 64 << 10
 
     private let store: MessageStore
     private let name: @MainActor (ID) -> String?
@@ -35,7 +42,7 @@ import Store
         self.store = store
         self.name = name
         self.notify = notify
-        let newest = try store.newestSequence()
+        let newest = store.newestSequence
         for consumer in try store.consumers() { handedOut[consumer.name] = newest }
     }
 
@@ -47,7 +54,8 @@ import Store
             close(consumer.name, reason: "taken-over")
         }
         subscriptions[consumer.name] = Subscription(
-            connection: connection, window: consumer.window, left: limit, passed: consumer.cursor)
+            connection: connection, window: consumer.window, isFiltered: consumer.filter != InboxFilter(), left: limit,
+            passed: consumer.cursor)
     }
 
     /// What this connection may acknowledge: nothing beyond what was handed out.
@@ -90,10 +98,12 @@ import Store
     }
 
     private func pump(_ consumer: String) throws(LedgerError) {
-        while let subscription = subscriptions[consumer], subscription.room > 0 {
-            // A message may have a mebibyte, and the socket takes a quarter of that: no more are read than may go.
-            let room = min(subscription.room, 16)
-            let delivery = try store.next(for: consumer, after: subscription.passed, limit: room)
+        while let subscription = subscriptions[consumer], subscription.room > 0,
+            subscription.isFiltered || subscription.passed < store.newestSequence
+        {
+            let delivery = try store.next(
+                for: consumer, after: subscription.passed, limit: min(subscription.room, Self.portion),
+                bytes: Self.portionBytes)
             for message in delivery.messages {
                 guard hand(message, to: consumer, on: subscription.connection) else { return }
             }
