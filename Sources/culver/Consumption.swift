@@ -19,6 +19,8 @@ struct Consumption {
     private var taken = 0
     /// What was handled and is not surely acknowledged yet: its seq and id. When it comes again it is not handled twice.
     private var handled: [Int64: String] = [:]
+    /// The newest that was handled and is to be acknowledged, and how many go with it.
+    private var owed: (seq: Int64, count: Int)?
 
     init(
         consumer: String, filter: JSONObject, globals: Globals, follow: Bool, count: Int?, acknowledges: Bool,
@@ -35,12 +37,15 @@ struct Consumption {
     }
 
     mutating func run() throws {
+        // What was printed before the reader went away is still to be acknowledged.
+        if acknowledges, command == nil { signal(SIGPIPE, SIG_IGN) }
         var daemon = try globals.daemon()
         while true {
             do {
                 return try take(from: daemon)
             } catch  where DaemonBackend.hasGone(error) {
                 // What was not acknowledged comes again.
+                owed = nil
                 usleep(200_000)
                 daemon = try globals.daemon(patience: LastingDaemon.restart)
             }
@@ -48,42 +53,90 @@ struct Consumption {
     }
 
     private mutating func take(from daemon: DaemonBackend) throws {
+        try acknowledgeHandled(daemon)
+        if let count, taken >= count { return }
         var params: JSONObject = ["consumer": .string(consumer)]
         if !filter.isEmpty { params["filter"] = .object(filter) }
-        // What is handed out counts as shown, and comes `again` next time: so no more is than is going to be.
-        if acknowledges { params["window"] = 1 }
+        // What is handed out counts as shown, and comes `again` next time: so no more is than is going to be. A command may
+        // fail at each message; what is printed goes on to the end.
+        if acknowledges { params["window"] = command == nil ? .integer(Self.printedAhead) : 1 }
         params["limit"] = count.map { .integer(Int64($0 - taken + handled.count)) }
         _ = try daemon.call("inbox.subscribe", params)
         var waiting = try follow || count != nil ? nil : pending(at: daemon)
         if waiting == 0, deadline == nil { return }
 
         while taken < count ?? .max {
-            guard let notice = try daemon.client.next(timeout: patience(waiting)) else {
-                return try timeIsOver(waiting)
+            // What was printed is acknowledged when no more is at hand.
+            guard let notice = try daemon.client.next(timeout: owed == nil ? patience(waiting) : 0) else {
+                if owed == nil { return try timeIsOver(waiting) }
+                try acknowledge(daemon)
+                continue
             }
             switch notice.method {
             case "inbox.message" where notice.params["consumer"]?.string ?? consumer == consumer:
                 try take(notice.params, daemon)
                 // `--timeout` alone waits for the first one, then takes what else is there.
-                waiting = try waiting.map { left in try left > 0 ? left - 1 : pending(at: daemon) - printed }
-                if let waiting, waiting <= 0 { return }
-            case "inbox.closed": throw closed(notice.params)
+                waiting = try waiting.map { left in try left > 0 ? left - 1 : stillPending(at: daemon) }
+                if let waiting, waiting <= 0 { return try acknowledge(daemon) }
+            case "inbox.closed":
+                try? acknowledge(daemon)
+                throw closed(notice.params)
             default: continue
             }
         }
+        try acknowledge(daemon)
     }
 
     private mutating func take(_ message: JSON, _ daemon: DaemonBackend) throws {
         let (seq, id) = (message.count("seq"), message.text("id"))
         if handled[seq] != id {
-            try handle(message)
+            do {
+                try handle(message)
+            } catch {
+                let hasReaderGone = command == nil && errno == EPIPE
+                try? acknowledge(daemon)
+                if hasReaderGone { endAsWithoutReader() }
+                throw error
+            }
             handled[seq] = id
             taken += 1
         }
         guard acknowledges else { return }
+        owed = (seq, (owed?.count ?? 0) + 1)
+        if command != nil || owed?.count == Self.acknowledgedTogether { try acknowledge(daemon) }
+    }
+
+    /// As the shell knows it of every other program.
+    private func endAsWithoutReader() {
+        signal(SIGPIPE, SIG_DFL)
+        raise(SIGPIPE)
+    }
+
+    /// The last daemon went away before it said that it had taken the acknowledgement. What it hands out after this one is
+    /// new; where this daemon knows the consumer no more, it comes again and is not handled twice.
+    private mutating func acknowledgeHandled(_ daemon: DaemonBackend) throws {
+        guard acknowledges, let last = handled.keys.max() else { return }
+        owed = (last, handled.count)
+        do {
+            try acknowledge(daemon)
+            handled = [:]
+        } catch  where !DaemonBackend.hasGone(error) {
+            owed = nil
+        }
+    }
+
+    /// One acknowledgement covers everything up to the newest that was handled, and nothing else was handed out before it.
+    private mutating func acknowledge(_ daemon: DaemonBackend) throws {
+        guard let seq = owed?.seq else { return }
         _ = try daemon.call("inbox.ack", ["consumer": .string(consumer), "seq": .integer(seq)])
+        owed = nil
         handled = handled.filter { $0.key >= seq }
     }
+
+    /// Messages that the daemon hands out before the first of them is acknowledged.
+    private static let printedAhead: Int64 = 256
+    /// Messages that one acknowledgement covers at the most. When this program is killed no more are printed once again.
+    private static let acknowledgedTogether = 64
 
     private func handle(_ message: JSON) throws {
         guard let command else {
@@ -103,6 +156,11 @@ struct Consumption {
         let own = result.list("consumers").first { $0["name"]?.string == consumer }
         let pending = Int(clamping: own?.count("pending") ?? 0)
         return acknowledges ? pending : min(pending, Consumption.window)
+    }
+
+    private mutating func stillPending(at daemon: DaemonBackend) throws -> Int {
+        try acknowledge(daemon)
+        return try pending(at: daemon) - printed
     }
 
     /// What stays pending although it was taken.

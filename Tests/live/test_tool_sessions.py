@@ -9,6 +9,7 @@ import pathlib
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 import unittest
 
@@ -261,6 +262,78 @@ class OneBoard(Story):
             self.assertEqual(bad.returncode, 78, (text[:80], bad.stderr))
             for word in words:
                 self.assertIn(word, bad.stderr, text[:80])
+
+
+class FullInbox(Story):
+    """A board in whose inbox ten thousand messages lie."""
+
+    COUNT = 10_000
+
+    def setUp(self):
+        super().setUp()
+        self.board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
+        did = self.board.did
+        self.assertEqual(self.board.stop(), 0)
+        with sqlite3.connect(self.board.state / "messages.sqlite") as database:
+            database.executemany(
+                "INSERT INTO inbox (id, sn, sender, receiver, time, received, type, sealed, encrypted, trust, size, content)"
+                " VALUES (?, ?, ?, ?, 0, 0, 1, 1, 1, 'contact', 30, ?)",
+                [
+                    (f"{number:016}", number, did, did, json.dumps({"type": 1, "text": f"{number}"}))
+                    for number in range(1, self.COUNT + 1)
+                ],
+            )
+        database.close()
+        self.board.start()
+
+    def test_a_program_takes_them_with_a_window_and_acknowledges_by_ranges(self):
+        window, last, acknowledged, again, calls = 256, 0, 0, 0, 0
+        for stop in (4_321, self.COUNT):
+            with self.board.control() as client:
+                client.call("inbox.subscribe", consumer="reader", window=window)
+                expected = acknowledged + 1
+                while last < stop:
+                    message = client.notified("inbox.message")
+                    # In order, none left out, and only what was not acknowledged a second time.
+                    self.assertEqual(message["seq"], expected)
+                    self.assertEqual(message["content"]["text"], f"{expected}")
+                    self.assertLessEqual(expected - acknowledged, window)
+                    expected += 1
+                    if message["seq"] <= last:
+                        self.assertTrue(message["again"])
+                        again += 1
+                        continue
+                    last = message["seq"]
+                    if last - acknowledged == window - 56:
+                        calls += 1
+                        acknowledged = client.call("inbox.ack", consumer="reader", seq=last)["cursor"]
+                        self.assertEqual(acknowledged, last)
+            if stop < self.COUNT:
+                self.board.kill()
+                self.board.start()
+        self.assertLess(again, window)
+        self.assertLessEqual(calls, self.COUNT // 200)
+        reader = rows(self.board.call("inbox.consumers"))[0]
+        self.assertEqual((reader["cursor"], reader["pending"]), (acknowledged, self.COUNT - acknowledged))
+
+    def test_the_tool_prints_each_of_them_once_though_the_daemon_is_killed(self):
+        options = ("--consumer", "reader", "--ack", "--json", "--count", str(self.COUNT), "--timeout", "120s")
+        reading = start(
+            [program("culver"), "--socket", self.board.socket, "inbox", *options], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        for stream in (reading.stdout, reading.stderr):
+            self.addCleanup(stream.close)
+        self.addCleanup(end, reading, signal.SIGKILL)
+        seqs = []
+        for line in reading.stdout:
+            seqs.append(json.loads(line)["seq"])
+            if len(seqs) == self.COUNT // 3:
+                self.board.kill()
+                self.board.start()
+        self.assertEqual(reading.wait(60), 0, reading.stderr.read())
+        self.assertEqual(seqs, list(range(1, self.COUNT + 1)))
+        reader = rows(self.board.call("inbox.consumers"))[0]
+        self.assertEqual((reader["cursor"], reader["pending"]), (self.COUNT, 0))
 
 
 class OwnDaemon(Story):
