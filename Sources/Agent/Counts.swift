@@ -48,7 +48,7 @@ package struct Counts: Sendable, Equatable {
     package var visasRolledBack = 0
     package var cardsPutBack = 0
 
-    // Work for the pool.
+    // Work for the pool with private keys. A decryption tries all keys of an identity.
     package var signatures = 0
     package var decryptionsOfContacts = 0
     package var decryptionsOfStrangers = 0

@@ -335,7 +335,7 @@ package struct Messenger {
             try receipts.sendAgain(record, in: &context)
             try end(arrival)
         case .unknownSender:
-            if lookups.isAsked(arrival.sender), let job = admission.lookInside(arrival, in: context) {
+            if lookups.isAsked(arrival.sender), let job = admission.lookInside(arrival, in: &context) {
                 return context.perform(.work(job))
             }
             try parking.park(arrival, isVerified: false, lookups: &lookups, in: &context)

@@ -105,6 +105,18 @@ struct CountTests {
         #expect(pair.b.messenger.counts.decryptionsOfContacts == 0)
     }
 
+    @Test("under one reused key the receiver opens with a private key once, however many messages come")
+    func reusedKey() {
+        let pair = Pair.friends()
+        for number in 1...30 {
+            pair.send("\(number)")
+            pair.settle()
+        }
+        #expect(pair.b.inbox.count == 30)
+        #expect(pair.b.messenger.counts.decryptionsOfContacts == 1)
+        #expect(pair.b.unwraps == 1)
+    }
+
     @Test("a card that somebody changed is put back and counted")
     func cards() throws {
         let pair = Pair.friends()

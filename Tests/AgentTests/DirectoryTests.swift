@@ -295,6 +295,8 @@ struct DirectoryTests {
         if isAsked { pair.advance(40) }
         #expect(pair.messages(from: 0, to: carol.id.address).isEmpty == !isAsked)
         pair.lay(try answer(carol, to: moki), on: 0)
+        // To look for it is work with a private key, for somebody who was a stranger until then.
+        #expect(pair.a.messenger.counts.decryptionsOfStrangers == (isAsked ? 1 : 0))
         #expect((pair.a.book.visa(of: carol.id) != nil) == isAsked)
         #expect(pair.row(token)?.state == (isAsked ? .queued : .waiting))
         #expect(pair.a.ledger.state.parked.count == (isAsked ? 0 : 1))

@@ -101,6 +101,19 @@ import Testing
         #expect(store.sendingKey(from: moki, to: hulk) == nil)
     }
 
+    @Test("a key that is used writes its file once in a hundred uses")
+    func rarelyWritten() throws {
+        let store = opened(lived: 1)
+        store.put(try SymmetricKey.generate(), from: hulk, to: moki, wrapping: [7])
+        try save(store)
+        var writes = 0
+        for _ in 2...350 {
+            store.useReceived(from: hulk, to: moki, wrapping: [7])
+            writes += store.takeChanges().count
+        }
+        #expect(writes == 3)
+    }
+
     @Test("a turn that failed has destroyed nothing, and the next one does")
     func reloaded() throws {
         let store = opened(lived: 100)

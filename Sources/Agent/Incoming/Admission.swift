@@ -110,7 +110,7 @@ struct Admission {
 
     /// A message of a sender whose meta was asked for: it may be the answer, which applications send with the meta
     /// inside and nothing attached. `nil` where looking costs more than strangers may.
-    mutating func lookInside(_ arrival: Arrival, in context: Context) -> Job? {
+    mutating func lookInside(_ arrival: Arrival, in context: inout Context) -> Job? {
         guard arrival.parked == nil, arrival.depth == 0, !arrival.message.envelope.isBroadcast,
             let owner = context.book.identity(arrival.owner.address), begin(arrival, lived: context.now.lived)
         else { return nil }
@@ -119,6 +119,7 @@ struct Admission {
             end(arrival)
             return nil
         }
+        context.counts.decryptionsOfStrangers += 1
         return Job(lane: "in \(arrival.sender.address.text)", work: .lookInside(arrival, owner: owner))
     }
 
