@@ -50,7 +50,7 @@ class Amounts:
         self.idle = 0.2 if is_short else 30.0  # seconds after a load until memory is read
         self.fan = 3 if is_short else 20
         self.absent = 10 if is_short else 2000
-        self.counted_singles, self.counted_many = (1, 4) if is_short else (20, 640)  # below valgrind
+        self.counted_singles, self.counted_many = (1, 20) if is_short else (20, 640)  # below valgrind
 
 
 class Bench:

@@ -1,7 +1,8 @@
 """Much to send: handed to a daemon as fast as it takes it, and waited for until every message has its receipt.
 
 The client must not be what is measured. Its requests are written down before the clock starts, its connections end when
-all is accepted, so that no daemon tells it of each delivery, and the end is asked for twenty times a second.
+all is accepted, so that no daemon tells it of each delivery, and it waits for the last message alone before it asks how
+many are left.
 """
 
 import json
@@ -35,31 +36,35 @@ class Load:
         else:
             self.requests = [request(number, message) for number, message in enumerate(messages)]
         self.by_lists = by_lists
+        self.last = len(receivers)
 
-    def hand_to(self, board: Daemon) -> None:
-        """Returns when all is accepted, so on the board's disk."""
-        if self.by_lists:
-            self._hand_lists(board)
-        else:
-            self._hand_singly(board)
+    def hand_to(self, board: Daemon) -> list[str]:
+        """Returns when all is accepted, so on the board's disk, with the ID of each receiver's last message."""
+        return self._hand_lists(board) if self.by_lists else self._hand_singly(board)
 
-    def _hand_lists(self, board: Daemon) -> None:
+    def carry_from(self, board: Daemon, leaving: int = 0) -> None:
+        """Returns when all is delivered."""
+        wait_until_delivered(board, leaving, after=self.hand_to(board))
+
+    def _hand_lists(self, board: Daemon) -> list[str]:
         """The next list is with the daemon before the one before is answered."""
         waiting: list[Control] = []
+        last: list[str] = []
         try:
             for line in self.requests:
                 client = board.control()
                 waiting.append(client)
                 client.socket.sendall(line)
                 if len(waiting) > 1:
-                    self._taken(waiting.pop(0))
+                    last = self._taken(waiting.pop(0), last)
             while waiting:
-                self._taken(waiting.pop(0))
+                last = self._taken(waiting.pop(0), last)
         finally:
             for client in waiting:
                 client.close()
+        return last
 
-    def _taken(self, client: Control) -> None:
+    def _taken(self, client: Control, before: list[str]) -> list[str]:
         with client:
             answer = client.read(PATIENCE)
             while answer is not None and "method" in answer:
@@ -69,9 +74,11 @@ class Load:
         for message in answer["result"]["messages"]:
             if "error" in message:
                 raise RuntimeError(f"a message was not taken: {message}")
+        return [*before, *(message["id"] for message in answer["result"]["messages"])][-self.last :]
 
-    def _hand_singly(self, board: Daemon) -> None:
+    def _hand_singly(self, board: Daemon) -> list[str]:
         sent = taken = 0
+        last: list[bytes] = []
         rest = b""
         with board.control() as client:
             while taken < self.count:
@@ -86,7 +93,10 @@ class Load:
                 for line in lines:
                     if b'"error"' in line:
                         raise RuntimeError(f"a message was not taken: {line!r}")
-                    taken += b'"result"' in line
+                    if b'"result"' in line:
+                        taken += 1
+                        last = [*last, line][-self.last :]
+        return [json.loads(line)["result"]["id"] for line in last]
 
 
 def request(number: int, params: dict) -> bytes:
@@ -94,10 +104,20 @@ def request(number: int, params: dict) -> bytes:
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
 
 
-def wait_until_delivered(board: Daemon, leaving: int = 0, patience: float = PATIENCE) -> None:
-    """Until no more than `leaving` messages of the board are without a verified receipt."""
+def wait_until_delivered(
+    board: Daemon, leaving: int = 0, patience: float = PATIENCE, after: list[str] = ()
+) -> None:
+    """Until no more than `leaving` messages of the board are without a verified receipt. Those that `after` names come
+    first: what there is to be known of the others costs the daemon something."""
     give_up = time.monotonic() + patience
     with board.control() as client:
+        for identifier in after:
+            client.send_line(
+                b'{"jsonrpc":"2.0","id":1,"method":"message.wait","params":{"id":"%s","timeout":%d}}'
+                % (identifier.encode(), patience)
+            )
+            while (answer := client.read(patience + 1)) is not None and "id" not in answer:
+                pass
         while (left := outstanding(client)) > leaving:
             if time.monotonic() > give_up:
                 raise RuntimeError(f"{left} messages of {board.name} were not delivered within {patience:.0f} s")
@@ -129,9 +149,9 @@ class Carried:
         before, had = [private_key_operations(board) for board in boards], received(receiver)
         peaks = processes.DirtyPeak(pids)
         spent, begun = [processes.cpu(pid) for pid in pids], time.monotonic()
-        load.hand_to(sender)
+        last = load.hand_to(sender)
         accepted = time.monotonic() - begun
-        wait_until_delivered(sender, leaving)
+        wait_until_delivered(sender, leaving, after=last)
         self.seconds = time.monotonic() - begun
         self.accepted_rate, self.rate = load.count / accepted, load.count / self.seconds
         # Milliseconds a message, of sender and receiver.

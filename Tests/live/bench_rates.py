@@ -181,8 +181,7 @@ def fans_of(bench, name: str, programs: pathlib.Path | None) -> list[float]:
         had = received(hub)
         loads = [Load([hub.did], each, by_lists) for _ in spokes]
         begun = time.monotonic()
-        list(clients.map(Load.hand_to, loads, spokes))
-        list(clients.map(wait_until_delivered, spokes))
+        list(clients.map(Load.carry_from, loads, spokes))
         many = count / (time.monotonic() - begun)
         show(f"{title}{width} to one, {count} messages", many, "messages/s")
         show_ratio("    beside one to one", many / one, goal)
@@ -192,8 +191,7 @@ def fans_of(bench, name: str, programs: pathlib.Path | None) -> list[float]:
         last = {spoke: max((row["seq"] for row in spoke.inbox()), default=0) for spoke in spokes}
         load = Load([spoke.did for spoke in spokes], count, by_lists)
         begun = time.monotonic()
-        load.hand_to(hub)
-        wait_until_delivered(hub)
+        load.carry_from(hub)
         out = count / (time.monotonic() - begun)
         show(f"{title}one to {width}, {count} messages", out, "messages/s")
         show_ratio("    beside one to one", out / one, goal)
@@ -244,7 +242,7 @@ def absent_of(bench, name: str, programs: pathlib.Path | None, waiting: int) -> 
     beside = [Carried(sender, taker, load, leaving=waiting).rate for _ in range(bench.amounts.rounds)]
     show_median(f"{title}to B, while C takes nothing", beside, "messages/s")
     ratio = statistics.median(beside) / statistics.median(alone)
-    show_ratio("    beside B alone", ratio, None if programs else 0.8)
+    show_ratio("    beside B alone", ratio, None if programs else 0.9)
     # What waited was not lost meanwhile.
     away.start()
     wait_until_delivered(sender)

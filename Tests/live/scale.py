@@ -533,7 +533,7 @@ def main() -> None:
     parser.add_argument("--short", action="store_true", help="so little of each that the figures mean nothing: for a test")
     options = parser.parse_args()
     options.warm = 500
-    options.loads, options.singly, options.by_lists = 7, 200, 2_000
+    options.loads, options.singly, options.by_lists = 5, 200, 2_000
     if options.short:
         options.count, options.sealed, options.received, options.warm = 200, 40, 40, 20
         options.loads, options.singly, options.by_lists, options.contacts = 1, 5, 10, 6
