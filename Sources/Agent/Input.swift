@@ -16,7 +16,7 @@ package indirect enum Input: Sendable {
     /// The pool has signed an answer to a start of another board; `nil` when it could not.
     case signed(StatementSigning, [UInt8]?)
     /// The pool has looked at cards.
-    case checked(CardCheck, CardCheck.Result)
+    case checked(CardCheck, CardCheck.CheckedCards)
     /// The pool has looked at a statement; `nil` when it is none of that identity.
     case inspected(StatementCheck, Statement?)
     /// Bytes on a topic `in` of ours.

@@ -60,8 +60,8 @@ package struct CardCheck: Sendable {
     var visas: [Document]
 
     /// Why a meta is none, and the same for each visa; `nil` for one that is good.
-    package struct Result: Sendable {
-        var meta: Swift.Result<Meta, Rejection>
+    package struct CheckedCards: Sendable {
+        var meta: Result<Meta, Rejection>
         var visas: [Rejection?]
     }
 
@@ -72,8 +72,8 @@ package struct CardCheck: Sendable {
     var weight: Int { (found?.footprint ?? 0) + visas.reduce(0) { $0 + $1.footprint } }
 
     /// A public-key operation for each card.
-    func checked() -> Result {
-        let meta = Swift.Result { () throws(Rejection) in
+    func checked() -> CheckedCards {
+        let meta = Result { () throws(Rejection) in
             if let known { return known }
             let meta = try Meta(found)
             // The address is proven; the name in front of it is what somebody wrote.
@@ -82,7 +82,7 @@ package struct CardCheck: Sendable {
             }
             return meta
         }
-        return Result(
+        return CheckedCards(
             meta: meta,
             visas: visas.map { visa in
                 do throws(Rejection) {

@@ -220,7 +220,7 @@ struct Lookups {
 
     /// What the pool says of cards. Their owner may have become known, or have gone, meanwhile.
     mutating func checked(
-        _ check: CardCheck, as result: CardCheck.Result, in context: inout Context
+        _ check: CardCheck, as result: CardCheck.CheckedCards, in context: inout Context
     ) throws(LedgerError) -> [Finding] {
         checks.end(check)
         guard !context.book.isOurs(check.id.address) else { return [] }
