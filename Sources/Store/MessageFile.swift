@@ -33,6 +33,10 @@ extension Database {
 
 /// SQLite takes an empty file for a database, and gives its log the same mode and owner. A file that root makes belongs
 /// to the directory's owner. In another user's directory root changes nothing that has a second name elsewhere.
+///
+/// Known limit: SQLite opens its files by path, after this. A path through a held descriptor (`/proc/self/fd/N`) is no help,
+/// because SQLite follows the links in it and keeps what they lead to. So whoever may rename the directory can exchange it
+/// between the two, which its own user can do to root's tool.
 private func makePrivate(_ path: String) throws(LedgerError) {
     do throws(Errno) {
         let file = try Descriptor(path, flags: O_RDWR | O_CREAT, mode: 0o600)
