@@ -90,7 +90,8 @@ package struct Rejection: Error, Sendable, Hashable, CustomStringConvertible {
 
     package var description: String { "\(stage.rawValue): \(reason)" }
 
-    /// Where on the way in it ended, in the order of extensions.md 4.
+    /// Where on the way in it ended, in the order of extensions.md 4. `replay` is reserved: the daemon receipts again what
+    /// it has seen, and to open a message that was kept is no replay.
     package enum Stage: String, Sendable, CaseIterable {
         case parse, receiver, meta, replay, signature, trust, key, decrypt, content, seal, time
     }
