@@ -96,7 +96,7 @@ let package = Package(
         // A disk that fails when it is told to, in C because it is a VFS of SQLite's.
         .target(name: "FaultyDisk", dependencies: ["CSQLite"], path: "Tests/FaultyDisk"),
         tests(of: "Store", ["Crypto", "DIMP", "Format", "Records", "FaultyDisk"]),
-        tests(of: "Diagnostics", ["Crypto", "DIMP", "Format", "Store", "System"]),
+        tests(of: "Diagnostics", ["Crypto", "DIMP", "Format", "Records", "Store", "System"]),
         tests(of: "Operations", ["Control", "DIMP", "Format", "Records", "Store"]),
         tests(of: "Transport", ["System"]),
         tests(of: "Control", ["Format", "System"]),

@@ -29,11 +29,11 @@ package struct LimitChecks {
         let outgoing = try store.outboxSize()
         let (verified, other) = (try store.parkedSize(isVerified: true), try store.parkedSize(isVerified: false))
         let requests = try store.parkedSenders(isVerified: true, limit: 1000).count
-        return [
+        return try [
             Fill(of: "outbox", count: outgoing.count, bytes: outgoing.bytes, limit: outbox).check(
                 "outbox", then: "nothing can be sent",
                 hint: "culver message list --state queued; [limits] outbox_messages and outbox_size"),
-            try inboxCheck(),
+            refusedCheck(), inboxCheck(),
             Fill(of: "requests", count: verified.rows, bytes: verified.bytes, limit: parked).check(
                 "requests", words: "\(requests) strangers wait for a word", then: "the largest lose messages",
                 hint: "culver contact requests"),
@@ -41,6 +41,20 @@ package struct LimitChecks {
                 "requests", words: "\(other.rows) messages of unknown senders wait for their metas",
                 then: "the largest lose messages", hint: "culver log --kind request"),
         ]
+        .compactMap { $0 }
+    }
+
+    /// Messages that stay here because no broker takes them; `nil` without any among the oldest thousand.
+    private func refusedCheck() throws(LedgerError) -> Check? {
+        let start = "broker-refused: "
+        let refused = try store.outbox(state: .queued, start: 0, limit: 1000).filter {
+            $0.reason?.hasPrefix(start) == true
+        }
+        guard let row = refused.first, let words = row.reason?.dropFirst(start.count) else { return nil }
+        let others = refused.count > 1 ? " and \(refused.count - 1) more" : ""
+        return Check(
+            "outbox", .warn, "message \(row.id) to \(row.receiver)\(others) is not taken: \(words)",
+            hint: "culver message show \(row.id); culver message cancel \(row.id)")
     }
 
     /// What everybody has read makes room by itself.

@@ -1,4 +1,6 @@
 import Foundation
+import Records
+import Store
 import TestSupport
 import Testing
 
@@ -20,6 +22,34 @@ import Testing
         #expect(result(0, 801) == .warn)
         #expect(result(100, 0) == .fail)
         #expect(result(0, 1000) == .fail)
+    }
+
+    @Test("messages that no broker takes are named with the reason, those that merely wait are not")
+    func refused() throws {
+        let scratch = try TemporaryDirectory()
+        let store = try MessageStore(path: scratch.file("messages.sqlite"), limits: StoreLimits())
+        let limit = LimitChecks.Limit(messages: 100, bytes: 1 << 20)
+        func outbox() throws -> [Check] {
+            try LimitChecks(of: store, outbox: limit, inbox: limit, parked: limit).checks().filter {
+                $0.name == "outbox"
+            }
+        }
+        func put(_ id: String, _ reason: String?) throws {
+            try store.apply(
+                .outgoing(
+                    Outgoing(
+                        id: id, sn: 1, sender: .sample("moki@A"), recipient: .person(.sample("hulk@B")), request: [1],
+                        body: .content("{}"), state: .queued, reason: reason, created: 1, due: 1, expires: 9)))
+        }
+        try put("one", nil)
+        try put("two", "nobody-subscribed")
+        #expect(try outbox().map(\.result) == [.ok])
+        try put("three", "broker-refused: broker lan takes no message of 100000 bytes")
+        try put("four", "broker-refused: not authorized (135)")
+        let checks = try outbox()
+        #expect(checks.map(\.result) == [.ok, .warn])
+        #expect(checks[1].text.hasPrefix("message three to hulk@"))
+        #expect(checks[1].text.hasSuffix(" and 1 more is not taken: broker lan takes no message of 100000 bytes"))
     }
 
     @Test("a password that others can read and a configuration that they can change fail, and are mended")
