@@ -40,6 +40,11 @@ extension MessageStore {
     /// What became of parked messages since the file was opened.
     package var parking: ParkingCount { tables.parking.counts }
 
+    /// Strangers that wait for the owner's word.
+    package func parkedRequests(limit: Int) throws(LedgerError) -> [ParkedRequest] {
+        try reading { () throws(LedgerError) in try tables.parking.requests(limit: limit) }
+    }
+
     /// How many are parked.
     package func parkedCount(isVerified: Bool) throws(LedgerError) -> Int64 {
         try tables.parking.size(isVerified: isVerified).rows

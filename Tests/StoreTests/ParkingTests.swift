@@ -29,6 +29,24 @@ import Testing
         #expect(try store.parkedSenders(isVerified: true, limit: 9) == [.sample("hulk@A")])
     }
 
+    @Test("who waits for the owner's word is told by when the first message came, and how many there are")
+    func requests() throws {
+        let store = try scratch.open()
+        var early = parked(7, sender: "other@X", isVerified: true)
+        early.received = 5
+        var late = early
+        (late.digest, late.received) = ([8], 3)
+        try store.apply([
+            .park(parked(1)), .park(parked(3, isVerified: true)), .park(early), .park(late),
+        ])
+        let requests = try store.parkedRequests(limit: 9)
+        #expect(requests.map(\.sender) == [.sample("hulk@A"), .sample("other@X")])
+        #expect(requests.map(\.messages) == [1, 2])
+        // The first that came, not the one of the earliest time: clocks jump.
+        #expect(requests.last?.first == 5)
+        #expect(try store.parkedRequests(limit: 1).count == 1)
+    }
+
     @Test("a repeat is parked once, but once for each receiver")
     func repeated() throws {
         let store = try scratch.open()

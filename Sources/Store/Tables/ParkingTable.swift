@@ -1,4 +1,4 @@
-import DIMP
+package import DIMP
 import Records
 
 /// What became of parked messages since the file was opened.
@@ -8,6 +8,14 @@ package struct ParkingCount: Sendable, Equatable {
     /// Messages that made room for others, by the limits of culver.conf(5).
     package var droppedForRoom: Int64 = 0
     package var droppedForAge: Int64 = 0
+}
+
+/// A stranger whose verified messages wait for the owner's word: when the first came, in seconds since 1970, and how many
+/// there are.
+package struct ParkedRequest: Sendable, Equatable {
+    package var sender: ID
+    package var first: Double
+    package var messages: Int64
 }
 
 /// Messages that wait for their sender's meta or for the owner's word: table `parked`.
@@ -34,6 +42,19 @@ struct ParkingTable {
             "SELECT sender FROM parked WHERE verified = ? GROUP BY sender ORDER BY min(number) LIMIT ?",
             [.flag(isVerified), .count(limit)]
         ) { row throws(LedgerError) in try row.id(0) }
+    }
+
+    /// Senders of verified messages, those first that have waited longest. The messages themselves are not read: a thousand
+    /// of them may have a gigabyte.
+    func requests(limit: Int) throws(LedgerError) -> [ParkedRequest] {
+        try database.rows(
+            """
+            SELECT sender, received, count(*), min(number) FROM parked WHERE verified = 1
+            GROUP BY sender ORDER BY min(number) LIMIT ?
+            """, [.count(limit)]
+        ) { row throws(LedgerError) in
+            ParkedRequest(sender: try row.id(0), first: row.real(1), messages: row.integer(2))
+        }
     }
 
     /// How many are parked of this sender.

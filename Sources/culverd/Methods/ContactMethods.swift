@@ -171,25 +171,19 @@ import Store
     /// Strangers that wrote and wait for the owner's word. Their messages are verified, so the name in the ID is theirs; the
     /// visa that came along was not looked at.
     private func waiting() throws -> [JSON] {
-        var rows: [JSON] = []
-        for sender in try store.parkedSenders(isVerified: true, limit: 1000) {
-            guard let first = try store.parked(sender: sender.address, isVerified: true, after: 0, limit: 1).first
-            else {
-                continue
-            }
-            var row: JSONObject = ["did": .string(sender.text)]
-            if let name = sender.name { row["name"] = .string(name) }
-            row["first"] = .number(first.received)
-            row["messages"] = .integer(Int64(try store.parkedCount(sender: sender.address, isVerified: true)))
-            rows.append(.object(row))
+        try store.parkedRequests(limit: 1000).map { request in
+            var row: JSONObject = ["did": .string(request.sender.text)]
+            if let name = request.sender.name { row["name"] = .string(name) }
+            row["first"] = .number(request.first)
+            row["messages"] = .integer(request.messages)
+            return .object(row)
         }
-        return rows
     }
 
     /// A stranger with a request; names do not resolve here, because a stranger has none.
     private func requester(_ request: CheckedCall) throws -> ID {
         let id = try loop.names.id(try request.params.needText("did"))
-        guard try !store.parked(sender: id.address, isVerified: true, after: 0, limit: 1).isEmpty else {
+        guard try store.parkedCount(sender: id.address, isVerified: true) > 0 else {
             throw Refusal(.unknownName, "unknown-request", "\(id) has not asked for anything")
         }
         return id
