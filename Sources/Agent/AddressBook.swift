@@ -20,6 +20,8 @@ package enum AddressBookChange: Sendable {
     case meta(Meta, of: ID)
     /// By `AddressBook.keep` alone.
     case visa(Document, of: ID)
+    /// A newer visa of an identity of ours, for the key that it has.
+    case ownVisa(Document, of: ID)
     /// Contact, meta, visa and keys.
     case forget(Address)
     case sendingKey(ReusedKey, from: ID, to: ID)

@@ -15,6 +15,8 @@ package indirect enum Input: Sendable {
     case lookedInside(Arrival, Meta?)
     /// The pool has signed an answer to a start of another board; `nil` when it could not.
     case signed(StatementSigning, [UInt8]?)
+    /// The pool has signed a visa of ours; `nil` when it could not.
+    case renewed(VisaSigning, Document?)
     /// The pool has looked at cards.
     case checked(CardCheck, CardCheck.CheckedCards)
     /// The pool has looked at a statement; `nil` when it is none of that identity.

@@ -15,6 +15,8 @@ package struct Job: Sendable {
         /// Looks for the sender's meta in a message that may be the answer to our question for it.
         case lookInside(Arrival, owner: Identity)
         case state(StatementSigning)
+        /// A visa of ours.
+        case renew(VisaSigning)
         /// Cards of another entity.
         case check(CardCheck)
         /// What stands on the topic `state` of one of ours.
@@ -24,7 +26,7 @@ package struct Job: Sendable {
     /// Bytes of a message or card on its way in that are held for it.
     package var weight: Int {
         switch work {
-        case .seal, .state: 0
+        case .seal, .state, .renew: 0
         case .verify(let verifying): verifying.arrival.wire.count
         case .unwrap(let unwrapping): unwrapping.arrival.wire.count
         case .lookInside(let arrival, _): arrival.wire.count
@@ -54,6 +56,8 @@ package struct Job: Sendable {
             return .lookedInside(arrival, arrival.message.metaInside(with: owner.decryptionKeys))
         case .state(let signing):
             return .signed(signing, try? signing.statement.signed(by: signing.identity, with: signing.others))
+        case .renew(let signing):
+            return .renewed(signing, try? signing.identity.visa(saying: signing.abilities, time: signing.time))
         case .check(let check): return .checked(check, check.checked())
         case .inspect(let check): return .inspected(check, Statement(check.bytes, by: check.identity))
         }

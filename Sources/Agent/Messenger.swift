@@ -12,7 +12,7 @@ package import Records
 ///     Outgoing/    Outbox    Sending, Delivery    what is accepted, sealed, sent, and how far it came
 ///     Incoming/    Admission Parking Acceptance Forwards Gaps    the checks; who waits; what follows; what is missing
 ///     Receipts/    ReceiptSender ReceiptMatcher    the word that closes a message, given and taken
-///     Directory/   Lookups OwnCards Answering Removal    others' cards and our own
+///     Directory/   Lookups CardChecks OwnCards OwnVisas Answering Removal    others' cards and our own
 ///     Publishing/  Publishing    the one flow control towards brokers
 ///     Clones/      Clones    another board with our keys
 package struct Messenger {
@@ -27,6 +27,7 @@ package struct Messenger {
     private var forwards = Forwards()
     private var lookups: Lookups
     private var cards = OwnCards()
+    private var visas = OwnVisas()
     private var clones = Clones()
     /// When the ledger is pruned next, in seconds lived.
     private var nextPruning: Double?
@@ -79,6 +80,8 @@ package struct Messenger {
         case .lookedInside(let arrival, let meta): try lookedInside(arrival, found: meta)
         case .signed(let signing, let payload):
             if let payload { clones.signed(signing, as: payload, publishing: &publishing, in: &context) }
+        case .renewed(let signing, let visa):
+            if try visas.renewed(signing, as: visa, in: &context) { publishCards() }
         case .checked(let check, let result): try passOn(lookups.checked(check, as: result, in: &context))
         case .inspected(let check, let statement): try inspected(check, as: statement)
         case .arrived(let wire, let address):
@@ -130,6 +133,7 @@ package struct Messenger {
         case .unwrapped(let unwrapping, _): giveUp(unwrapping.arrival)
         case .lookedInside(let arrival, _): giveUp(arrival)
         case .checked(let check, _): lookups.giveUp(check)
+        case .renewed(let signing, _): visas.giveUp(signing)
         case .arrived(let wire, let address):
             receiptUnwritten(wire, at: address)
         case .ticked: receipts.sendGathered(publishing: publishing, in: &context)
@@ -146,7 +150,7 @@ package struct Messenger {
         var next = [
             pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
             receipts.nextDue, context.refusals.nextDue, admission.nextDue,
-            context.book.nextKeyEnd,
+            context.book.nextKeyEnd, visas.nextDue,
         ]
         if publishing.isConnected { next += [lookups.nextDue, cards.nextDue] }
         return max(next.lazy.compactMap { $0 }.min() ?? pruning, now.lived + 0.01)
@@ -160,6 +164,7 @@ package struct Messenger {
             lookups.takeTurns(in: &context)
         }
         try repairCards()
+        visas.renewDue(in: &context)
         try outbox.releaseMore(lookups: lookups, in: &context)
         try sendDue()
         if let end = context.book.nextKeyEnd, context.now.lived >= end { context.book.apply(.keysEnded) }
@@ -204,6 +209,7 @@ package struct Messenger {
             lookups.beginAnew(in: context)
         }
         publishing.connect(broker, room: room, packetLimit: packetLimit, at: context.now.lived)
+        visas.connected(broker, packetLimit: packetLimit, in: context)
         keepTopics(on: broker, statesPresence: true)
         try Removal.clearTopics(on: broker, publishing: &publishing, in: &context)
         lookups.watchAll(in: &context)
@@ -465,6 +471,10 @@ package struct Messenger {
         }
         try cards.inspect(bytes, on: topic, of: broker, publishing: &publishing, in: &context)
         try repairCards()
+    }
+
+    private mutating func publishCards() {
+        for broker in publishing.brokers { cards.publish(on: broker, publishing: &publishing, in: &context) }
     }
 
     private mutating func repairCards() throws(LedgerError) {

@@ -12,7 +12,7 @@ package struct Policy: Sendable, Equatable {
     /// The longest that a program may ask for.
     static let longestExpiry = 14.0 * 86_400
     /// Bytes of one message on the wire.
-    package var messageSize = 1 << 20
+    package var messageSize = Int(ProtocolLimits.messageSize)
     /// How its JSON may be built.
     package var json = JSONLimits()
     package var outboxCount = 10_000

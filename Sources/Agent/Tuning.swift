@@ -40,6 +40,9 @@ enum Tuning {
     static let announcedLimitPause = 600.0
     /// What topic, properties and MQTT itself add to a payload.
     static let packetOverhead: Int64 = 256
+    /// How long what our visas should say has to differ from what they say, and the pause between two visas.
+    static let visaPatience = 600.0
+    static let visaPause = 3600.0
     /// Bytes on the wire of several receipts in one message: all receivers take that much.
     static let bundleBytes: Int64 = 32 << 10
 

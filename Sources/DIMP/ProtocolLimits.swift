@@ -11,6 +11,10 @@ package enum ProtocolLimits {
     package static let cardBytes = 64 << 10
     /// IDs in one list of a command (wire.md 7): each costs two hashes. What names more is handed on unread.
     package static let listedIDs = 1_024
+    /// Bytes on the wire of a message that every agent takes whose visa does not say less, and the least that one can say
+    /// (extensions.md 2).
+    package static let messageSize: Int64 = 1 << 20
+    package static let leastMessageSize: Int64 = 16 << 10
     /// Contents in one array (extensions.md 5).
     package static let arrayContents = 64
     /// Forwards around one message (extensions.md 4).

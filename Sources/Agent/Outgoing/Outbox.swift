@@ -136,6 +136,12 @@ struct Outbox {
                 text: "the message is larger than \(context.policy.messageSize) bytes on the wire", in: &context)
             return false
         }
+        if let limit = context.book.abilities(of: row.receiver).size, bytes / 3 * 4 + Tuning.wireOverhead > limit {
+            refuse(
+                submission, as: .badData, reason: "too-large",
+                text: "\(row.receiver) takes messages of at most \(limit) bytes on the wire", in: &context)
+            return false
+        }
         let size = try context.ledger.outboxSize()
         guard size.count + Int64(sealing.count) < Int64(context.policy.outboxCount),
             size.bytes + sealing.bytes + bytes <= context.policy.outboxBytes

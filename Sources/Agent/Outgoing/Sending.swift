@@ -61,6 +61,16 @@ enum Sending {
             if let row = row.after(.postponed(until: until)) { try context.ledger.apply(.outgoing(row)) }
             return
         }
+        if let limit = context.book.abilities(of: receiver).size, Int64(wire.count) > limit {
+            // What the receiver's visa has said since the row was accepted.
+            try context.note(
+                .message, level: .warning,
+                text: "message \(row.id) has \(wire.count) bytes, and \(receiver) takes at most \(limit)",
+                did: receiver,
+                id: row.id, reason: "too-large")
+            try Outbox.end(row, by: .failed, reason: "too-large", in: &context)
+            return
+        }
         let sent = try send(row, wire: wire, publishing: &publishing, in: &context)
         if row.attempts > 0, sent.attempts > row.attempts { context.counts.repeats += 1 }
         try context.ledger.apply(.outgoing(sent))

@@ -121,7 +121,9 @@ struct ReceiptSender {
         let lived = context.now.lived
         for (route, batch) in batches where lived >= batch.due ?? .infinity {
             let together = receiptsTogether(to: route.to, in: context)
-            let limit = min(publishing.payloadLimit(at: lived) ?? .max, Tuning.bundleBytes)
+            let limit = min(
+                publishing.payloadLimit(at: lived) ?? .max, context.book.abilities(of: route.to).size ?? .max,
+                Tuning.bundleBytes)
             let count = Self.fitting(batch.waiting.prefix(together), into: limit)
             guard seal(Array(batch.waiting.prefix(count)), in: &context) else {
                 batches[route] = nil

@@ -7,13 +7,22 @@ package struct Abilities: Sendable, Equatable {
     package var batch: Int
     /// It takes acknowledgements that are made without a private key.
     package var takesAcknowledgements: Bool
+    /// Bytes of the longest message on the wire that reaches it, if that is less than every agent takes.
+    package var size: Int64?
 
     /// Those of this version.
     package static let ours = Abilities(batch: ProtocolLimits.arrayContents, takesAcknowledgements: true)
 
-    package init(batch: Int, takesAcknowledgements: Bool) {
+    package init(batch: Int, takesAcknowledgements: Bool, size: Int64? = nil) {
         self.batch = batch
         self.takesAcknowledgements = takesAcknowledgements
+        self.size = size
+    }
+
+    /// As it is said: nothing from `ProtocolLimits.messageSize` on, and never less than the least. So nobody can have
+    /// others take every message for too large.
+    package static func size(_ bytes: Int64) -> Int64? {
+        bytes < ProtocolLimits.messageSize ? max(bytes, ProtocolLimits.leastMessageSize) : nil
     }
 
     /// `nil` for the visa of anything but a culver agent. What cannot be read is no ability.
@@ -22,7 +31,14 @@ package struct Abilities: Sendable, Equatable {
         let batch = json?["batch"]?.integer ?? 0
         self.batch = batch > 1 ? Int(min(batch, Int64(ProtocolLimits.arrayContents))) : 0
         takesAcknowledgements = json?["ack"]?.integer.map { $0 >= 1 } ?? false
+        size = json?["size"]?.integer.flatMap(Self.size)
     }
 
-    var json: JSON { ["v": 1, "batch": .integer(Int64(batch)), "ack": .integer(takesAcknowledgements ? 1 : 0)] }
+    var json: JSON {
+        var json: JSONObject = [
+            "v": 1, "batch": .integer(Int64(batch)), "ack": .integer(takesAcknowledgements ? 1 : 0),
+        ]
+        if let size { json["size"] = .integer(size) }
+        return .object(json)
+    }
 }

@@ -45,6 +45,14 @@ package struct Identity: Sendable {
         visaKeys.prefix(ProtocolLimits.visaKeys).compactMap(\.decryption) + [secret].compactMap(\.decryption)
     }
 
+    /// The visa anew, newer than the last and else like it, with what the agent can do now. A private-key operation.
+    package func visa(saying abilities: Abilities, time: Double) throws(CryptoError) -> Document {
+        var properties = visa.properties
+        properties["culver"] = abilities.json
+        return try Document(
+            kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)
+    }
+
     /// The same entity with a new visa key, in a visa newer than the last and else like it. Slow: makes an RSA key.
     package func rotated(time: Double) throws(CryptoError) -> Identity {
         let bits = visaKeys.first?.decryption?.publicKey.bits ?? 2048

@@ -156,6 +156,14 @@ package final class Facebook: Barrack {
         }
     }
 
+    /// Another visa for the key that the identity has. It is shown to those who look for it: what it says anew matters to
+    /// few contacts.
+    package func renew(_ visa: Document, of id: ID) {
+        guard let index = identities.firstIndex(where: { $0.id == id }) else { return }
+        identities[index].visa = visa
+        write(.object(visa.json), to: StatePath.visa(ofIdentity: id.address.text))
+    }
+
     /// Everything of an identity goes, its secrets first. The next one becomes the default.
     package func remove(_ id: ID) {
         let address = id.address.text

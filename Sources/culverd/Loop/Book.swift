@@ -31,6 +31,7 @@ final class Book: AddressBook {
         case .contact(let contact): facebook.put(contact)
         case .meta(let meta, let id): facebook.put(meta, of: id)
         case .visa(let visa, let id): facebook.put(visa, of: id)
+        case .ownVisa(let visa, let id): facebook.renew(visa, of: id)
         case .forget(let address):
             facebook.forget(address)
             keys.forget(address, owners: facebook.identities.map(\.id.address))

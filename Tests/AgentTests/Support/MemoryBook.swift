@@ -81,6 +81,10 @@ final class MemoryBook: AddressBook {
             let others = (state.visas[id.address] ?? []).filter { $0.terminal != visa.terminal }
             let all = (others + [visa]).sorted { $0.time > $1.time }
             state.visas[id.address] = all.filter { $0.terminal == nil } + all.filter { $0.terminal != nil }
+        case .ownVisa(let visa, let id):
+            for index in state.identities.indices where state.identities[index].id == id {
+                state.identities[index].visa = visa
+            }
         case .forget(let address): forget(address)
         case .sendingKey(let key, let sender, let receiver): state.sending[Direction(sender, receiver)] = key
         case .receivedKey(let key, let sender, let receiver, let digest):
