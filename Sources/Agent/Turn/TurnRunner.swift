@@ -22,7 +22,9 @@ package import Records
 ///
 /// Forbidden: `committing` never goes back to `running`, because its decisions may be on disk; `running` never reaches
 /// `lettingOut` but by `committing` or `undoing`, because nothing leaves the board before it is saved.
-package struct TurnRunner<Request, Chore, Action> {
+///
+/// A class, because whoever only asks it for a number would else copy the whole messenger.
+package final class TurnRunner<Request, Chore, Action> {
     package typealias Item = WorkItem<Request, Chore>
 
     /// What the world has to do next, and what it says then.
@@ -72,6 +74,8 @@ package struct TurnRunner<Request, Chore, Action> {
     private let limit: Int
     private var state = State.resting
     private var pending: [Item] = []
+    /// What they weigh, counted along; `nil` when they are to be weighed anew.
+    private var weighed: Int? = 0
     /// Items of a failed turn that are still to be tried, one by one.
     private var untried: ArraySlice<Item> = []
     /// What brokers said and could not be written down, in order.
@@ -90,29 +94,35 @@ package struct TurnRunner<Request, Chore, Action> {
     /// Items that wait for a turn.
     package var backlog: Int { pending.count }
     /// Bytes of what came in and waits for a turn.
-    package var weight: Int { pending.reduce(0) { $0 + $1.weight } }
+    package var weight: Int {
+        if let weighed { return weighed }
+        let weight = pending.reduce(0) { $0 + $1.weight }
+        weighed = weight
+        return weight
+    }
     /// An item waits that should not wait for company.
     package var isUrgent: Bool { pending.contains { !$0.isPatient } }
     /// What brokers said waits until the disk works again.
     package var isHolding: Bool { !held.isEmpty }
 
-    package mutating func add(_ item: Item) {
+    package func add(_ item: Item) {
+        if let weight = weighed { weighed = weight + item.weight }
         pending.append(item)
     }
 
     /// The result of key work that came with `Step.commit`. Says whether it waits for a turn now.
-    package mutating func take(_ result: Input, ofTurn turn: Int) -> Bool {
+    package func take(_ result: Input, ofTurn turn: Int) -> Bool {
         guard let input = early.take(result, ofTurn: turn) else { return false }
-        pending.append(.input(input))
+        add(.input(input))
         return true
     }
 
     /// The time that `Step.later` named is over.
-    package mutating func retry(_ what: Retry) {
+    package func retry(_ what: Retry) {
         switch what {
-        case .duty(let chore): pending.append(.duty(chore))
+        case .duty(let chore): add(.duty(chore))
         case .held:
-            pending.insert(contentsOf: held.map { .input($0) }, at: 0)
+            putFirst(held.map { .input($0) })
             held = []
         }
     }
@@ -120,30 +130,38 @@ package struct TurnRunner<Request, Chore, Action> {
     // MARK: - A turn
 
     /// Begins with what is pending.
-    package mutating func begin() -> Step {
+    package func begin() -> Step {
         guard case .resting = state else { preconditionFailure("the turn before is not over") }
         var items = takePending()
         if isHolding { items = items.filter { !holds($0) } }
         return items.isEmpty ? .rest : run(items)
     }
 
-    private mutating func takePending() -> [Item] {
+    private func takePending() -> [Item] {
         guard pending.count > limit else {
-            defer { pending = [] }
+            defer { (pending, weighed) = ([], 0) }
             return pending
         }
-        defer { pending.removeFirst(limit) }
+        defer {
+            pending.removeFirst(limit)
+            weighed = nil
+        }
         return Array(pending.prefix(limit))
     }
 
+    private func putFirst(_ items: [Item]) {
+        pending.insert(contentsOf: items, at: 0)
+        weighed = nil
+    }
+
     /// Keeps order: behind a broker's word that could not be written down the later ones wait, too.
-    private mutating func holds(_ item: Item) -> Bool {
+    private func holds(_ item: Item) -> Bool {
         guard !held.isEmpty, case .input(let input) = item, input.isSaidOnce else { return false }
         held.append(input)
         return true
     }
 
-    private mutating func run(_ items: [Item]) -> Step {
+    private func run(_ items: [Item]) -> Step {
         counts.turns += 1
         state = .running(items)
         return .run(items)
@@ -155,14 +173,14 @@ package struct TurnRunner<Request, Chore, Action> {
     }
 
     /// The items from this one on were not carried out: they come first in the next turn.
-    package mutating func postpone(from index: Int) {
+    package func postpone(from index: Int) {
         guard case .running(let items) = state else { preconditionFailure("no turn is running") }
-        pending.insert(contentsOf: items[index...], at: 0)
+        putFirst(Array(items[index...]))
         state = .running(Array(items[..<index]))
     }
 
     /// The items were carried out in this turn.
-    package mutating func ran(_ turn: Turn<Action>) -> Step {
+    package func ran(_ turn: Turn<Action>) -> Step {
         guard case .running(let items) = state else { preconditionFailure("no turn is running") }
         var turn = turn
         let jobs = turn.consequences.takeJobs()
@@ -172,7 +190,7 @@ package struct TurnRunner<Request, Chore, Action> {
     }
 
     /// Everything is on disk; `wrote`: there was something to write.
-    package mutating func committed(wrote: Bool) -> Step {
+    package func committed(wrote: Bool) -> Step {
         guard case .committing(_, let turn) = state else { preconditionFailure("no turn is being committed") }
         messenger = turn.messenger
         if wrote { fault = nil }
@@ -181,9 +199,9 @@ package struct TurnRunner<Request, Chore, Action> {
     }
 
     /// What the step named is done.
-    package mutating func next() -> Step {
+    package func next() -> Step {
         guard case .lettingOut = state else { preconditionFailure("nothing was let out") }
-        pending += early.release().map { .input($0) }
+        for input in early.release() { add(.input(input)) }
         while let first = untried.popFirst() {
             if !holds(first) { return run([first]) }
         }
@@ -194,7 +212,7 @@ package struct TurnRunner<Request, Chore, Action> {
     // MARK: - A turn that fails
 
     /// An item failed, or its turn could not be written down.
-    package mutating func failed(_ error: LedgerError) -> Step {
+    package func failed(_ error: LedgerError) -> Step {
         switch state {
         case .running(let items), .committing(let items, _): state = .undoing(items, error)
         case .resting, .undoing, .lettingOut: preconditionFailure("no turn can have failed")
@@ -205,7 +223,7 @@ package struct TurnRunner<Request, Chore, Action> {
     }
 
     /// Nothing of the turn is left.
-    package mutating func undone(at now: Moment) -> Step {
+    package func undone(at now: Moment) -> Step {
         guard case .undoing(let items, let error) = state else { preconditionFailure("no turn has failed") }
         state = .lettingOut
         if items.count > 1 {
@@ -218,7 +236,7 @@ package struct TurnRunner<Request, Chore, Action> {
         return items.first.map { giveUp($0, because: error, at: now) } ?? next()
     }
 
-    private mutating func giveUp(_ item: Item, because error: LedgerError, at now: Moment) -> Step {
+    private func giveUp(_ item: Item, because error: LedgerError, at now: Moment) -> Step {
         switch item {
         case .request(let request):
             counts.givenUp += 1

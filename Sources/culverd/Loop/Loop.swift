@@ -33,7 +33,7 @@ import System
 
     private typealias Runner = TurnRunner<MethodCall, Chore, @MainActor () -> Void>
 
-    private var runner: Runner
+    private let runner: Runner
     private let queue = DispatchQueue(label: "culver.store")
     private var isScheduled = false
     /// A turn is not over, or the store's queue is at work.

@@ -60,6 +60,28 @@ struct TurnRunnerTests {
         #expect(world.takeLog() == ["run c, d", "commit", "action c", "action d"])
     }
 
+    @Test("what waits is weighed, whether it came last, is postponed or was too much for one turn")
+    func weightOfRest() {
+        let world = ScriptedWorld(limit: 3)
+        world.patience = 1
+        func add(_ sizes: Int...) {
+            for size in sizes {
+                world.runner.add(.input(.arrived([UInt8](repeating: 0, count: size), at: People.moki.id.address)))
+            }
+        }
+        add(1, 2, 4, 8)
+        #expect(world.runner.weight == 15)
+        world.turn()
+        #expect(world.runner.weight == 14)
+        add(16)
+        #expect(world.runner.weight == 30)
+        world.patience = .max
+        world.turn()
+        #expect(world.runner.weight == 16)
+        world.turn()
+        #expect(world.runner.weight == 0 && world.runner.backlog == 0)
+    }
+
     @Test("what comes in during a turn waits for the next")
     func meanwhile() {
         world.decide(.chore("a"))
