@@ -18,9 +18,9 @@ final class Database {
     private let handle: OpaquePointer
     private let name: String
     private let parsed: ParsedIDs
-    private var statements: [String: SQLStatement] = [:]
+    private var statements: [StatementText: SQLStatement] = [:]
     /// What was asked so far.
-    var prepared: [String] { statements.keys.sorted() }
+    var prepared: [String] { statements.keys.map(\.sql).sorted() }
 
     /// Opens or makes the file; `name` is what errors call it.
     init(path: String, name: String) throws(LedgerError) {
@@ -126,12 +126,13 @@ final class Database {
     }
 
     private func prepared(_ sql: String, _ operation: String) throws(LedgerError) -> SQLStatement {
-        if let statement = statements[sql] { return statement }
+        let text = StatementText(sql: sql)
+        if let statement = statements[text] { return statement }
         var made: OpaquePointer?
         let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &made, nil)
         guard code == SQLITE_OK, let made else { throw failure(operation, code) }
         let statement = SQLStatement(owning: made, parsed)
-        statements[sql] = statement
+        statements[text] = statement
         return statement
     }
 
@@ -145,6 +146,13 @@ final class Database {
         let words = words(code, cause, String(cString: sqlite3_errmsg(handle)))
         return LedgerError("cannot \(operation) \(name): \(words)", isFull: isDiskFull)
     }
+}
+
+/// A statement is found by its length, and then compared: all of its text would take longer to hash than to compare.
+private struct StatementText: Hashable {
+    let sql: String
+
+    func hash(into hasher: inout Hasher) { hasher.combine(sql.utf8.count) }
 }
 
 /// The system's words where SQLite has only "disk I/O error" or "unable to open database file".

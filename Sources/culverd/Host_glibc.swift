@@ -93,11 +93,15 @@ extension Host {
 
     /// Where code is mapped. Nothing writes to it: what is read-only after its relocation is a mapping of another kind.
     private static var codeRanges: [Range<UInt>] {
-        let maps = String(decoding: read("/proc/self/maps", limit: 128 << 10) ?? [], as: UTF8.self)
-        return maps.split(separator: "\n").compactMap { line in
-            let words = line.split(separator: " ", omittingEmptySubsequences: true)
-            guard words.count == 6, words[1] == "r-xp", words[5].hasPrefix("/") else { return nil }
-            let ends = words[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+        let maps = read("/proc/self/maps", limit: 128 << 10) ?? []
+        return maps.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let words = line.split(separator: UInt8(ascii: " "))
+            guard words.count == 6, words[1].elementsEqual("r-xp".utf8), words[5].first == UInt8(ascii: "/") else {
+                return nil
+            }
+            let ends = words[0].split(separator: UInt8(ascii: "-")).compactMap {
+                UInt(String(decoding: $0, as: UTF8.self), radix: 16)
+            }
             return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
         }
     }
