@@ -8,9 +8,14 @@ package struct Call: Sendable {
     package let method: String
     /// Empty when the request has none.
     package let params: JSONObject
+    /// More calls of the same line follow at once.
+    package let isFollowed: Bool
     private let ticket: Ticket
 
-    init(_ request: RPCRequest, from connection: ConnectionID, _ peer: Peer, ticket: Ticket) {
+    init(
+        _ request: RPCRequest, from connection: ConnectionID, _ peer: Peer, isFollowed: Bool = false, ticket: Ticket
+    ) {
+        self.isFollowed = isFollowed
         self.connection = connection
         self.peer = peer
         self.method = request.method

@@ -117,10 +117,13 @@ import System
             self?.unansweredBytes -= bytes
             server?.burden(-bytes)
         }
-        for request in requests {
+        for (number, request) in requests.enumerated() {
             switch request {
             case .success(let request):
-                server?.onCall(Call(request, from: id, peer, ticket: Ticket(request.id, for: reply)))
+                server?.onCall(
+                    Call(
+                        request, from: id, peer, isFollowed: number < requests.count - 1,
+                        ticket: Ticket(request.id, for: reply)))
             case .failure(let refusal):
                 reply.add(refusal.id.map { .failure(refusal.error, id: $0) })
             }

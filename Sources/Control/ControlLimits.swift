@@ -23,8 +23,8 @@ package struct ControlLimits: Sendable {
 
     package init() {}
 
-    /// Some levels and names more than a DIMP message has, because a message rides inside the parameters.
+    /// Some levels and values more than a DIMP message has, because one rides inside the parameters, or a list of contents.
     package static func json(aroundMessage message: JSONLimits) -> JSONLimits {
-        JSONLimits(depth: message.depth + 4, values: message.values + 64)
+        JSONLimits(depth: message.depth + 6, values: message.values + 64)
     }
 }

@@ -82,7 +82,7 @@ package final class TurnRunner<Request, Chore, Action> {
     private var held: [Input] = []
     private var early = EarlyResults()
 
-    /// One turn takes at most `limit` items.
+    /// One turn takes at most `limit` items, and the rest of a batch that it has begun.
     package init(messenger: Messenger, ledger: any Ledger, limit: Int = 256) {
         self.messenger = messenger
         self.ledger = ledger
@@ -138,15 +138,17 @@ package final class TurnRunner<Request, Chore, Action> {
     }
 
     private func takePending() -> [Item] {
-        guard pending.count > limit else {
+        var count = limit
+        while count < pending.count, pending[count - 1].isFollowed { count += 1 }
+        guard pending.count > count else {
             defer { (pending, weighed) = ([], 0) }
             return pending
         }
         defer {
-            pending.removeFirst(limit)
+            pending.removeFirst(count)
             weighed = nil
         }
-        return Array(pending.prefix(limit))
+        return Array(pending.prefix(count))
     }
 
     private func putFirst(_ items: [Item]) {
@@ -238,7 +240,7 @@ package final class TurnRunner<Request, Chore, Action> {
 
     private func giveUp(_ item: Item, because error: LedgerError, at now: Moment) -> Step {
         switch item {
-        case .request(let request):
+        case .request(let request, _):
             counts.givenUp += 1
             return .refuse(request, error)
         case .chore: return .report(error)

@@ -58,7 +58,8 @@ import System
     /// To be told that a turn has ended, whatever came of it.
     private var rounds: [@MainActor () -> Void] = []
 
-    /// Seconds after which a turn takes no more: the client of the first item need not wait for all.
+    /// Seconds after which a turn takes no more, but for the rest of a batch: the client of the first item need not wait for
+    /// all.
     private static let patience = 0.05
     /// Milliseconds that an acknowledgement waits for company: a turn of its own would sync the disk for it.
     private static let leisure = 4
@@ -198,7 +199,7 @@ import System
             if isBookStale { try reloadBook(now) }
             for (index, item) in items.enumerated() {
                 try carryOut(item, &turn)
-                guard clock.now.lived > now.lived + Self.patience else { continue }
+                guard clock.now.lived > now.lived + Self.patience, !item.isFollowed else { continue }
                 runner.postpone(from: index + 1)
                 break
             }
@@ -216,7 +217,7 @@ import System
         switch item {
         case .input(let input): try turn.handle(input)
         case .chore(let body), .duty(let body): try body(&turn)
-        case .request(let request):
+        case .request(let request, _):
             let call = request.call
             do {
                 try request.body(call, &turn)

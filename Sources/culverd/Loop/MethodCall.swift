@@ -17,7 +17,7 @@ struct MethodCall {
 
 extension WorkItem {
     static func request(_ call: Call, _ body: @escaping @MainActor (Call, inout Turn) throws -> Void) -> Self {
-        .request(MethodCall(call: call, body: body))
+        .request(MethodCall(call: call, body: body), isFollowed: call.isFollowed)
     }
 }
 

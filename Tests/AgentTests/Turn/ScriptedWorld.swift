@@ -108,7 +108,7 @@ final class ScriptedWorld {
             do throws(LedgerError) {
                 switch item {
                 case .input(let input): try turn.handle(input)
-                case .request(let name), .chore(let name), .duty(let name): turn.after(name)
+                case .request(let name, _), .chore(let name), .duty(let name): turn.after(name)
                 }
                 if failing.contains(Self.words(item)) { throw Self.error }
             } catch {
@@ -129,7 +129,7 @@ final class ScriptedWorld {
         case .input(.sealed): "sealed"
         case .input(.ticked): "ticked"
         case .input: "input"
-        case .request(let name), .chore(let name), .duty(let name): name
+        case .request(let name, _), .chore(let name), .duty(let name): name
         }
     }
 

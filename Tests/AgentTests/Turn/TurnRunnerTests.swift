@@ -25,6 +25,17 @@ struct TurnRunnerTests {
 
     // MARK: - A good turn
 
+    @Test("the calls of one batch share a turn, beyond its limit too, and the next ones wait")
+    func batch() {
+        let world = ScriptedWorld(limit: 3)
+        world.turn(
+            .chore("a"), .chore("b"), .request("1", isFollowed: true), .request("2", isFollowed: true),
+            .request("3", isFollowed: true), .request("4"), .chore("c"))
+        #expect(world.takeLog().first == "run a, b, 1, 2, 3, 4")
+        world.turn()
+        #expect(world.takeLog().first == "run c")
+    }
+
     @Test("nothing goes out before the commit; then actions, answers, and the other effects in order")
     func order() {
         world.turn(
