@@ -19,6 +19,8 @@ package struct Params {
         self.object = object
     }
 
+    package var members: [(name: String, value: JSON)] { object.members }
+
     /// `null` counts as absent.
     package func json(_ name: String) -> JSON? {
         guard let value = object[name], !value.isNull else { return nil }

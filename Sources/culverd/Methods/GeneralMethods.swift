@@ -9,7 +9,7 @@ import Format
     var hello: JSON {
         [
             "version": .string(Release.version),
-            "features": ["identity", "contact", "message", "inbox", "event", "consumer", "ref", "backup"],
+            "features": ["identity", "contact", "message", "inbox", "event", "consumer", "ref", "messages", "backup"],
         ]
     }
 

@@ -15,25 +15,55 @@ import Store
     let senders: MessageSenders
     let waiters: MessageWaiters
 
+    /// One message, or several that are one transaction and have one answer.
     func send(_ request: CheckedCall, in turn: inout Turn) throws {
+        let call = request.call
+        guard let wishes = try SendingWish.list(in: request.params) else {
+            return try submit(request, to: try request.params.needText("to"), in: &turn) { result in
+                switch result {
+                case .success(let accepted): call.answer(.object(accepted))
+                case .failure(let error): call.fail(error)
+                }
+            }
+        }
+        let answers = ListedAnswers(to: call, count: wishes.count)
+        for (place, wish) in wishes.enumerated() {
+            do {
+                let wish = try wish.get()
+                try submit(CheckedCall(call: call, params: wish.params), to: wish.receiver, in: &turn) {
+                    answers.take($0, at: place)
+                }
+            } catch let error as RPCError {
+                answers.take(.failure(error), at: place)
+            } catch let refusal as Refusal {
+                answers.take(.failure(RPCError(refusal)), at: place)
+            }
+        }
+        turn.after { answers.close() }
+    }
+
+    private func submit(
+        _ request: CheckedCall, to receiver: String, in turn: inout Turn,
+        answering answer: @escaping @MainActor (Result<JSONObject, RPCError>) -> Void
+    ) throws {
         let params = request.params
         let identity = try rights.sender(of: request)
-        let receiver = try loop.names.id(try params.needText("to"))
+        let receiver = try loop.names.id(receiver)
         let (type, members) = try MessageOperations.content(
             text: try params.text("text"), content: params.json("content"))
         let ref = try params.text("ref")
         if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", isNot: "1 to 64 bytes") }
         let expiry = try params.seconds("expiry")
-        let call = request.call
-        let token = answers.expect(in: &turn) { answer in
-            switch answer {
+        let connection = request.call.connection
+        let token = answers.expect(in: &turn) {
+            switch $0 {
             case .accepted(let id, let sn, let state, let isRepeat):
                 var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
                 if isRepeat { result["repeat"] = true }
                 let isOver = DeliveryState(rawValue: state)?.isEnd ?? true
-                if !isOver { senders.sent(id, by: call.connection) }
-                call.answer(.object(result))
-            case .refused(let refusal): call.fail(RPCError(refusal))
+                if !isOver { senders.sent(id, by: connection) }
+                answer(.success(result))
+            case .refused(let refusal): answer(.failure(RPCError(refusal)))
             }
         }
         try turn.handle(
