@@ -44,20 +44,6 @@ enum CommandInput {
         return content
     }
 
-    /// The next line of standard input without its end; `nil` at the end.
-    static func line() throws -> String? {
-        var start: UnsafeMutablePointer<CChar>?
-        var room = 0
-        defer { free(start) }
-        let count = getline(&start, &room, culver_stdin())
-        guard count >= 0, let start else { return nil }
-        var bytes = start.withMemoryRebound(to: UInt8.self, capacity: count) {
-            Array(UnsafeBufferPointer(start: $0, count: count))
-        }
-        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-        return try text(from: bytes, "-")
-    }
-
     private static func read(_ file: UnsafeMutablePointer<FILE>, _ name: String) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1 << 16)

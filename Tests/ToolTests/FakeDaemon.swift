@@ -8,8 +8,10 @@ import Foundation
 
     let directory: URL
     let path: String
-    /// What was asked, in order: a method and its parameters. Of `message.send` without the ref that the tool makes.
+    /// What was asked, in order: a method and its parameters, of a list of messages each by itself. Of `message.send` without the ref that the tool makes.
     private(set) var asked: [(method: String, params: JSON)] = []
+    /// How many calls there were: one may ask for many messages.
+    private(set) var calls = 0
     /// The answer to each method; what is missing is an unknown method.
     var answers: [String: (JSON) -> Answer] = [:]
     /// What a consumer named in `inbox.subscribe` gets, and what it has acknowledged.
@@ -61,12 +63,15 @@ import Foundation
     }
 
     private func take(_ call: Call) {
-        var params = call.params
-        if let ref = params["ref"]?.string, ref.hasPrefix("culver-") {
-            refs.append(ref)
-            params["ref"] = nil
+        for message in messages(of: call) {
+            var params = message
+            if let ref = params["ref"]?.string, ref.hasPrefix("culver-") {
+                refs.append(ref)
+                params["ref"] = nil
+            }
+            asked.append((call.method, .object(params)))
         }
-        asked.append((call.method, .object(params)))
+        calls += 1
         switch call.method {
         case cutsOff.method where cutsOff.times > 0:
             cutsOff.times -= 1
@@ -93,8 +98,28 @@ import Foundation
         }
     }
 
+    /// Each of a list with what stands beside the list; of any other call the parameters themselves.
+    private func messages(of call: Call) -> [JSONObject] {
+        guard let list = call.params["messages"]?.array else { return [call.params] }
+        return list.map { message in
+            var params = call.params
+            params["messages"] = nil
+            for (name, value) in message.object?.members ?? [] { params[name] = value }
+            return params
+        }
+    }
+
     private func answer(_ call: Call) {
         guard let answer = answers[call.method] else { return }
+        guard call.params["messages"] == nil else {
+            let all = messages(of: call).map { message -> JSON in
+                switch answer(.object(message)) {
+                case .success(let result): result
+                case .failure(let error): ["error": error.json]
+                }
+            }
+            return call.answer(["messages": .array(all)])
+        }
         switch answer(.object(call.params)) {
         case .success(let result): call.answer(result)
         case .failure(let error): call.fail(error)

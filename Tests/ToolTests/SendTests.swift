@@ -41,7 +41,71 @@ import Testing
         defer { daemon.end() }
         let session = try await daemon.culver("send", "hub", "--lines", input: "one\n\nthree")
         #expect(session.out == "m1\nm2\nm3\n")
-        #expect(daemon.asked.map(\.params["text"]) == ["one", "", "three"])
+        #expect(daemon.asked.map(\.params) == ["one", "", "three"].map { ["to": "hub", "text": $0] })
+        #expect(daemon.calls == 1)
+    }
+
+    @Test("of many lines a call takes 256, or 256 KiB, and their ids come in order")
+    func manyLines() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        let texts = (1...600).map { "line \($0)" }
+        let session = try await daemon.culver("send", "hub", "--lines", input: texts.joined(separator: "\n") + "\n")
+        #expect(session.lines == (1...600).map { "m\($0)" })
+        #expect(daemon.asked.map(\.params["text"]) == texts.map { .string($0) })
+        #expect(Set(daemon.refs).count == 600)
+        #expect(daemon.calls == 3)
+        let long = [100_000, 100_000, 100_000, 300_000, 1].map { String(repeating: "x", count: $0) }
+        let second = try await daemon.culver("send", "hub", "--lines", input: long.joined(separator: "\n"))
+        #expect(second.lines.count == 5 && second.status == 0)
+        #expect(daemon.calls == 3 + 4)
+    }
+
+    @Test("a line is sent as soon as it is there, whatever comes later")
+    func slowLines() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        // The second line is not written before the id of the first has come.
+        let session = try await daemon.shell(
+            """
+            cd \(daemon.directory.path) && mkfifo in && touch out
+            \(daemon.tool) send hub --lines < in > out &
+            exec 3> in
+            echo one >&3
+            for try in $(seq 600); do test -s out && break; sleep 0.1; done
+            printf tw >&3
+            echo o >&3
+            exec 3>&-
+            wait
+            cat out
+            """)
+        #expect(session.lines == ["m1", "m2"])
+        #expect(daemon.asked.map(\.params["text"]) == ["one", "two"])
+        #expect(daemon.calls == 2)
+    }
+
+    @Test("a line that is refused is named, and so are those after it that were accepted")
+    func refusedLine() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["message.send"] = { message in
+            guard message["text"] == "bad" else { return .success(["id": message["text"] ?? nil]) }
+            return .failure(RPCError(exit: .badData, reason: "too-large", message: "too long"))
+        }
+        let session = try await daemon.culver("send", "hub", "--lines", input: "one\nbad\nthree\nbad\nfive")
+        #expect(session.out == "one\nthree\nfive\n")
+        #expect(session.err == "culver: line 2: too long; accepted all the same: line 3, 5\n")
+        #expect(session.status == 65)
+    }
+
+    @Test("with --wait a line is sent when the one before has come so far")
+    func waitedLines() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["message.wait"] = { .success(["id": $0["id"] ?? nil, "state": "delivered"]) }
+        let session = try await daemon.culver("send", "hub", "--lines", "--wait", "delivered", input: "one\ntwo")
+        #expect(session.out == "m1\nm2\n")
+        #expect(daemon.asked.map(\.method) == ["message.send", "message.wait", "message.send", "message.wait"])
     }
 
     @Test("all options arrive under the daemon's names")
@@ -114,8 +178,8 @@ import Testing
         let session = try await daemon.culver("send", "hub", "--lines", input: "one\ntwo\n")
         #expect(session.out == "m1\nm2\n")
         #expect(session.status == 0)
-        #expect(daemon.asked.map(\.params["text"]) == ["one", "one", "two"])
-        #expect(daemon.refs.count == 3 && daemon.refs[0] == daemon.refs[1] && Set(daemon.refs).count == 2)
+        #expect(daemon.asked.map(\.params["text"]) == ["one", "two", "one", "two"])
+        #expect(daemon.refs.count == 4 && daemon.refs[..<2] == daemon.refs[2...] && Set(daemon.refs).count == 2)
     }
 
     @Test("a wait goes on with what is left of its time when the daemon comes back")

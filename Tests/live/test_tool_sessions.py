@@ -543,6 +543,26 @@ class TwoBoardsByHand(Story):
             left.reaches(identifier, "delivered")
         self.assertEqual(sorted(right.texts()), sorted(["first", *texts]))
 
+    def test_of_many_lines_none_is_lost_or_doubled_by_kills(self):
+        left, right = self.boards("open")
+        self.succeeds(left.tool("send", right.did, "first", "--wait", "delivered"))
+        texts = [f"line {number}" for number in range(5000)]
+        source = left.home / "lines"
+        source.write_text("\n".join(texts) + "\n")
+        ids = []
+        with open(source) as lines:
+            sending = self.begin(left, "send", right.did, "--lines", stdin=lines)
+            for line in sending.stdout:
+                ids.append(line.strip())
+                if len(ids) in (300, 2500, 4700):
+                    left.kill()
+                    left.start()
+        self.assertEqual(sending.wait(60), 0, sending.stderr.read())
+        self.assertEqual(len(set(ids)), len(texts))
+        eventually(lambda: right.call("status")["inbox"]["count"] > len(texts), 300, "all of them")
+        eventually(lambda: not any(left.call("status")["outbox"][state] for state in ("waiting", "queued", "published")), 300, "all receipts")
+        self.assertEqual(sorted(right.texts()), sorted(["first", *texts]))
+
     def test_who_follows_goes_on_after_a_restart(self):
         left, right = self.boards("open")
         follower = self.begin(right, "inbox", "--consumer", "log", "--follow", "--ack", "--json")

@@ -15,6 +15,10 @@ struct Send: ParsableCommand {
             The text is taken as it is; from standard input without the end of its last line. One that begins with a dash \
             and no digit stands after --.
 
+            With --lines each line goes as soon as it is there, and those that are there together are saved together. Their \
+            ids come in the order of the lines. A line that is refused ends it, with a word on those after it that were \
+            accepted all the same.
+
             A content is DIMP's JSON: {"type": 1, "text": "hello"} is a text, {"type": 204, "app": "garden", "mod": "valve", \
             "act": "open"} something that an application understands; culver-protocol(7) has the other types.
 
@@ -60,15 +64,12 @@ struct Send: ParsableCommand {
         let daemon = try LastingDaemon(globals)
         guard lines else { return try send(body(), ref: ref?.text ?? newRef(), by: daemon) }
         let run = newRef()
-        var number = 0
-        while let line = try CommandInput.line() {
-            number += 1
-            do {
-                try send(["text": .string(line)], ref: "\(run)-\(number)", by: daemon)
-            } catch var failure as ToolFailure {
-                failure.error.message = "line \(number): \(failure.error.message)"
-                throw failure
-            }
+        var input = LineInput()
+        var number = 1
+        // A line that is waited for comes to its end before the next is sent.
+        while case let lines = try input.next(upTo: wait == nil ? 256 : 1, size: 256 << 10), !lines.isEmpty {
+            try send(lines, from: number, run: run, by: daemon)
+            number += lines.count
         }
     }
 
@@ -85,21 +86,66 @@ struct Send: ParsableCommand {
     }
 
     private func send(_ body: JSONObject, ref: String, by daemon: LastingDaemon) throws {
-        var params: JSONObject = ["to": .string(to.text), "ref": .string(ref)]
+        var params = parameters
+        params["ref"] = .string(ref)
         for (name, value) in body.members { params[name] = value }
+        try finish([try accepted(params, ref, by: daemon)], by: daemon)
+    }
+
+    /// Lines that are at hand together, the first of them with this number: one call, and so one transaction.
+    private func send(_ lines: [String], from number: Int, run: String, by daemon: LastingDaemon) throws {
+        let refs = lines.indices.map { "\(run)-\(number + $0)" }
+        var params = parameters
+        params["messages"] = .array(zip(lines, refs).map { ["text": .string($0), "ref": .string($1)] })
+        let answers: [JSON]
+        do {
+            answers = try accepted(params, refs[0], by: daemon).list("messages")
+            guard answers.count == lines.count else {
+                throw ToolFailure(.unintelligible("not one answer for each line"))
+            }
+        } catch var failure as ToolFailure {
+            let last = number + lines.count - 1
+            let words = lines.count == 1 ? "line \(number)" : "lines \(number) to \(last)"
+            failure.error.message = "\(words): \(failure.error.message)"
+            throw failure
+        }
+        try finish(answers.filter { $0["error"] == nil }, by: daemon)
+        let refused = answers.enumerated().compactMap { place, answer in
+            answer["error"].flatMap(RPCError.init).map { (place, $0) }
+        }
+        guard let (place, error) = refused.first else { return }
+        var failure = ToolFailure(error)
+        if error.exit == .notNow || error.exit == .io { failure.fate = .notAccepted }
+        failure.error.message = "line \(number + place): \(error.message)"
+        let later = (place..<lines.count).filter { place in !refused.contains { $0.0 == place } }
+        if !later.isEmpty {
+            let numbers = later.map { String(number + $0) }.joined(separator: ", ")
+            failure.error.message += "; accepted all the same: line \(numbers)"
+        }
+        throw failure
+    }
+
+    /// What all messages of this command have in common.
+    private var parameters: JSONObject {
+        var params: JSONObject = ["to": .string(to.text)]
         params.set("from", from)
         params["expiry"] = expiry.map { .number($0.seconds) }
-        let result = try accepted(params, ref, by: daemon)
-        let id = result.text("id")
-        globals.show(result) { _ in Screen.line(id) }
-        // The caller has the id whatever happens while we wait.
+        return params
+    }
+
+    /// Prints the ids of what was accepted, and waits if that is wanted.
+    private func finish(_ accepted: [JSON], by daemon: LastingDaemon) throws {
+        let ids = accepted.map { $0.text("id") }
+        for (answer, id) in zip(accepted, ids) { globals.show(answer) { _ in Screen.line(id) } }
+        // The caller has the ids whatever happens while we wait.
         do {
             try Screen.flush()
         } catch var failure as ToolFailure {
-            failure.fate = .accepted(id: id)
+            failure.fate = .accepted(id: ids.joined(separator: " "))
             throw failure
         }
-        if let wait {
+        guard let wait else { return }
+        for id in ids {
             try DeliveryWait.wait(for: id, until: wait, within: timeout, globals: globals, asking: daemon)
         }
     }
