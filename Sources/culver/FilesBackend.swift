@@ -64,7 +64,9 @@ struct FilesBackend: Backend {
 
     func call(_ method: String, _ params: JSONObject) throws -> JSON {
         do {
-            return try answer(method, Params(params))
+            let answer = try answer(method, Params(params))
+            if let fault = facebook.takeFault() { throw fault }
+            return answer
         } catch let refusal as Refusal {
             throw ToolFailure(RPCError(refusal))
         } catch let error as FileError {

@@ -1,6 +1,7 @@
 import Crypto
 import DIMP
 import Format
+import Foundation
 import Testing
 
 @testable import Store
@@ -61,6 +62,132 @@ import Testing
             #expect(facebook.meta(of: ID(name: nil, address: address)) == nil)
         }
         #expect(facebook.cachedBytes <= Facebook.cacheLimit)
+    }
+
+    private func address(_ number: Int) -> Address { .btc(network: 0, of: Array("\(number)".utf8)) }
+
+    /// So many, each named for its number; the second is declared, the third a stranger without a name.
+    private func befriend(_ count: Int) throws {
+        for number in 0..<count {
+            facebook.put(
+                Contact(
+                    id: ID(name: "p", address: address(number)), name: number == 2 ? nil : "c\(number)",
+                    trust: number == 2 ? .stranger : .contact, isDeclared: number == 1))
+        }
+        try save()
+    }
+
+    @Test("a start reads no contact, and a question reads the one that it is about")
+    func lazily() throws {
+        try befriend(300)
+        let again = try Facebook(state, time: 1)
+        #expect(again.contactsRead == 0)
+        #expect(again.contactCount == 300)
+        #expect(again.contact(address(7))?.name == "c7")
+        #expect(again.contact(address(7))?.name == "c7")
+        #expect(again.contact(address(300)) == nil)
+        #expect(again.contactsRead == 1)
+        #expect(again.contacts(from: 10, limit: 5).count == 5)
+        #expect(again.contactsRead <= 6)
+    }
+
+    @Test(
+        "contacts are looked at a portion at a time; then names, strangers and declared ones are known without reading")
+    func portions() throws {
+        try befriend(300)
+        let again = try Facebook(state, time: 1)
+        var turns = 0
+        while !again.readContacts(upTo: 32) { turns += 1 }
+        #expect(turns == 9)
+        #expect(again.contactsRead == 300)
+        #expect(again.strangers.map(\.address) == [address(2)])
+        #expect(again.declaredContacts == [address(1)])
+        #expect(again.contactCount == 300)
+        #expect(again.id(named: "nobody") == nil)
+        #expect(again.contactsRead == 300)
+        for number in [3, 299] { #expect(again.id(named: "c\(number)")?.address == address(number)) }
+        #expect(again.contactsRead == 302)
+    }
+
+    @Test("a name is found before its contact was looked at, and a contact that changes meanwhile counts once")
+    func early() throws {
+        try befriend(300)
+        let again = try Facebook(state, time: 1)
+        #expect(again.id(named: "c250")?.address == address(250))
+        again.put(Contact(id: ID(name: "p", address: address(11)), name: "renamed", trust: .contact))
+        again.put(Contact(id: ID(name: "p", address: address(1_000)), name: "new", trust: .contact))
+        again.forget(address(12))
+        for change in again.takeChanges() { try state.perform(change) }
+        #expect(again.id(named: "renamed")?.address == address(11))
+        #expect(again.id(named: "new")?.address == address(1_000))
+        while !again.readContacts(upTo: 32) {}
+        #expect(again.contactCount == 300)
+        #expect(again.contacts.count == 300)
+        #expect(again.id(named: "c11") == nil)
+        #expect(again.id(named: "c12") == nil)
+        #expect(try Facebook(state, time: 1).id(named: "c12") == nil)
+    }
+
+    @Test("a turn that failed has changed no contact, be it before or after all were looked at", arguments: [0, 300])
+    func undone(_ looked: Int) throws {
+        try befriend(300)
+        let again = try Facebook(state, time: 1)
+        again.readContacts(upTo: looked)
+        // One turn is decided and fails, another fails while it is written.
+        for isTaken in [false, true] {
+            var contact = try #require(again.contact(address(5)))
+            contact.name = "other"
+            again.put(contact)
+            again.put(Contact(id: ID(name: "p", address: address(1_000)), name: "new", trust: .stranger))
+            again.forget(address(6))
+            if isTaken { _ = again.takeChanges() }
+            let read = again.contactsRead
+            try again.reload(time: 1)
+            #expect(again.contactsRead - read == 2)
+            #expect(again.contact(address(5))?.name == "c5")
+            #expect(again.contact(address(6))?.name == "c6")
+            #expect(again.contact(address(1_000)) == nil)
+            #expect(again.contactCount == 300)
+        }
+        while !again.readContacts(upTo: 32) {}
+        #expect(again.contactCount == 300)
+        for name in ["other", "new"] { #expect(again.id(named: name) == nil) }
+        for number in [5, 6] { #expect(again.id(named: "c\(number)")?.address == address(number)) }
+    }
+
+    @Test("a contact that cannot be read is not taken for a stranger")
+    func unreadable() throws {
+        try befriend(2)
+        let path = state.path + "/" + StatePath.contact(address(0).text)
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+        let again = try Facebook(state, time: 1)
+        #expect(again.contact(address(1)) != nil)
+        #expect(again.takeFault() == nil)
+        #expect(again.contact(address(0)) == nil)
+        #expect(again.takeFault() != nil)
+        #expect(again.takeFault() == nil)
+        // The others are known all the same.
+        #expect(again.readContacts(upTo: 10))
+        #expect(again.id(named: "c1")?.address == address(1))
+        #expect(state.takeDamages().count == 1)
+    }
+
+    @Test("what an interrupted write has left of a contact goes when the contact is looked at")
+    func leftOver() throws {
+        try befriend(1)
+        let rest = state.path + "/" + StatePath.contact(address(0).text) + "/.trust.json.3.tmp"
+        #expect(FileManager.default.createFile(atPath: rest, contents: nil))
+        #expect(try state.sweep() == 0)
+        #expect(try Facebook(state, time: 1).readContacts(upTo: 1))
+        #expect(!FileManager.default.fileExists(atPath: rest))
+    }
+
+    @Test("contacts that were asked for take a bounded part of memory")
+    func boundedContacts() throws {
+        for number in 0..<20_000 { #expect(facebook.contact(address(number)) == nil) }
+        #expect(facebook.cachedBytes <= Facebook.cacheLimit)
+        #expect(facebook.contactCount == 0)
     }
 
     @Test("a card on disk has the members that DIMP defines, and no others")

@@ -97,6 +97,7 @@ import Testing
             let found = try contents(again)
             #expect(found == states(done) || found == states(min(done + 1, 5)), what)
             swept += try again.sweep()
+            for address in try again.list(StatePath.contacts) { try again.sweep(contact: address) }
             #expect(try leftovers(again) == 0, what)
         }
         #expect(swept > 0, "no cut came between the making of a file and its renaming")

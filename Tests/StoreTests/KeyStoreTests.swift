@@ -82,6 +82,29 @@ import Testing
         #expect(next.nextEnd == nil)
     }
 
+    @Test("many files are looked at a portion at a time, and then the first end is known")
+    func portions() throws {
+        let store = opened(lived: 100)
+        for number in 0..<200 {
+            store.put(
+                try key(born: 100 - Double(number)), from: moki,
+                to: ID(name: nil, address: .btc(network: 0, of: Array("\(number)".utf8))))
+        }
+        try save(store)
+        let again = opened(lived: 100)
+        for _ in 0..<3 {
+            again.destroyEnded()
+            #expect(again.nextEnd == -.infinity)
+        }
+        again.destroyEnded()
+        #expect(again.nextEnd == 100 - 199 + ProtocolLimits.reusedKeyLife)
+        again.lived = 100 - 198 + ProtocolLimits.reusedKeyLife
+        again.destroyEnded()
+        #expect(again.nextEnd == 100 - 197 + ProtocolLimits.reusedKeyLife)
+        try save(again)
+        #expect(files.count == 198)
+    }
+
     @Test("a key is gone from the disk with the last message that it may have")
     func byUses() throws {
         let store = opened(lived: 1)

@@ -5,28 +5,38 @@ import Format
 /// The seed's Facebook: identities, contacts, metas and visas as flat files in DIMP's own form (culver.conf(5)).
 ///
 /// What was put is seen at once; `takeChanges` hands over what is to be written. One thread at a time: the loop's.
+///
+/// A contact is read when it is first wanted, and only so many are remembered. What is asked of all of them at once is in
+/// an index, which `readContacts` fills a portion at a time.
 package final class Facebook: Barrack {
     private let directory: StateDirectory
     /// The default one first.
     package private(set) var identities: [Identity] = []
-    private var contactsByAddress: [Address: Contact] = [:]
+    private var index = ContactIndex(directories: [])
+    /// Contacts that the open turn has changed, as they are now, and those of the turn before, which may not be on disk.
+    private var changed: [Address: Contact?] = [:]
+    private var unsettled: [Address: Contact?] = [:]
     /// What was read or put lately. `nil` inside: known to be absent.
+    private var cachedContacts: [Address: Contact?] = [:]
     private var metas: [Address: Meta?] = [:]
     /// Of a contact's visas the first is the one that counts where one is wanted (`Barrack.visa(of:)`).
     private var visas: [Address: [Document]] = [:]
-    /// About how many bytes these two hold.
+    /// About how many bytes these three hold.
     package private(set) var cachedBytes = 0
+    /// Contacts that were read from their files.
+    private(set) var contactsRead = 0
     private var changes: [FileChange] = []
+    private var fault: FileError?
 
     /// Where they are forgotten: anybody's card may be as large as a card can be.
     package static let cacheLimit = 4 << 20
 
-    /// Reads identities and contacts. A damaged file is set aside and reported by `directory.takeDamages()`.
-    /// `time` dates the visa of an identity whose files have none. Throws for a secret that others may read.
+    /// Reads identities, and of contacts no more than the names of their directories. A damaged file is set aside and
+    /// reported by `directory.takeDamages()`. `time` dates the visa of an identity whose files have none. Throws for a secret that others may read.
     package init(_ directory: StateDirectory, time: Double) throws(FileError) {
         self.directory = directory
         try loadIdentities(time: time)
-        try loadContacts()
+        index = ContactIndex(directories: try directory.list(StatePath.contacts))
     }
 
     // MARK: - Barrack
@@ -77,22 +87,115 @@ package final class Facebook: Barrack {
 
     // MARK: - Contacts
 
-    package func contact(_ address: Address) -> Contact? { contactsByAddress[address] }
+    /// `nil` for one that cannot be read as well, of which `takeFault` says why.
+    package func contact(_ address: Address) -> Contact? {
+        if let known = cachedContacts[address] { return known }
+        do throws(FileError) {
+            let contact = try readContact(address)
+            remember(Self.contactBytes) { $0.cachedContacts[address] = .some(contact) }
+            return contact
+        } catch {
+            fault = error
+            return nil
+        }
+    }
 
-    /// By ID.
-    package var contacts: [Contact] { contactsByAddress.values.sorted { $0.id.text < $1.id.text } }
+    /// Why a contact that was asked for could not be read: what was decided without it does not count.
+    package func takeFault() -> FileError? {
+        defer { fault = nil }
+        return fault
+    }
 
-    /// In any order.
-    package var strangers: [ID] { contactsByAddress.values.filter(\.isPassing).map(\.id) }
+    /// Directories whose contact nobody has looked at count as well.
+    package var contactCount: Int { index.count }
+
+    /// All that the index has, in any order.
+    package var strangers: [ID] { Array(index.strangers.values) }
+
+    /// All that the index has, in any order.
+    package var declaredContacts: [Address] { Array(index.declared) }
+
+    /// All of them by address, each read from its file: for what is seldom done.
+    package var contacts: [Contact] { contacts(from: 0, limit: .max).compactMap(\.contact) }
+
+    /// Places in the list of all contacts, which is sorted by address. A directory without a contact has a place, too.
+    package func contacts(from start: Int, limit: Int) -> [(place: Int, contact: Contact?)] {
+        do throws(FileError) {
+            var found: [(place: Int, contact: Contact?)] = []
+            for (place, name) in try contactDirectories().enumerated().dropFirst(start).prefix(limit) {
+                found.append((place, try Address(name).flatMap { (address) throws(FileError) in try present(address) }))
+            }
+            return found
+        } catch {
+            fault = error
+            return []
+        }
+    }
+
+    /// With those that are not on disk yet.
+    private func contactDirectories() throws(FileError) -> [String] {
+        let names = try directory.list(StatePath.contacts)
+        let put = changed.compactMap { $0.value == nil ? nil : $0.key.text }
+        return put.isEmpty ? names : Set(names).union(put).sorted()
+    }
 
     /// The entity that this board calls so: an identity of its own, or a contact.
     package func id(named name: String) -> ID? {
-        identities.first { $0.id.name == name }?.id ?? contactsByAddress.values.first { $0.name == name }?.id
+        identities.first { $0.id.name == name }?.id ?? id(ofContactNamed: name)
+    }
+
+    /// Reads contacts on until it is found.
+    package func id(ofContactNamed name: String) -> ID? {
+        while true {
+            if let address = index.address(named: name), let contact = contact(address) { return contact.id }
+            guard !index.isComplete else { return nil }
+            readContacts(upTo: 64)
+        }
+    }
+
+    /// Takes so many more contacts into the index, and removes what an interrupted write has left beside them. Says
+    /// whether all are known now. One that cannot be read is reported and left out.
+    @discardableResult
+    package func readContacts(upTo count: Int) -> Bool {
+        for _ in 0..<count {
+            guard let name = index.next() else { break }
+            guard let address = Address(name) else { continue }
+            do throws(FileError) {
+                try directory.sweep(contact: name)
+                if let contact = try present(address) { index.add(contact) }
+            } catch {
+                directory.report(StatePath.trust(of: name), "not used: \(error)")
+            }
+        }
+        return index.isComplete
+    }
+
+    /// As it is now, without remembering it.
+    private func present(_ address: Address) throws(FileError) -> Contact? {
+        if let known = cachedContacts[address] { return known }
+        return try readContact(address)
+    }
+
+    private func readContact(_ address: Address) throws(FileError) -> Contact? {
+        guard let json = try directory.json(StatePath.trust(of: address.text))?.object else { return nil }
+        contactsRead += 1
+        guard let contact = Contact(json), contact.id.address == address else {
+            try directory.setAside(StatePath.trust(of: address.text), "no contact of this address")
+            return nil
+        }
+        return contact
     }
 
     package func put(_ contact: Contact) {
-        contactsByAddress[contact.id.address] = contact
+        change(contact.id.address, to: contact)
         write(.object(contact.json), to: StatePath.trust(of: contact.id.address.text))
+    }
+
+    private func change(_ address: Address, to contact: Contact?) {
+        if let old = self.contact(address) { index.remove(old) }
+        if let contact { index.add(contact) }
+        changed[address] = .some(contact)
+        remember(Self.contactBytes) { $0.cachedContacts[address] = .some(contact) }
     }
 
     package func put(_ meta: Meta, of id: ID) {
@@ -116,7 +219,7 @@ package final class Facebook: Barrack {
     }
 
     package func forget(_ address: Address) {
-        contactsByAddress[address] = nil
+        change(address, to: nil)
         metas[address] = .some(nil)
         visas[address] = []
         changes.append(.removeAll(StatePath.contact(address.text)))
@@ -151,7 +254,7 @@ package final class Facebook: Barrack {
             changes.append(.remove("\(StatePath.visaKeys(of: address))/\(name)"))
         }
         if let index = identities.firstIndex(where: { $0.id == identity.id }) { identities[index] = identity }
-        for var contact in contactsByAddress.values where contact.knowsUs {
+        for var contact in contacts where contact.knowsUs {
             contact.knowsUs = false
             put(contact)
         }
@@ -191,19 +294,28 @@ package final class Facebook: Barrack {
     package func takeChanges() -> [FileChange] {
         defer {
             changes = []
+            (unsettled, changed) = (changed, [:])
             if cachedBytes > Self.cacheLimit { forgetCached() }
         }
         return changes
     }
 
-    /// After a turn that failed: what is on disk counts again.
+    /// After a turn that failed: what is on disk counts again. Of contacts only those are read that the turn has changed.
     package func reload(time: Double) throws(FileError) {
         changes = []
+        fault = nil
+        for (address, contact) in unsettled.merging(changed, uniquingKeysWith: { $1 }) {
+            if let contact { index.remove(contact) }
+            unsettled[address] = .some(nil)
+        }
+        changed = [:]
         forgetCached()
+        for address in Array(unsettled.keys) {
+            if let contact = try readContact(address) { index.add(contact) }
+            unsettled.removeValue(forKey: address)
+        }
         identities = []
-        contactsByAddress = [:]
         try loadIdentities(time: time)
-        try loadContacts()
     }
 
     private static let defaultFile = "\(StatePath.identities)/default.json"
@@ -223,24 +335,13 @@ package final class Facebook: Barrack {
 
     /// An address with its text, and its place in a table.
     private static let cacheEntry = 256
+    private static let contactBytes = 256
 
     private func forgetCached() {
+        cachedContacts = [:]
         metas = [:]
         visas = [:]
         cachedBytes = 0
-    }
-
-    private func loadContacts() throws(FileError) {
-        for text in try directory.list(StatePath.contacts) {
-            guard let address = Address(text), let json = try directory.json(StatePath.trust(of: text))?.object else {
-                continue
-            }
-            guard let contact = Contact(json), contact.id.address == address else {
-                try directory.setAside(StatePath.trust(of: text), "no contact of this address")
-                continue
-            }
-            contactsByAddress[address] = contact
-        }
     }
 
     private func loadIdentities(time: Double) throws(FileError) {

@@ -14,8 +14,12 @@ package final class KeyStore: KeyCache {
     private let directory: StateDirectory
     private var pairs: [Pair: Keys] = [:]
     private var changes: [FileChange] = []
-    /// When the first key of each file ends, in seconds lived; `nil` before the files were looked through.
-    private var ends: [Pair: Double]?
+    /// When the first key of each file ends, in seconds lived, as far as the files were looked at.
+    private var ends: [Pair: Double] = [:]
+    /// The first of them, or `nil` inside without any; `nil` when it has to be looked for.
+    private var firstEnd: Double??
+    /// Files that were not looked at yet; `nil` before the directories were listed.
+    private var unread: [Pair]?
     /// Seconds lived now; set by the loop before each turn.
     package var lived = 0.0
 
@@ -102,16 +106,20 @@ package final class KeyStore: KeyCache {
 
     // MARK: - The end of a key's life
 
-    /// When `destroyEnded` has something to do next, in seconds lived; `nil`: there is no key. At once after a start, because
-    /// nobody has looked through the files yet.
+    /// When `destroyEnded` has something to do next, in seconds lived; `nil`: there is no key. At once after a start, until
+    /// all files were looked at.
     package var nextEnd: Double? {
-        guard let ends else { return -.infinity }
-        return ends.values.min()
+        guard unread?.isEmpty == true else { return -.infinity }
+        if let firstEnd { return firstEnd }
+        let found = ends.values.min()
+        firstEnd = .some(found)
+        return found
     }
 
-    /// Destroys what has lived for too long.
+    /// Destroys what has lived for too long, of the files that were looked at, and looks at some more.
     package func destroyEnded() {
-        for (pair, end) in ends ?? allEnds() where lived >= end {
+        lookOn()
+        for (pair, end) in ends where lived >= end {
             var keys = keys(pair)
             if let key = keys.sending, !isAlive(born: key.born, uses: key.uses) { keys.sending = nil }
             keys.received.removeAll { !isAlive(born: $0.born, uses: $0.uses) }
@@ -119,12 +127,25 @@ package final class KeyStore: KeyCache {
         }
     }
 
+    /// At so many files in one turn.
+    private static let portion = 64
+
     /// Files that hold nothing to keep have ended.
-    private func allEnds() -> [Pair: Double] {
-        var found: [Pair: Double] = [:]
-        for pair in pairsOnDisk() { found[pair] = end(of: keys(pair)) ?? -.infinity }
-        ends = found
-        return found
+    private func lookOn() {
+        var files = unread ?? pairsOnDisk()
+        for pair in files.suffix(Self.portion) where ends[pair] == nil {
+            note(end(of: keys(pair)) ?? -.infinity, of: pair)
+        }
+        files.removeLast(min(Self.portion, files.count))
+        unread = files
+    }
+
+    private func note(_ end: Double?, of pair: Pair) {
+        let before = ends[pair]
+        guard end != before else { return }
+        ends[pair] = end
+        if let before, before == firstEnd ?? nil { firstEnd = nil }
+        if let end, let first = firstEnd { firstEnd = .some(min(first ?? end, end)) }
     }
 
     /// When the first of these keys ends; `nil` without any.
@@ -166,7 +187,7 @@ package final class KeyStore: KeyCache {
 
     private func remove(_ pair: Pair) {
         pairs[pair] = Keys()
-        ends?[pair] = nil
+        note(nil, of: pair)
         changes.append(.remove(pair.file))
     }
 
@@ -182,7 +203,7 @@ package final class KeyStore: KeyCache {
     package func reload() {
         changes = []
         pairs = [:]
-        ends = nil
+        (ends, firstEnd, unread) = ([:], nil, nil)
     }
 
     private func change(_ pair: Pair, isSaved: Bool, _ body: (inout Keys) -> Void) {
@@ -191,7 +212,7 @@ package final class KeyStore: KeyCache {
         let end = end(of: keys)
         guard end != nil || !isSaved else { return remove(pair) }
         pairs[pair] = keys
-        ends?[pair] = end
+        note(end, of: pair)
         if isSaved { changes.append(.write(Self.json(keys).bytes, to: pair.file, mode: 0o600)) }
     }
 

@@ -217,7 +217,8 @@ package final class StateDirectory: Sendable {
         }
     }
 
-    /// Removes what interrupted writes have left. For the start, once the lock is held.
+    /// Removes what interrupted writes have left. For the start, once the lock is held. The directories of contacts, of
+    /// which there may be ten thousand, are left to `sweep(contact:)`.
     @discardableResult
     package func sweep() throws(FileError) -> Int {
         do throws(Errno) {
@@ -226,6 +227,21 @@ package final class StateDirectory: Sendable {
             throw error.error("sweep", path)
         }
     }
+
+    /// The same of one contact's directory.
+    package func sweep(contact address: String) throws(FileError) {
+        let name = try full(StatePath.contact(address)).dropFirst(path.utf8.count + 1)
+        do throws(Errno) {
+            try at(String(name)) { (path) throws(Errno) in
+                _ = try sweep(Descriptor(path, flags: O_RDONLY | O_DIRECTORY), path, depth: Self.sweptDepth)
+            }
+        } catch {
+            guard !error.isAbsent else { return }
+            throw error.error("sweep", String(name))
+        }
+    }
+
+    private static let sweptDepth = 4
 
     /// `name` below the directory.
     package func full(_ name: String) throws(FileError) -> String {
@@ -258,14 +274,18 @@ package final class StateDirectory: Sendable {
     private func sweep(_ directory: Descriptor, _ path: String, depth: Int) throws(Errno) -> Int {
         var removed = 0
         for name in try names(in: directory) {
+            // Looking at each file, or into each contact's directory, would take longer than the rest of the start.
+            let isTemporary = name.hasPrefix(".") && name.hasSuffix(".tmp")
+            guard isTemporary || (depth < Self.sweptDepth && !name.hasSuffix(".json")) else { continue }
             let path = "\(below(directory, path))/\(name)"
             guard let found = try? status(of: path) else { continue }
-            if found.isRegular && name.hasPrefix(".") && name.hasSuffix(".tmp") {
+            if found.isRegular && isTemporary {
                 guard unlink(path) == 0 else { throw .last }
                 removed += 1
-            } else if found.isDirectory && depth < 4 {
+            } else if found.isDirectory && depth < Self.sweptDepth {
                 let inner = try Descriptor(path, flags: O_RDONLY | O_DIRECTORY)
-                removed += try sweep(inner, path, depth: depth + 1)
+                let isOfContacts = depth == 0 && name == StatePath.contacts
+                removed += try sweep(inner, path, depth: isOfContacts ? Self.sweptDepth : depth + 1)
             }
         }
         return removed

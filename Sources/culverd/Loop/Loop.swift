@@ -203,6 +203,7 @@ import System
                 runner.postpone(from: index + 1)
                 break
             }
+            if let fault = book.facebook.takeFault() { throw fault }
             if store.hasChanges || book.hasChanges, now.lived >= (clockSaved ?? -.infinity) + 1 {
                 try clock.save(now, in: store)
                 clockSaved = now.lived

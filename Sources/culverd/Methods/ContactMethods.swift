@@ -16,7 +16,11 @@ import Store
     private var facebook: Facebook { loop.book.facebook }
 
     func list(_ request: CheckedCall) throws -> JSON {
-        try Rows.page("contacts", facebook.contacts.map { .object(Rows.contact($0)) }, request.params)
+        let start = try request.params.integer("start", in: 0...Int64.max).map { Int(clamping: $0) } ?? 0
+        let limit = try request.params.limit(unlessTold: 1000)
+        let part = facebook.contacts(from: start, limit: limit + 1)
+        return Rows.page(
+            "contacts", part.map { (Int64($0.place), $0.contact.map(Rows.contact)) }, limit: limit, isForward: true)
     }
 
     func show(_ request: CheckedCall) throws -> JSON {

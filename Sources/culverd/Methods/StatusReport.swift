@@ -45,7 +45,7 @@ import System
             ],
             "clock": ["set": .bool(loop.clock.now.isClockSet), "time": .number(loop.clock.now.wall)],
             "disk": disk,
-            "contacts": .integer(Int64(facebook.contacts.count)),
+            "contacts": .integer(Int64(facebook.contactCount)),
             "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
         ]
         if let behind = pending.max(by: { $0.count < $1.count }), behind.count > 0 {

@@ -139,7 +139,7 @@ import System
         out.gauge(
             "culver_requests", try store.parkedSenders(isVerified: true, limit: 1000).count,
             "Strangers who wait to be accepted.")
-        out.gauge("culver_contacts", facebook.contacts.count, "Contacts.")
+        out.gauge("culver_contacts", facebook.contactCount, "Contacts.")
         out.gauge("culver_identities", facebook.identities.count, "Identities of this board.")
     }
 

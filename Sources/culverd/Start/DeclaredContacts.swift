@@ -13,18 +13,35 @@ import Store
         let declared = running.configuration.contacts
         loop.add(
             .duty { turn in
-                let addresses = declared.compactMap { ID($0.id)?.address }
-                for contact in facebook.contacts where contact.isDeclared && !addresses.contains(contact.id.address) {
-                    try turn.handle(.forgot(contact.id))
-                    try turn.note(
-                        .contact, level: .info, text: "\(contact.id) stands no longer in the configuration",
-                        did: contact.id)
-                }
                 for section in declared { try declare(section, in: &turn) }
+                turn.after { lookForUndeclared() }
             })
     }
 
     private var facebook: Facebook { loop.book.facebook }
+
+    /// Which contacts were declared once is known when all were looked at. That is done a portion in a turn, so that a
+    /// board with ten thousand does other things meanwhile.
+    private func lookForUndeclared() {
+        loop.add(
+            .duty { turn in
+                guard facebook.readContacts(upTo: 32) else { return turn.after { lookForUndeclared() } }
+                for address in facebook.declaredContacts where !isInConfiguration(address) {
+                    guard let contact = facebook.contact(address) else { continue }
+                    try undeclare(contact, in: &turn)
+                }
+            })
+    }
+
+    private func isInConfiguration(_ address: Address) -> Bool {
+        running.configuration.contacts.contains { ID($0.id)?.address == address }
+    }
+
+    private func undeclare(_ contact: Contact, in turn: inout Turn) throws {
+        try turn.handle(.forgot(contact.id))
+        try turn.note(
+            .contact, level: .info, text: "\(contact.id) stands no longer in the configuration", did: contact.id)
+    }
 
     private func declare(_ section: ContactSettings, in turn: inout Turn) throws {
         guard let id = ID(section.id) else { return }
@@ -45,7 +62,10 @@ import Store
 
     /// The configuration has the last word about a name, but for one of the board's own identities.
     private func clear(_ name: String, for id: ID, in turn: inout Turn) throws {
-        if let other = facebook.contacts.first(where: { $0.name == name && $0.id.address != id.address }) {
+        let other = facebook.id(ofContactNamed: name).flatMap { facebook.contact($0.address) }
+        if let other, other.isDeclared, !isInConfiguration(other.id.address) {
+            try undeclare(other, in: &turn)
+        } else if let other, other.id.address != id.address {
             var nameless = other
             nameless.name = nil
             loop.book.apply(.contact(nameless))
