@@ -22,6 +22,12 @@ final class Database {
     /// What was asked so far.
     var prepared: [String] { statements.keys.map(\.sql).sorted() }
 
+    /// How many steps of SQLite's machine each statement took since the last call, by its text: what a statement costs, without
+    /// a clock. For tests.
+    func takeSteps() -> [String: Int] {
+        statements.mapValues { $0.takeSteps() }.filter { $0.value > 0 }
+    }
+
     /// Opens or makes the file; `name` is what errors call it.
     init(path: String, name: String) throws(LedgerError) {
         var opened: OpaquePointer?

@@ -37,6 +37,8 @@ final class SQLStatement {
         return code
     }
 
+    func takeSteps() -> Int { Int(sqlite3_stmt_status(handle, SQLITE_STMTSTATUS_VM_STEP, 1)) }
+
     func reset() {
         sqlite3_reset(handle)
         sqlite3_clear_bindings(handle)

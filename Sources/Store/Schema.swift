@@ -3,7 +3,7 @@ import Records
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through. Each step changes
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
-    static let steps: [[String]] = [first, second, third, fourth, eventSpans]
+    static let steps: [[String]] = [first, second, third, fourth, eventSpans, problems]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -130,5 +130,10 @@ enum Schema {
     /// When the first of several like events was; empty for a single one. `time` is the last one's.
     private static let eventSpans = [
         "ALTER TABLE happenings ADD COLUMN first REAL"
+    ]
+
+    /// `status` looks for the newest problem, and there may be twenty thousand other events.
+    private static let problems = [
+        "CREATE INDEX happenings_problems ON happenings (n) WHERE level IN ('warning', 'error')"
     ]
 }

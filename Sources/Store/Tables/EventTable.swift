@@ -48,7 +48,9 @@ struct EventTable {
     /// The newest `limit` warnings and errors, the newest first.
     func problems(limit: Int) throws(LedgerError) -> [EventRecord] {
         try database.rows(
-            "\(select)WHERE level IN ('warning', 'error') ORDER BY n DESC LIMIT ?", [.count(limit)], EventRecord.init)
+            """
+            \(select)INDEXED BY happenings_problems WHERE level IN ('warning', 'error') ORDER BY n DESC LIMIT ?
+            """, [.count(limit)], EventRecord.init)
     }
 
     /// A like row that began in the last `limits.likeness` seconds takes the event in: it keeps its `n` and when it

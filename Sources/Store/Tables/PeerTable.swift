@@ -44,12 +44,13 @@ struct PeerTable {
     /// `limit`.
     mutating func rows(limit: Int) throws(LedgerError) -> (rows: [PeerCount], rest: Int64) {
         try writeTallies()
-        // The oldest by the index alone, but for the one row.
+        // The oldest by the index alone, but for the one row; of those that are shown, not of every peer.
         let rows = try database.rows(
             """
             SELECT did, sent, receipted, pending, gaps,
                 (SELECT o.created FROM outbox o WHERE o.living = 1 AND o.receiver = did ORDER BY o.ord LIMIT 1)
-            FROM peers ORDER BY pending > 0 DESC, gaps > 0 DESC, sent DESC, did LIMIT ?
+            FROM (SELECT did, sent, receipted, pending, gaps FROM peers
+                ORDER BY pending > 0 DESC, gaps > 0 DESC, sent DESC, did LIMIT ?)
             """, [.count(limit)]
         ) { row throws(LedgerError) in
             PeerCount(
