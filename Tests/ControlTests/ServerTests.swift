@@ -219,6 +219,33 @@ import Testing
         #expect(scene.server.backlog(of: scene.closed[0]) == 0)
     }
 
+    @Test("notifications of one turn are gathered, and those of the turn in which the server closes still come")
+    func toldAtTheEnd() async throws {
+        let scene = try Scene()
+        defer { scene.end() }
+        let path = scene.path
+        let client = try await apart {
+            let client = try RawClient(path)
+            client.send(#"{"jsonrpc":"2.0","id":1,"method":"hold"}"# + "\n")
+            return client
+        }
+        #expect(try await eventually { scene.calls.count == 1 })
+        let connection = try #require(scene.calls.first?.connection)
+        var before = 0
+        for number in 1...3 {
+            #expect(scene.server.notify(connection, method: "told", params: ["n": .integer(Int64(number))]))
+            #expect(scene.server.backlog(of: connection) > before)
+            before = scene.server.backlog(of: connection)
+        }
+        scene.server.close()
+        let heard = try await apart { () -> [Int64] in
+            var heard: [Int64] = []
+            while let line = client.line() { heard.append(line["params"]?["n"]?.integer ?? 0) }
+            return heard
+        }
+        #expect(heard == [1, 2, 3])
+    }
+
     @Test("a peer is who the kernel says")
     func credentials() async throws {
         let heard = try await hear(#"{"jsonrpc":"2.0","id":1,"method":"whoami"}"# + "\n")
