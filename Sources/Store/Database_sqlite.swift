@@ -25,7 +25,12 @@ final class Database {
     /// How many steps of SQLite's machine each statement took since the last call, by its text: what a statement costs, without
     /// a clock. For tests.
     func takeSteps() -> [String: Int] {
-        statements.mapValues { $0.takeSteps() }.filter { $0.value > 0 }
+        var steps: [String: Int] = [:]
+        for (text, statement) in statements {
+            let count = statement.takeSteps()
+            if count > 0 { steps[text.sql] = count }
+        }
+        return steps
     }
 
     /// Opens or makes the file; `name` is what errors call it.
