@@ -33,4 +33,7 @@ package enum ProtocolLimits {
     package static let reusedKeyUses = 1_000
     /// Seconds in which a repeat of one message is receipted once (extensions.md 5).
     package static let receiptPause = 10.0
+    /// Messages that one acknowledgement names, and its bytes (extensions.md 5).
+    package static let acknowledgedTogether = 64
+    package static let acknowledgementBytes = 4 << 10
 }

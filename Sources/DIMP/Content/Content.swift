@@ -47,6 +47,14 @@ package struct Content: Sendable, Equatable {
         return contents
     }
 
+    /// Its sender wants a signed receipt, which proves to others that it was taken; or the sender of one of several that
+    /// share this message does (extensions.md 3).
+    package var wantsSignedReceipt: Bool {
+        Self.wantsSignedReceipt(json["seq"]) || batched?.contains { Self.wantsSignedReceipt($0["seq"]) } == true
+    }
+
+    private static func wantsSignedReceipt(_ sequence: JSON?) -> Bool { sequence?["receipt"]?.string == "signed" }
+
     /// Whether it may share a message with others: what only carries others or is about them travels alone.
     package var mayShareMessage: Bool {
         switch body {
