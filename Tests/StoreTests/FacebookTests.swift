@@ -55,6 +55,35 @@ import Testing
         #expect(facebook.meta(of: ID(name: "nobody", address: .anywhere)) == nil)
     }
 
+    @Test("a visa of an earlier version is renewed with its key, later than it, and shown to culver peers anew")
+    func renewal() throws {
+        let made = try Identity.register(name: "moki", network: 0, algorithm: .rsa, bits: 1024, time: 100)
+        var properties = made.visa.properties
+        properties["culver"] = ["v": 1]
+        var old = made
+        old.visa = try Document(kind: "visa", about: made.id, properties: properties, time: 200, signedBy: made.secret)
+        facebook.put(old)
+        let key = PrivateKey.ecc(try ECCPrivateKey.generate())
+        for (name, isCulver) in [("hulk", true), ("stock", false)] {
+            facebook.put(
+                Contact(id: try peer(name, by: key).id, trust: .contact, isCulver: isCulver, knowsUs: true))
+        }
+        try save()
+        let renewed = try Facebook(state, time: 150)
+        let visa = try #require(renewed.identity(made.id.address)).visa
+        #expect(visa.abilities == .ours)
+        #expect(visa.time == 201)
+        #expect(visa.key == made.visa.key)
+        #expect(visa.name == "moki")
+        #expect(throws: Never.self) { try visa.check(about: made.id, meta: made.meta) }
+        #expect(renewed.contacts.map { $0.isCulver == $0.knowsUs } == [false, false])
+        for change in renewed.takeChanges() { try state.perform(change) }
+        // Once is enough.
+        let again = try Facebook(state, time: 300)
+        #expect(again.identity(made.id.address)?.visa.data == visa.data)
+        #expect(!again.hasChanges)
+    }
+
     @Test("what is absent is remembered within the same bound")
     func absent() throws {
         for number in 0..<40_000 {

@@ -1,4 +1,5 @@
 package import Crypto
+import Format
 
 /// An entity of our own: the ID, its meta, its visa, and the secrets behind them.
 package struct Identity: Sendable {
@@ -47,23 +48,28 @@ package struct Identity: Sendable {
 
     /// The visa anew, newer than the last and else like it, with what the agent can do now. A private-key operation.
     package func visa(saying abilities: Abilities, time: Double) throws(CryptoError) -> Document {
-        var properties = visa.properties
-        properties["culver"] = abilities.json
-        return try Document(
-            kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)
+        try signedVisa(time: time) { $0["culver"] = abilities.json }
     }
 
     /// The same entity with a new visa key, in a visa newer than the last and else like it. Slow: makes an RSA key.
     package func rotated(time: Double) throws(CryptoError) -> Identity {
         let bits = visaKeys.first?.decryption?.publicKey.bits ?? 2048
         let key = PrivateKey.rsa(try RSAPrivateKey.generate(bits: bits))
-        var properties = visa.properties
-        properties["key"] = key.publicKey.visaJSON
-        properties["culver"] = Abilities.ours.json
+        var abilities = Abilities.ours
+        abilities.size = visa.abilities?.size
         var rotated = self
-        rotated.visa = try Document(
-            kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)
+        rotated.visa = try signedVisa(time: time) { properties in
+            properties["key"] = key.publicKey.visaJSON
+            properties["culver"] = abilities.json
+        }
         rotated.visaKeys = [key] + visaKeys.prefix(ProtocolLimits.visaKeys - 1)
         return rotated
+    }
+
+    private func signedVisa(time: Double, _ change: (inout JSONObject) -> Void) throws(CryptoError) -> Document {
+        var properties = visa.properties
+        change(&properties)
+        return try Document(
+            kind: "visa", about: id, properties: properties, time: max(time, visa.time + 1), signedBy: secret)
     }
 }

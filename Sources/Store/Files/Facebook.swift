@@ -37,6 +37,7 @@ package final class Facebook: Barrack {
         self.directory = directory
         try loadIdentities(time: time)
         index = ContactIndex(directories: try directory.list(StatePath.contacts))
+        try renewVisas(time: time)
     }
 
     // MARK: - Barrack
@@ -249,12 +250,33 @@ package final class Facebook: Barrack {
             let name = StatePath.visaKey(of: address, time: String(Int64(wholeSeconds: identity.visa.time)))
             write(key.json, to: name, mode: 0o600)
         }
-        write(.object(identity.visa.json), to: StatePath.visa(ofIdentity: address))
         for name in visaKeyNames(address).dropFirst(ProtocolLimits.visaKeys - 1) {
             changes.append(.remove("\(StatePath.visaKeys(of: address))/\(name)"))
         }
+        showVisa(of: identity) { _ in true }
+    }
+
+    /// A visa of an earlier version does not say what this one can do, so that no peer would make use of it.
+    private func renewVisas(time: Double) throws(FileError) {
+        for var identity in identities {
+            guard let said = identity.visa.abilities else { continue }
+            var abilities = Abilities.ours
+            abilities.size = said.size
+            guard said != abilities else { continue }
+            do throws(CryptoError) {
+                identity.visa = try identity.visa(saying: abilities, time: time)
+                showVisa(of: identity, to: \.isCulver)
+            } catch {
+                throw FileError("cannot sign a visa for \(identity.id): \(error)")
+            }
+        }
+    }
+
+    /// Keeps another visa, which rides along with the next messages to these contacts.
+    private func showVisa(of identity: Identity, to isShown: (Contact) -> Bool) {
+        write(.object(identity.visa.json), to: StatePath.visa(ofIdentity: identity.id.address.text))
         if let index = identities.firstIndex(where: { $0.id == identity.id }) { identities[index] = identity }
-        for var contact in contacts where contact.knowsUs {
+        for var contact in contacts where contact.knowsUs && isShown(contact) {
             contact.knowsUs = false
             put(contact)
         }
@@ -316,6 +338,7 @@ package final class Facebook: Barrack {
         }
         identities = []
         try loadIdentities(time: time)
+        try renewVisas(time: time)
     }
 
     private static let defaultFile = "\(StatePath.identities)/default.json"
