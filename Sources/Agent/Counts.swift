@@ -14,6 +14,8 @@ package struct Counts: Sendable, Equatable {
     /// Sent once more, because no receipt came.
     package var repeats = 0
     package var receiptsVerified = 0
+    /// Messages that an acknowledgement closed.
+    package var acknowledgementsVerified = 0
     /// Not accepted, because the outbox is full.
     package var outboxFull = 0
     /// Not accepted, for another reason.
@@ -27,6 +29,8 @@ package struct Counts: Sendable, Equatable {
     package var inboxFull = 0
     /// Each receipt, also where several share a signature, and once more for a repeat.
     package var receiptsSent = 0
+    /// Messages that acknowledgements of ours named, once more for one that a lost broker had.
+    package var acknowledgementsSent = 0
     /// Requests of strangers that the owner refused.
     package var requestsRefused = 0
     package var rejected: [Rejection.Stage: Int] = [:]

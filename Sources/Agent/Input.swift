@@ -23,6 +23,8 @@ package indirect enum Input: Sendable {
     case inspected(StatementCheck, Statement?)
     /// Bytes on a topic `in` of ours.
     case arrived([UInt8], at: Address)
+    /// Bytes on a topic `ack` of ours.
+    case confirmed([UInt8], at: Address)
     /// Bytes on a retained topic of somebody, perhaps ours.
     case found(Topic, [UInt8], broker: String)
     /// A broker is connected, and takes so many unacknowledged publications, of so many bytes if it says so.
@@ -63,7 +65,7 @@ extension Input {
     /// Bytes of a message or card on its way in that are held for it.
     package var weight: Int {
         switch self {
-        case .arrived(let bytes, _), .found(_, let bytes, _): bytes.count
+        case .arrived(let bytes, _), .confirmed(let bytes, _), .found(_, let bytes, _): bytes.count
         case .verified(let verifying, _): verifying.arrival.wire.count
         case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
         case .lookedInside(let arrival, _): arrival.wire.count

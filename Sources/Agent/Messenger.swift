@@ -86,6 +86,7 @@ package struct Messenger {
         case .inspected(let check, let statement): try inspected(check, as: statement)
         case .arrived(let wire, let address):
             try arrived(wire, at: address)
+        case .confirmed(let bytes, let address): try confirmed(bytes, at: address)
         case .found(let topic, let bytes, let broker): try found(bytes, on: topic, of: broker)
         case .linked(let broker, let room, let packetLimit):
             try connected(broker, room: room, packetLimit: packetLimit)
@@ -109,6 +110,14 @@ package struct Messenger {
         }
         try takeParked()
         receipts.sendGathered(publishing: publishing, in: &context)
+        return context.takeEffects()
+    }
+
+    /// What goes together out of all inputs of a turn. To be asked when it ends.
+    mutating func endTurn(at now: Moment) -> [Effect] {
+        context.now = now
+        _ = context.takeEffects()
+        receipts.sendAcknowledgements(publishing: &publishing, in: &context)
         return context.takeEffects()
     }
 
@@ -193,6 +202,9 @@ package struct Messenger {
     }
 
     private mutating func sendDue() throws(LedgerError) {
+        if receipts.acknowledgements.isLate {
+            receipts.sendAcknowledgements(publishing: &publishing, in: &context)
+        }
         try Sending.sendDue(outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
     }
 
@@ -242,6 +254,7 @@ package struct Messenger {
             case .message(let id): try Sending.lost(id, in: context)
             case .receipts(let records):
                 if publishing.isConnected { try receipts.sendLost(records, in: &context) }
+            case .acknowledgement(let owed): try receipts.sendLost(owed, in: context)
             case .courtesy, .clearing: break
             }
         }
@@ -254,6 +267,7 @@ package struct Messenger {
             switch culprit.suspect {
             case .message(let id): ("message \(id)", String?.some(id))
             case .topic(.inbox): ("an answer or receipt", nil)
+            case .topic(.acknowledgements): ("an acknowledgement", nil)
             case .topic: ("a card", nil)
             }
         try context.note(
@@ -269,6 +283,7 @@ package struct Messenger {
         case .message(let id):
             try Sending.acknowledged(id, as: outcome, brokers: publishing.brokers.count, in: &context)
         case .receipts(let records): try ReceiptSender.acknowledged(records, as: outcome, in: context)
+        case .acknowledgement(let owed): try receipts.acknowledged(owed, as: outcome, in: &context)
         case .clearing(let address):
             if let broker = publication.broker {
                 try Removal.cleared(address, on: broker, as: outcome, publishing: publishing, in: context)
@@ -456,10 +471,29 @@ package struct Messenger {
         receipts.sendUnwritten(record, in: &context)
     }
 
+    // MARK: - A peer acknowledges
+
+    private mutating func confirmed(_ bytes: [UInt8], at address: Address) throws(LedgerError) {
+        guard !clones.isStandingBack else { return }
+        let acknowledgement: Acknowledgement
+        do throws(Rejection) {
+            acknowledgement = try Acknowledgement(parsing: bytes)
+            guard acknowledgement.to == address, context.book.isOurs(address) else {
+                throw Rejection(.receiver, "an acknowledgement for somebody else")
+            }
+            guard context.book.contact(acknowledgement.from)?.isBlocked != true else {
+                throw Rejection(.trust, "the sender is blocked")
+            }
+        } catch {
+            return try context.reject(error, from: nil)
+        }
+        try ReceiptMatcher.close(by: acknowledgement, in: &context)
+    }
+
     // MARK: - The directory
 
     private mutating func found(_ bytes: [UInt8], on topic: Topic, of broker: String) throws(LedgerError) {
-        if case .inbox = topic { return }
+        guard topic.isRetained else { return }
         if case .state(let address) = topic {
             guard publishing.isConnected(to: broker),
                 let job = clones.inspect(bytes, of: address, on: broker, cards: &cards, in: context)

@@ -14,10 +14,12 @@ package struct Submission: Sendable {
     package var ref: String?
     /// Seconds; `nil` for the configured one.
     package var expiry: Double?
+    /// The receiver is asked for a signed receipt, which proves to others that it took the message.
+    package var wantsSignedReceipt: Bool
 
     package init(
         token: UInt64, sender: ID, receiver: ID, type: ContentType, members: JSONObject, ref: String? = nil,
-        expiry: Double? = nil
+        expiry: Double? = nil, wantsSignedReceipt: Bool = false
     ) {
         self.token = token
         self.sender = sender
@@ -26,6 +28,7 @@ package struct Submission: Sendable {
         self.members = members
         self.ref = ref
         self.expiry = expiry
+        self.wantsSignedReceipt = wantsSignedReceipt
     }
 }
 

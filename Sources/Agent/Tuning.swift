@@ -81,13 +81,16 @@ enum Tuning {
 
     // MARK: - Receipts
 
-    /// Receipts of one peer that wait for a signature, and those that are made again when a broker comes back.
+    /// Receipts of one peer that wait for a signature, messages that wait to be acknowledged, and receipts that are made
+    /// again when a broker comes back.
     static let gatheredReceipts = 1024
     static let owedAtOnce = 200
     /// Receipts that come faster than they are signed are gathered for so many times the signing, and no longer than this.
     static let gatheringFactor = 3.0
     static let longestGathering = 0.25
     static let rememberedUnwritten = 1024
+    /// The age of a content from which on its receipt is signed: its sender may have let it expire.
+    static let longestAcknowledged = 3600.0
 
     // MARK: - Directory
 

@@ -8,6 +8,8 @@ package enum Change: Sendable, Equatable {
     case incoming(Incoming)
     /// Inserts or replaces by owner, sender and digest.
     case accepted(AcceptedRecord)
+    /// A broker has taken the receipt for this message: it is owed no more.
+    case receipted(owner: Address, sender: Address, digest: [UInt8])
     /// The contact is gone: forgets the digests of its messages without a time. Those with one stay until they are too
     /// old to be taken, so that nothing is taken twice.
     case forgetAccepted(owner: Address, sender: Address)

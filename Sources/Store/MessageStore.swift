@@ -41,6 +41,8 @@ package final class MessageStore: Ledger, @unchecked Sendable {
                 tables.peers.count(row, after: old)
             case .incoming(let row): try tables.inbox.add(row)
             case .accepted(let row): try tables.accepted.put(row, timeless: limits.timelessDigests)
+            case .receipted(let owner, let sender, let digest):
+                try tables.accepted.setReceipted(owner: owner, sender: sender, digest: digest)
             case .forgetAccepted(let owner, let sender): try tables.accepted.forget(owner: owner, sender: sender)
             case .park(let row): try tables.parking.park(row, limits: limits)
             case .unpark(let number): try tables.parking.unpark(number: number)

@@ -246,12 +246,12 @@ struct IncomingTests {
     @Test("a reused key opens the second message without a private key, and ends after a day or 1000 messages")
     func reusedKey() throws {
         let pair = Pair.friends()
-        pair.send("one")
+        pair.send("one", wantsSignedReceipt: true)
         pair.settle()
         #expect(pair.b.unwraps == 1)
         // The receipt has its own direction.
         #expect(pair.a.unwraps == 1)
-        pair.send("two")
+        pair.send("two", wantsSignedReceipt: true)
         pair.settle()
         #expect(pair.b.unwraps == 1)
         #expect(pair.a.unwraps == 1)

@@ -44,6 +44,7 @@ import Testing
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(.accepted(accepted([1], time: nil)))
+        try store.apply(.receipted(owner: .sample("A"), sender: .sample("B"), digest: [1]))
         try store.apply(.forgetAccepted(owner: .sample("A"), sender: .sample("B")))
         try store.apply(.park(parked(1)))
         try store.apply(.unpark(number: 1))

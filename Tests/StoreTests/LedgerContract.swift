@@ -241,6 +241,25 @@ import Testing
         #expect(try ledger.owedReceipts(limit: 9).map(\.digest) == [[3], [4]])
     }
 
+    @Test(
+        "what a broker took is owed no more and stays as it was; what is not there stays so", arguments: Kind.allCases)
+    func receipted(kind: Kind) throws {
+        let (first, second) = (StoreTests.accepted([1]), StoreTests.accepted([2]))
+        let other = StoreTests.accepted([1], sender: "X")
+        let ledger = try ledger(
+            kind,
+            [
+                .accepted(first), .accepted(second), .accepted(other),
+                .receipted(owner: first.owner, sender: first.sender, digest: [1]),
+                .receipted(owner: first.owner, sender: first.sender, digest: [3]),
+            ])
+        #expect(try ledger.owedReceipts(limit: 9) == [second, other])
+        let (owner, sender) = (first.owner, first.sender)
+        #expect(
+            try ledger.accepted(owner: owner, sender: sender, digest: [1]) == StoreTests.accepted([1], isOwed: false))
+        #expect(try ledger.accepted(owner: owner, sender: sender, digest: [3]) == nil)
+    }
+
     @Test("a contact that goes takes its digests without a time along, and no others", arguments: Kind.allCases)
     func forgotten(kind: Kind) throws {
         let timeless = StoreTests.accepted([1], time: nil)

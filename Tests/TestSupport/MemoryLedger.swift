@@ -48,6 +48,11 @@ package final class MemoryLedger: Ledger {
             } else {
                 state.accepted.append(row)
             }
+        case .receipted(let owner, let sender, let digest):
+            let index = state.accepted.firstIndex {
+                $0.owner == owner && $0.sender == sender && $0.digest == digest
+            }
+            if let index { state.accepted[index].isOwed = false }
         case .forgetAccepted(let owner, let sender):
             state.accepted.removeAll { $0.owner == owner && $0.sender == sender && $0.time == nil }
         case .park(let row): park(row)

@@ -258,7 +258,23 @@ struct Acceptance {
             time: opened.content.usableTime, receipt: isOwed ? JSON.object(members).text : nil,
             receiptTo: opened.sender.bare, receiptFrom: opened.owner.bare, isOwed: isOwed,
             answered: context.now.lived)
-        return Confirmation(record: record, marks: marks, parked: opened.arrival.parked)
+        return Confirmation(
+            record: record, marks: marks, parked: opened.arrival.parked,
+            key: mayAcknowledge(opened, in: context) ? opened.message.key.key : nil)
+    }
+
+    /// Whether the sender learns by an acknowledgement that its message was taken. It must know that we are a culver agent,
+    /// which its numbers show, and have our present visa, which only a signed receipt brings along. Members of a group
+    /// share the key, so that one could speak for another; and of a message that has expired its sender keeps no key.
+    private func mayAcknowledge(_ opened: Opened, in context: Context) -> Bool {
+        let content = opened.content
+        guard opened.isSealed, opened.isEncrypted, content.json["seq"] != nil || content.batched != nil,
+            !opened.envelope.target.isGroup, content.group == nil, !content.wantsSignedReceipt,
+            context.book.abilities(of: opened.sender).takesAcknowledgements,
+            context.book.contact(opened.sender.address)?.knowsUs ?? context.book.isOurs(opened.sender.address)
+        else { return false }
+        guard context.now.isClockSet, let time = opened.content.usableTime else { return true }
+        return context.now.wall < time + Tuning.longestAcknowledged
     }
 
     /// Remembers that a message was taken, and owes its sender the receipt.
@@ -270,6 +286,6 @@ struct Acceptance {
         record.answered = context.now.lived
         try context.ledger.apply(.accepted(record))
         try gaps.follow(confirmation.marks, in: &context)
-        if record.isOwed { receipts.send(record, in: &context) }
+        if record.isOwed { receipts.confirm(record, under: confirmation.key, in: &context) }
     }
 }

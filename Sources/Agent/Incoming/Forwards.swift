@@ -56,4 +56,6 @@ struct Confirmation {
     var marks: [SequenceMark]
     /// Where it is parked, if it was.
     var parked: Arrival.ParkedAt?
+    /// The message's key, where it is to be acknowledged under that; `nil` for a signed receipt.
+    var key: SymmetricKey?
 }

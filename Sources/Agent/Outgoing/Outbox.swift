@@ -80,13 +80,19 @@ struct Outbox {
 
     /// The row that the submission makes if it is accepted. What the agent writes itself is taken out of the content.
     private func newRow(for submission: Submission, of identity: Identity, in context: Context) -> Outgoing {
-        let wish: JSON = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
+        var wish: JSONObject = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         var members = submission.members
         for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
+        if submission.wantsSignedReceipt {
+            wish["receipt"] = "signed"
+            // `seal` adds the rest, for a culver agent alone.
+            members["seq"] = ["receipt": "signed"]
+        }
         let content = Content(type: submission.type, sn: context.newSN(), time: context.now.wall, members)
         return Outgoing(
             id: context.newMessageID(), sn: content.sn, sender: identity.id.bare,
-            recipient: .person(submission.receiver.bare), ref: submission.ref, request: Digest.sha256(wish.bytes),
+            recipient: .person(submission.receiver.bare), ref: submission.ref,
+            request: Digest.sha256(JSON.object(wish).bytes),
             body: .content(JSON.object(content.json).text), state: .waiting, created: context.recordedTime,
             expires: context.now.lived + (submission.expiry ?? context.policy.expiry))
     }
@@ -183,6 +189,8 @@ struct Outbox {
         sealing.insert(row, isReleased: isReleased)
         let receiver = row.receiver
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
+        let asked = content.json["seq"]?["receipt"]
+        content.json["seq"] = nil
         if !receiver.isBroadcast, let key = context.book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = context.book.recipients(of: receiver)
             if context.book.isCulver(receiver) {
@@ -190,6 +198,7 @@ struct Outbox {
                     from: identity.id, to: receiver, isPoolIdle: sealing.count <= 1, in: context)
                 // On disk since before it was sealed: a backup of then will seal it once more, as another ciphertext.
                 if row.order > 0 { sequence["waited"] = true }
+                if let asked { sequence["receipt"] = asked }
                 content.json["seq"] = .object(sequence)
                 packing.reused = context.book.keyInUse(for: packing, wrappedFor: key, lived: context.now.lived)
                 if let reused = packing.reused { wrappedKeys.remember(reused) }
@@ -381,7 +390,10 @@ struct Outbox {
     static func end(
         _ row: Outgoing, by event: Delivery.Event, reason: String?, in context: inout Context
     ) throws(LedgerError) -> Bool {
-        guard var row = row.after(event)?.spent else { return false }
+        guard var next = row.after(event) else { return false }
+        // A late acknowledgement must find what was asked for.
+        if next.state != .expired || !ReceiptMatcher.wantsSignedReceipt(row) { next = next.spent }
+        var row = next
         row.reason = reason
         switch row.state {
         case .delivered:

@@ -207,6 +207,7 @@ struct PendingPublication {
         /// A row of the outbox.
         case message(id: String)
         case receipts([AcceptedRecord])
+        case acknowledgement(OwedAcknowledgement)
         /// Answers, questions, cards and presence: sent once.
         case courtesy
         /// A retained topic of an identity that is gone.

@@ -2,8 +2,75 @@ import DIMP
 import Format
 import Records
 
-/// Which of our messages a receipt closes (extensions.md 5).
+/// Which of our messages a receipt or an acknowledgement closes (extensions.md 5).
 enum ReceiptMatcher {
+    /// An acknowledgement that anybody may have written: it closes what its maker was sent under a key that it was made
+    /// with, and nothing that a signed receipt was asked for. Until one message has shown that it is true, a digest that
+    /// names nothing ends it: inventions cost one look.
+    static func close(by acknowledgement: Acknowledgement, in context: inout Context) throws(LedgerError) {
+        var verdicts: [String: Bool] = [:]
+        var refusal: Rejection?
+        for digest in acknowledgement.digests {
+            let row = try context.ledger.outgoing(digest: digest)
+            guard let row, case .person(let receiver) = row.recipient, receiver.address == acknowledgement.from,
+                row.sender.address == acknowledgement.to
+            else {
+                refusal = Rejection(.content, "an acknowledgement for nothing that we sent")
+                guard verdicts.values.contains(true) else { break }
+                continue
+            }
+            // What has ended otherwise cannot change any more.
+            guard let key = key(of: row, in: context) else { continue }
+            let isTrue = verdicts[key] ?? isMade(acknowledgement, with: key)
+            verdicts[key] = isTrue
+            guard isTrue else {
+                refusal = Rejection(.signature, "an acknowledgement that was not made with the message's key")
+                continue
+            }
+            guard !wantsSignedReceipt(row) else {
+                refusal = Rejection(.content, "an acknowledgement where a signed receipt was asked for")
+                continue
+            }
+            if try Outbox.end(row, by: .receipt, reason: nil, in: &context) {
+                context.counts.acknowledgementsVerified += 1
+            }
+        }
+        if verdicts.values.contains(true) { remember(acknowledgement, in: context) }
+        if let refusal {
+            try context.reject(refusal, from: context.book.contact(acknowledgement.from)?.id)
+        }
+    }
+
+    private static func isMade(_ acknowledgement: Acknowledgement, with key: String) -> Bool {
+        guard let json = try? JSON(parsing: key), let key = try? SymmetricKey(json) else { return false }
+        return acknowledgement.isMade(with: key)
+    }
+
+    /// The message's key as JSON text. A message that has expired keeps none: then the one that is in use for this
+    /// receiver, which nobody else has either. `nil` for a message that no acknowledgement can close.
+    private static func key(of row: Outgoing, in context: Context) -> String? {
+        if case .sealed(_, let sealed) = row.body { return sealed.key }
+        guard row.state == .expired else { return nil }
+        return context.book.sendingKey(from: row.sender, to: row.receiver)?.key.json().text
+    }
+
+    /// Nothing but a signed receipt closes it.
+    static func wantsSignedReceipt(_ row: Outgoing) -> Bool {
+        guard let content = row.content, content.utf8.has("signed"), let json = try? JSON(parsing: content) else {
+            return false
+        }
+        return (try? Content(json))?.wantsSignedReceipt ?? false
+    }
+
+    /// The peer has the present visa of ours: it need not ride along any more.
+    private static func remember(_ acknowledgement: Acknowledgement, in context: Context) {
+        guard let time = acknowledgement.visaTime, time == context.book.identity(acknowledgement.to)?.visa.time,
+            var contact = context.book.contact(acknowledgement.from), !contact.knowsUs
+        else { return }
+        contact.knowsUs = true
+        context.book.apply(.contact(contact))
+    }
+
     /// A receipt of a verified sender: only about what we sent to that very sender.
     static func close(by receipt: Receipt, in opened: Opened, in context: inout Context) throws(LedgerError) {
         guard var row = try row(of: receipt, from: opened, in: context) else {

@@ -2,9 +2,11 @@ import DIMP
 import Format
 import Records
 
-/// Receipts that we owe: signed one after the other for each peer, and together where they come faster than we sign
-/// (extensions.md 5). The ledger knows which are owed; here is only what waits for a signature.
+/// Receipts that we owe: acknowledged without a private key where the peer takes that, and else signed, one after the other
+/// for each peer, and together where they come faster than we sign (extensions.md 5). The ledger knows which are owed; here
+/// is only what waits for a signature or for room on a broker.
 struct ReceiptSender {
+    private(set) var acknowledgements = AcknowledgementSender()
     /// By route. A batch exists from the first receipt given to the pool until nothing waits any more.
     private var batches: [Route: ReceiptBatch] = [:]
     /// When a repeat was receipted that could not be noted in the ledger, in seconds lived, by digest.
@@ -28,6 +30,12 @@ struct ReceiptSender {
         var due: Double?
     }
 
+    /// Says that a message was taken. `key`: the message's, where an acknowledgement under it will do.
+    mutating func confirm(_ record: AcceptedRecord, under key: SymmetricKey?, in context: inout Context) {
+        guard let key else { return send(record, in: &context) }
+        acknowledgements.owe(record, under: key)
+    }
+
     /// Seals the receipt that is owed; it goes out when the pool is done. Others for this peer wait for it and share the
     /// next signature.
     mutating func send(_ record: AcceptedRecord, in context: inout Context) {
@@ -47,7 +55,8 @@ struct ReceiptSender {
         batches[route] = batch
     }
 
-    /// A repeat is answered with the receipt again, at most once in 10 s.
+    /// A repeat is answered with the receipt again, at most once in 10 s. With the signed one also where the message was
+    /// acknowledged: its sender has not heard that, because a broker may deny the topic or the peer come from a backup.
     mutating func sendAgain(_ record: AcceptedRecord, in context: inout Context) throws(LedgerError) {
         context.counts.duplicates += 1
         guard record.receipt != nil, context.now.lived >= record.answered + ProtocolLimits.receiptPause else { return }
@@ -69,9 +78,12 @@ struct ReceiptSender {
         send(record, in: &context)
     }
 
-    /// What was owed when the last broker was lost, or the daemon died.
+    /// What was owed when the last broker was lost, or the daemon died. Message keys are not remembered with it, so it is
+    /// signed, but for what still waits for room.
     mutating func sendOwed(in context: inout Context) throws(LedgerError) {
-        for record in try context.ledger.owedReceipts(limit: Tuning.owedAtOnce) { send(record, in: &context) }
+        for record in try context.ledger.owedReceipts(limit: Tuning.owedAtOnce) where !acknowledgements.holds(record) {
+            send(record, in: &context)
+        }
     }
 
     /// The broker that had them is lost: those that are still owed are made again.
@@ -89,12 +101,39 @@ struct ReceiptSender {
     ) throws(LedgerError) {
         guard outcome == .taken || outcome == .nobody else { return }
         for record in records {
-            let stored = try context.ledger.accepted(
-                owner: record.owner, sender: record.sender, digest: record.digest)
-            guard var stored, stored.isOwed else { continue }
-            stored.isOwed = false
-            try context.ledger.apply(.accepted(stored))
+            try context.ledger.apply(
+                .receipted(owner: record.owner, sender: record.sender, digest: record.digest))
         }
+    }
+
+    // MARK: - Acknowledgements
+
+    /// Those of a turn, when it ends; and what waits for room, before messages take it.
+    mutating func sendAcknowledgements(publishing: inout Publishing, in context: inout Context) {
+        acknowledgements.send(publishing: &publishing, in: &context)
+    }
+
+    /// A broker's word on one of them. What a broker does not take is signed: perhaps it allows the topic `in` alone.
+    mutating func acknowledged(
+        _ owed: OwedAcknowledgement, as outcome: Outcome, in context: inout Context
+    ) throws(LedgerError) {
+        switch outcome {
+        case .taken, .nobody:
+            for digest in owed.digests {
+                try context.ledger.apply(.receipted(owner: owed.from, sender: owed.to.address, digest: digest))
+            }
+        case .refused:
+            for digest in owed.digests {
+                let record = try context.ledger.accepted(owner: owed.from, sender: owed.to.address, digest: digest)
+                if let record, record.isOwed { send(record, in: &context) }
+            }
+        case .notNow: try acknowledgements.sendLost(owed, in: context)
+        }
+    }
+
+    /// The broker that had it is lost.
+    mutating func sendLost(_ owed: OwedAcknowledgement, in context: Context) throws(LedgerError) {
+        try acknowledgements.sendLost(owed, in: context)
     }
 
     // MARK: - Batches

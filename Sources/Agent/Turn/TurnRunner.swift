@@ -185,6 +185,7 @@ package final class TurnRunner<Request, Chore, Action> {
     package func ran(_ turn: Turn<Action>) -> Step {
         guard case .running(let items) = state else { preconditionFailure("no turn is running") }
         var turn = turn
+        turn.consequences.add(turn.messenger.endTurn(at: turn.now))
         let jobs = turn.consequences.takeJobs()
         early.open(turn: counts.turns, jobs: jobs.count)
         state = .committing(items, turn)

@@ -27,7 +27,6 @@ struct AcceptedTable {
 
     /// Inserts or replaces by owner, sender and digest. Of rows without a time, the newest `timeless` of a sender stay.
     func put(_ row: AcceptedRecord, timeless: Int) throws(LedgerError) {
-        if try settle(row) { return }
         try database.run(
             """
             INSERT INTO seen (owner, sender, digest, content_digest, time, receipt, receipt_to, receipt_from, owed, answered)
@@ -44,21 +43,11 @@ struct AcceptedTable {
         if row.time == nil { try boundTimeless(owner: row.owner, sender: row.sender, kept: timeless) }
     }
 
-    /// A receipt that is owed no more, which is the one change that nearly every row goes through: nothing else of the row
-    /// is written again. False where that is not all that is new.
-    private func settle(_ row: AcceptedRecord) throws(LedgerError) -> Bool {
-        guard !row.isOwed, let receipt = row.receipt else { return false }
+    /// The receipt of this row is owed no more.
+    func setReceipted(owner: Address, sender: Address, digest: [UInt8]) throws(LedgerError) {
         try database.run(
-            """
-            UPDATE seen SET owed = 0, answered = ? WHERE owner = ? AND sender = ? AND digest = ?
-                AND content_digest IS ? AND time IS ? AND receipt = ? AND receipt_to = ? AND receipt_from = ?
-            """,
-            [
-                .real(row.answered), .address(row.owner), .address(row.sender), .blob(row.digest),
-                SQLValue(row.contentDigest), SQLValue(row.time), .text(receipt), .id(row.receiptTo),
-                .id(row.receiptFrom),
-            ])
-        return database.changes > 0
+            "UPDATE seen SET owed = 0 WHERE owner = ? AND sender = ? AND digest = ? AND owed = 1",
+            [.address(owner), .address(sender), .blob(digest)])
     }
 
     /// Removes the rows of this sender that have no time.

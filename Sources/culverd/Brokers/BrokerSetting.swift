@@ -63,7 +63,10 @@ struct Topics: Sendable, Equatable {
 
     /// What an identity of this board listens to, and what is looked up of others.
     func own(_ address: Address) -> [String] {
-        [text(.inbox(address)), text(.meta(address)), text(.visa(address)), text(.state(address))]
+        [
+            text(.inbox(address)), text(.acknowledgements(address)), text(.meta(address)), text(.visa(address)),
+            text(.state(address)),
+        ]
     }
 
     func card(_ address: Address) -> [String] {

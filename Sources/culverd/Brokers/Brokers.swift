@@ -173,6 +173,7 @@ import Transport
         switch topic {
         case nil: return
         case .inbox(let address): loop.take(.arrived(payload, at: address))
+        case .acknowledgements(let address): loop.take(.confirmed(payload, at: address))
         case .some(let topic): loop.take(.found(topic, payload, broker: broker.name))
         }
         if !isSuspended, isCrowded {

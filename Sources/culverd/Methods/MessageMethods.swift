@@ -54,6 +54,8 @@ import Store
         let ref = try params.text("ref")
         if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", isNot: "1 to 64 bytes") }
         let expiry = try params.seconds("expiry")
+        let receipt = try params.text("receipt")
+        if let receipt, receipt != "signed" { throw Params.wrong("receipt", isNot: "signed") }
         let connection = request.call.connection
         let token = answers.expect(in: &turn) {
             switch $0 {
@@ -70,7 +72,7 @@ import Store
             .submitted(
                 Submission(
                     token: token, sender: identity.id, receiver: receiver, type: type, members: members, ref: ref,
-                    expiry: expiry)))
+                    expiry: expiry, wantsSignedReceipt: receipt != nil)))
     }
 
     func cancel(_ request: CheckedCall, in turn: inout Turn) throws {

@@ -19,6 +19,10 @@ final class Pair {
     private(set) var taken: [(board: Int, parcel: UInt64, published: Int)] = []
     /// What a broker says to messages for an inbox; nil says what is true.
     var outcome: Outcome?
+    /// The same for acknowledgements.
+    var outcomeOfAcknowledgements: Outcome?
+    /// Brokers take acknowledgements and deliver none, as where an ACL denies the topic.
+    var isSwallowing = false
     var isAcknowledging = true
     /// A broker ends the connection over such a publication, without a word.
     var endsConnection: (Publication) -> Bool = { _ in false }
@@ -230,15 +234,18 @@ final class Pair {
 
     @discardableResult
     func send(
-        _ text: String, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil, expiry: Double? = nil
+        _ text: String, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil, expiry: Double? = nil,
+        wantsSignedReceipt: Bool = false
     ) -> UInt64 {
-        submit(.text, ["text": .string(text)], from: board, to: receiver, ref: ref, expiry: expiry)
+        submit(
+            .text, ["text": .string(text)], from: board, to: receiver, ref: ref, expiry: expiry,
+            wantsSignedReceipt: wantsSignedReceipt)
     }
 
     @discardableResult
     func submit(
         _ type: ContentType, _ members: JSONObject, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil,
-        expiry: Double? = nil
+        expiry: Double? = nil, wantsSignedReceipt: Bool = false
     ) -> UInt64 {
         let token = boards[board].newToken()
         let to = receiver ?? boards[1 - board].id
@@ -247,7 +254,7 @@ final class Pair {
             .submitted(
                 Submission(
                     token: token, sender: boards[board].id, receiver: to, type: type, members: members, ref: ref,
-                    expiry: expiry)))
+                    expiry: expiry, wantsSignedReceipt: wantsSignedReceipt)))
         return token
     }
 
@@ -269,6 +276,18 @@ final class Pair {
     func messages(from board: Int, to address: Address) -> [ReliableMessage] {
         published.filter { $0.board == board && $0.parcel.topic == .inbox(address) }
             .compactMap { try? ReliableMessage(parsing: $0.parcel.payload) }
+    }
+
+    /// What a board laid on the topic `ack` of an address.
+    func acknowledgements(from board: Int, to address: Address) -> [Acknowledgement] {
+        published.filter { $0.board == board && $0.parcel.topic == .acknowledgements(address) }
+            .compactMap { try? Acknowledgement(parsing: $0.parcel.payload) }
+    }
+
+    /// Lays one on the topic of a board, as anybody can.
+    func lay(acknowledgement bytes: [UInt8], on board: Int = 0) {
+        feed(board, .confirmed(bytes, at: boards[board].id.address))
+        settle()
     }
 
     /// How often presence was stated.
@@ -343,13 +362,14 @@ final class Pair {
             }
             return acknowledge(parcel, .taken, board)
         }
-        guard case .inbox(let address) = parcel.topic else { return }
+        let (address, isMessage) = (parcel.topic.address, parcel.topic == .inbox(parcel.topic.address))
         let receivers = boards.indices.filter { boards[$0].book.identity(address) != nil && isKnown($0, parcel.broker) }
-        let word = outcome ?? (receivers.isEmpty ? .nobody : .taken)
-        if word == .taken, !dice.once(in: trouble.lost) {
+        let word = (isMessage ? outcome : outcomeOfAcknowledgements) ?? (receivers.isEmpty ? .nobody : .taken)
+        if word == .taken, !dice.once(in: trouble.lost), isMessage || !isSwallowing {
             for receiver in receivers {
                 for _ in 0..<(dice.once(in: trouble.doubled) ? 2 : 1) {
-                    let input = Input.arrived(parcel.payload, at: address)
+                    let input: Input =
+                        isMessage ? .arrived(parcel.payload, at: address) : .confirmed(parcel.payload, at: address)
                     later(.input(board: receiver, input, needs: parcel.broker), trouble.delay)
                 }
             }
@@ -383,7 +403,10 @@ final class Pair {
         case .input(let board, let input, let broker):
             if let broker, !boards[board].linked.contains(broker) {
                 // The session keeps messages; acknowledgements end with the connection.
-                if case .arrived = input { later(what, 1) }
+                switch input {
+                case .arrived, .confirmed: later(what, 1)
+                default: break
+                }
                 return
             }
             feed(board, input)

@@ -228,7 +228,7 @@ final class CrashWorld {
     private func publish(_ parcel: Publication, from number: Int) {
         var word = Outcome.taken
         switch parcel.topic {
-        case .inbox(let address):
+        case .inbox(let address), .acknowledgements(let address):
             guard let to = people.prefix(2).firstIndex(where: { $0.id.address == address }) else {
                 word = .nobody
                 break
@@ -237,13 +237,15 @@ final class CrashWorld {
                 losses -= 1
                 break
             }
-            pending.append((to, .input(.arrived(parcel.payload, at: address))))
+            let isMessage = parcel.topic == .inbox(address)
+            let input: Input =
+                isMessage ? .arrived(parcel.payload, at: address) : .confirmed(parcel.payload, at: address)
+            pending.append((to, .input(input)))
         case .meta(let address), .visa(let address), .state(let address):
             shelves[parcel.topic] = parcel.payload
             for board in boards.indices where watched[board].contains(address) {
                 pending.append((board, .input(.found(parcel.topic, parcel.payload, broker: "home"))))
             }
-        case .acknowledgements: word = .nobody
         }
         pending.append((number, .input(.acknowledged(parcel.number, word))))
     }
