@@ -182,6 +182,18 @@ package struct BrokerAdvice: Sendable {
         return Check("access", .fail, "\(name): \(topic): \(reason)", hint: hint)
     }
 
+    /// The same of the topics for acknowledgements. Everything comes without them, later and with more private-key work.
+    package func acknowledgements(denied: (topic: String, reason: String?)?) -> [Check] {
+        guard let (topic, known) = denied else { return [] }
+        let reason = known ?? "what was written to it did not come back: the broker denies writing or reading it"
+        return [
+            Check(
+                "access", .warn,
+                "\(name): \(topic): \(reason); so each message is repeated until a signed receipt comes",
+                hint: broker.rootDoubt ?? acl(topic))
+        ]
+    }
+
     /// `topics`: inboxes on which a retained message stands. It comes again at every connection, and counts once.
     package func retainedMessages(on topics: [String]) -> [Check] {
         topics.map {

@@ -121,6 +121,22 @@ import Transport
         #expect(access.hint?.contains("acl_file") == (odd == nil))
     }
 
+    @Test("acknowledgements that do not come back are a warning with the line of the ACL, and nothing where they do")
+    func acknowledgements() throws {
+        let target = try target("mqtt://b.lan", user: "garden")
+        let topic = try #require(target.acknowledgements.first)
+        #expect(topic.hasSuffix("/ack"))
+        var finding = ProbeFinding()
+        finding.echoed = Set(target.inboxes)
+        #expect(finding.denied(of: target) == nil)
+        let check = try #require(
+            target.advice.acknowledgements(denied: finding.denied(among: target.acknowledgements)).first)
+        #expect(check.result == .warn)
+        #expect(check.hint == "in the broker's acl_file, below `user garden`: topic readwrite \(topic)")
+        finding.echoed.insert(topic)
+        #expect(target.advice.acknowledgements(denied: finding.denied(among: target.acknowledgements)).isEmpty)
+    }
+
     @Test("a retained message on an inbox is told, with the command that clears it")
     func retainedOnInbox() throws {
         let target = try target("mqtt://b.lan", trouble: nil)

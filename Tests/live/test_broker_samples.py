@@ -151,6 +151,21 @@ class Rights(Samples):
         right.start()
         left.reaches(sent, "delivered")
         self.assertNotIn("Denied", broker.log)
+        self.assertNotIn("culver_acknowledgements_verified_total 0\n", left.tool("metrics").out)
+
+    def test_an_acl_of_before_delivers_all_the_same(self):
+        broker = self.sample_broker("broker")
+        acl = broker.etc / "culver.acl"
+        acl.write_text("".join(line for line in acl.read_text().splitlines(True) if not line.endswith("/ack\n")))
+        broker.restart()
+        left, right = self.board("left", broker), self.board("right", broker)
+        self.deliver(left, right, "without the topic for acknowledgements")
+        self.assertIn("culver_receipts_sent_total 1\n", right.tool("metrics").out)
+        self.assertIn("culver_acknowledgements_verified_total 0\n", left.tool("metrics").out)
+        found = right.tool("doctor", "--json", timeout=150).json["checks"]
+        checks = [check for check in found if check["name"] == "access"]
+        self.assertEqual([check["result"] for check in checks], ["ok", "warn"])
+        self.assertIn("/ack", checks[1]["text"])
 
     def test_nobody_reads_what_is_for_another_or_writes_what_is_of_another(self):
         broker = self.sample_broker("broker")
@@ -159,8 +174,9 @@ class Rights(Samples):
         address = address_of(right.did)
         other = self.somebody(broker)
         other.listens("#")
-        other.listens(f"dim/v1/{address}/in")
-        other.listens("dim/v1/+/in")
+        for end in ("in", "ack"):
+            other.listens(f"dim/v1/{address}/{end}")
+            other.listens(f"dim/v1/+/{end}")
         parts = ("meta", "visa", "state")
         eventually(lambda: {f"dim/v1/{address}/{part}" for part in parts} <= other.topics(), what="the public directory")
         card = {topic: payload for topic, payload in other.heard if topic.startswith(f"dim/v1/{address}/")}
@@ -169,14 +185,17 @@ class Rights(Samples):
             other.says(f"dim/v1/{address}/{part}", b"", retain=True)
             other.says(f"dim/v1/{address}/{part}", b"nonsense", retain=True)
             other.says(f"dim/v1/{address}/{part}", b"nonsense")
-        other.says(f"dim/v1/{address}/in", b"{}")
-        other.says("dim/v1/somebody/in", b"own")
+        for end in ("in", "ack"):
+            other.says(f"dim/v1/{address}/{end}", b"{}")
+            other.says(f"dim/v1/somebody/{end}", b"own")
         other.says("dim/v1/somebody/meta", b"own", retain=True)
         self.deliver(left, right, "after")
         # Its own came, so what was denied would have come before.
-        eventually(lambda: ("dim/v1/somebody/in", b"own") in other.heard, what="what is its own")
-        self.assertNotIn(f"dim/v1/{address}/in", other.topics())
-        self.assertNotIn(f"dim/v1/{address_of(left.did)}/in", other.topics())
+        own = {(f"dim/v1/somebody/{end}", b"own") for end in ("in", "ack")}
+        eventually(lambda: own <= set(other.heard), what="what is its own")
+        for end in ("in", "ack"):
+            self.assertNotIn(f"dim/v1/{address}/{end}", other.topics())
+            self.assertNotIn(f"dim/v1/{address_of(left.did)}/{end}", other.topics())
         again = self.somebody(broker, "again")
         again.listens("dim/v1/+/+")
         eventually(lambda: ("dim/v1/somebody/meta", b"own") in again.heard, what="the directory again")

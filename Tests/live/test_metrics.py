@@ -103,9 +103,11 @@ class Metrics(Story):
             self.assertEqual(self.value(left, "culver_messages_total", event=event), 3, event)
         for event in ("expired", "failed", "cancelled"):
             self.assertEqual(self.value(left, "culver_messages_total", event=event), 0, event)
-        self.assertEqual(self.value(left, "culver_receipts_verified_total"), 3)
+        self.assertEqual(self.value(left, "culver_acknowledgements_verified_total"), 3)
+        self.assertEqual(self.value(left, "culver_receipts_verified_total"), 0)
         self.assertEqual(self.value(right, "culver_received_total", kind="new"), 3)
-        self.assertEqual(self.value(right, "culver_receipts_sent_total"), 3)
+        self.assertEqual(self.value(right, "culver_acknowledgements_sent_total"), 3)
+        self.assertEqual(self.value(right, "culver_receipts_sent_total"), 0)
         self.assertEqual(self.value(right, "culver_inbox_messages"), 3)
         self.assertEqual(self.value(right, "culver_inbox_unacknowledged"), 3)
         self.assertEqual(self.value(left, "culver_peer_sent_total", did=right.did), 3)

@@ -79,6 +79,34 @@ class TwoBoards(Story):
         arrived = self.right.inbox()[0]["content"]
         self.assertEqual({name: arrived[name] for name in content}, content)
 
+    def test_the_receiver_of_many_messages_needs_no_private_key(self):
+        """From issue 12: an acknowledgement closes a message, and a signed receipt only where one is asked for."""
+        self.succeeds(self.left.tool("send", self.right.did, "first", "--wait", "delivered"))
+
+        def count(board, series: str) -> int:
+            lines = self.succeeds(board.tool("metrics")).out.splitlines()
+            found = [line.removeprefix(series + " ") for line in lines if line.startswith(series + " ")]
+            self.assertEqual(len(found), 1, series)
+            return int(found[0])
+
+        operations = [
+            f'culver_private_key_operations_total{{kind="{kind}",for="{who}"}}'
+            for kind, who in (("sign", "own"), ("decrypt", "contact"), ("decrypt", "stranger"))
+        ]
+        before = [count(self.right, series) for series in operations]
+        for number in range(10):
+            self.succeeds(self.left.tool("send", self.right.did, f"number {number}", "--wait", "delivered"))
+        self.assertEqual([count(self.right, series) for series in operations], before)
+        self.assertEqual(count(self.right, "culver_receipts_sent_total"), 0)
+        self.assertEqual(count(self.right, "culver_acknowledgements_sent_total"), 11)
+        self.assertEqual(count(self.left, "culver_acknowledgements_verified_total"), 11)
+        asked = ("send", self.right.did, "prove it", "--receipt", "signed", "--wait", "delivered")
+        self.succeeds(self.left.tool(*asked))
+        self.assertEqual(count(self.right, "culver_receipts_sent_total"), 1)
+        self.assertEqual(count(self.left, "culver_receipts_verified_total"), 1)
+        self.assertEqual(self.right.texts()[-1], "prove it")
+        self.assertNotIn("seq", self.right.inbox()[-1]["content"])
+
     def test_a_receiver_that_is_away_gets_it_later(self):
         self.succeeds(self.left.tool("send", self.right.did, "before", "--wait", "delivered"))
         self.assertEqual(self.right.stop(), 0)

@@ -2,6 +2,11 @@ import ArgumentParser
 import Control
 import Format
 
+/// What may be asked of the receiver.
+enum ReceiptKind: String, ExpressibleByArgument, CaseIterable {
+    case signed
+}
+
 struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send a message; prints its id once it is safe on disk.",
@@ -45,6 +50,7 @@ struct Send: ParsableCommand {
         TextArgument?
     @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d; at most 14d.", valueName: "time")) var expiry:
         TimeSpan?
+    @Option(help: "Ask for a receipt that proves to others that the receiver took it.") var receipt: ReceiptKind?
     @Option(help: "Wait until a broker has it, or until its receiver has.") var wait: Goal?
     @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: TimeSpan =
         .minute
@@ -130,6 +136,7 @@ struct Send: ParsableCommand {
         var params: JSONObject = ["to": .string(to.text)]
         params.set("from", from)
         params["expiry"] = expiry.map { .number($0.seconds) }
+        params["receipt"] = receipt.map { .string($0.rawValue) }
         return params
     }
 

@@ -8,8 +8,8 @@ import Transport
 /// Tries out one broker with connections of its own, each step within ten seconds and with little traffic.
 ///
 ///  1. reach     a clean connection: DNS, TCP, TLS, user, version of MQTT
-///  2. read      our retained topics come back to it, and so does what it writes to our own `in`: an ACL that denies
-///               shows in nothing else, for a SUBACK says granted all the same
+///  2. read      our retained topics come back to it, and so does what it writes to our own `in` and `ack`: an ACL that
+///               denies shows in nothing else, for a SUBACK says granted all the same
 ///  3. leave     a second client asks the broker to keep a session with our `in`, and goes
 ///  4. publish   the first one writes a hundred small messages there
 ///  5. return    the second one comes back and counts them
@@ -91,7 +91,7 @@ import Transport
     private var finding = ProbeFinding()
 
     private func read() {
-        var waiting = Set(target.inboxes + target.cards)
+        var waiting = Set(target.writable + target.cards)
         var writing: [Int32: String] = [:]
         within(10) { self.conclude() }
         front.ear = { event in
@@ -104,7 +104,7 @@ import Transport
                 }
                 guard waiting.isEmpty else { return }
                 self.within(4) { self.conclude() }
-                for topic in self.target.inboxes { self.echo(topic).map { writing[$0] = topic } }
+                for topic in self.target.writable { self.echo(topic).map { writing[$0] = topic } }
             case .acknowledged(let token, .refused(let code, let reason)):
                 writing[token].map { self.finding.denied[$0] = "it may not be written to: \(reason) (\(code))" }
             case .message(let topic, let payload, let isRetained):
@@ -118,11 +118,11 @@ import Transport
             default: return
             }
             let isComplete =
-                self.finding.echoed.count == self.target.inboxes.count
+                self.finding.echoed.count == self.target.writable.count
                 && self.target.cards.allSatisfy { self.finding.retained[$0] != nil }
             if isComplete || self.finding.lost != nil { self.conclude() }
         }
-        front.link.subscribe(target.inboxes + target.cards)
+        front.link.subscribe(target.writable + target.cards)
     }
 
     private func echo(_ topic: String) -> Int32? {
@@ -137,14 +137,17 @@ import Transport
     private func conclude() {
         let access = advice.access(denied: finding.denied(of: target))
         checks.append(access)
-        checks += advice.retainedMessages(on: target.inboxes.filter { finding.retained[$0] != nil })
+        if access.result == .ok {
+            checks += advice.acknowledgements(denied: finding.denied(among: target.acknowledgements))
+        }
+        checks += advice.retainedMessages(on: target.writable.filter { finding.retained[$0] != nil })
         checks.append(
             advice.directory(
                 missing: finding.missing(of: target), all: target.ownTopics,
                 isKept: target.greeting?.keepsRetained ?? true))
         // While our own link is away the probes would fill our queue.
         guard access.result == .ok, target.trouble == nil, finding.lost == nil else { return finish() }
-        front.link.unsubscribe(target.inboxes)
+        front.link.unsubscribe(target.writable)
         leave()
     }
 

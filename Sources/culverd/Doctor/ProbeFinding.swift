@@ -6,15 +6,18 @@ import Format
 struct ProbeFinding {
     /// Why a topic may not be subscribed to, or why not be written.
     var denied: [String: String] = [:]
-    /// Own inboxes from which the probe came back.
+    /// Own topics from which the probe came back.
     var echoed: Set<String> = []
     /// Own topics on which a retained message came, with it. On an inbox there should be none.
     var retained: [String: [UInt8]] = [:]
     var lost: String?
 
     /// The first inbox from which nothing came back, with the reason if one is known.
-    func denied(of target: ProbeTarget) -> (topic: String, reason: String?)? {
-        target.inboxes.first { !echoed.contains($0) }.map { ($0, denied[$0] ?? lost) }
+    func denied(of target: ProbeTarget) -> (topic: String, reason: String?)? { denied(among: target.inboxes) }
+
+    /// The same of these topics.
+    func denied(among topics: [String]) -> (topic: String, reason: String?)? {
+        topics.first { !echoed.contains($0) }.map { ($0, denied[$0] ?? lost) }
     }
 
     /// The retained topics in which ours does not stand.

@@ -27,6 +27,9 @@ struct ProbeTarget {
     }
 
     var inboxes: [String] { identities.map { setting.topics.text(.inbox($0.id.address)) } }
+    var acknowledgements: [String] { identities.map { setting.topics.text(.acknowledgements($0.id.address)) } }
+    /// What others write to.
+    var writable: [String] { inboxes + acknowledgements }
 
     /// Retained topics that ought to hold something. Presence is stated for the first identity alone.
     var cards: [String] {

@@ -40,7 +40,9 @@ extension Method {
         .plain("contact.accept", .sender, ["did", "name"]) { try $0.contacts.accept($1, in: &$2) },
         .plain("contact.refuse", .admin, ["did"]) { try $0.contacts.refuse($1, in: &$2) },
 
-        .later("message.send", .sender, ["to", "from", "text", "content", "expiry", "ref", "messages"]) {
+        .later(
+            "message.send", .sender, ["to", "from", "text", "content", "expiry", "ref", "receipt", "messages"]
+        ) {
             try $0.messages.send($1, in: &$2)
         },
         .direct("message.show", .reader, ["id"]) { try $0.messages.show($1) },

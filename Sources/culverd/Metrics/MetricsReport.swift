@@ -52,7 +52,11 @@ import System
         out.counter(
             "culver_unaccepted_total", counts.unaccepted, "Messages not accepted for another reason than a full outbox."
         )
-        out.counter("culver_receipts_verified_total", counts.receiptsVerified, "Receipts taken for our messages.")
+        out.counter(
+            "culver_receipts_verified_total", counts.receiptsVerified, "Signed receipts taken for our messages.")
+        out.counter(
+            "culver_acknowledgements_verified_total", counts.acknowledgementsVerified,
+            "Messages of ours that an acknowledgement closed.")
     }
 
     private func measureIncoming(_ out: inout Exposition) {
@@ -60,7 +64,10 @@ import System
         out.begin("culver_received_total", .counter, "Messages that passed all checks: new ones, and repeats.")
         out.sample(counts.received, ["kind": "new"])
         out.sample(counts.duplicates, ["kind": "duplicate"])
-        out.counter("culver_receipts_sent_total", counts.receiptsSent, "Receipts sent, repeated ones too.")
+        out.counter("culver_receipts_sent_total", counts.receiptsSent, "Signed receipts sent, repeated ones too.")
+        out.counter(
+            "culver_acknowledgements_sent_total", counts.acknowledgementsSent,
+            "Messages acknowledged without a private key.")
         out.counter(
             "culver_inbox_full_total", counts.inboxFull,
             "Messages not taken because the inbox was full; their senders keep them.")
