@@ -51,14 +51,14 @@ import Testing
         }
         _ = try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [7, 7, 7, 7])
         _ = try store.accepted(owner: .sample("B"), sender: .sample("A"), contentDigest: [7, 7, 7, 7])
-        #expect(try store.inboxHasRoom())
+        #expect(try store.inboxHasRoom(rows: 1, bytes: 100))
         try store.apply(.incoming(incoming("new")))
         try store.apply(.accepted(accepted([7, 7, 7, 7], contentDigest: [7, 7, 7, 7])))
         #expect(try store.owedReceipts(limit: 16).count == 1)
         try store.apply(.accepted(accepted([7, 7, 7, 7], contentDigest: [7, 7, 7, 7], isOwed: false)))
         try store.apply(.value(.wall, "1"))
         try store.commit()
-        let seq = try store.newestSequence()
+        let seq = try store.newestSequence
         #expect(try store.next(for: "c", after: seq - 1, limit: 32).messages.count == 1)
         #expect(try store.acknowledge(consumer: "c", seq: seq) == seq)
         try store.commit()
