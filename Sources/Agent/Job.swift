@@ -64,15 +64,15 @@ package struct Job: Sendable {
     }
 }
 
-/// An outgoing message to seal: a row of the outbox, or something that is sent once and never repeated.
+/// An outgoing message to seal: rows of the outbox, or something that is sent once and never repeated.
 package struct Sealing: Sendable {
     package var packing: Packing
     package var content: Content
     package var purpose: Purpose
 
     package enum Purpose: Sendable {
-        /// The row, and the callers that wait for its number.
-        case message(Outgoing, tokens: [UInt64])
+        /// One row of the outbox, or several that share the message.
+        case message([Draft])
         /// One, or several for one peer under one signature.
         case receipts([AcceptedRecord])
         /// Answers to queries and handshakes.
@@ -80,6 +80,14 @@ package struct Sealing: Sendable {
         /// A broadcast that is laid on one peer's topic: it asks for that peer's card.
         case query(ID)
     }
+}
+
+/// A row of the outbox on its way through the pool: its content, and the callers that wait for its number.
+package struct Draft: Sendable {
+    package var row: Outgoing
+    /// With its place in the sequence, once it was given to the pool.
+    package var content: Content
+    package var tokens: [UInt64]
 }
 
 /// A message whose signature is to be checked, with what is attached to it as far as that matters.

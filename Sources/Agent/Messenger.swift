@@ -70,7 +70,8 @@ package struct Messenger {
         switch input {
         case .submitted(let submission):
             try outbox.submit(
-                submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, in: &context)
+                submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
+                in: &context)
         case .cancelled(let id, let token): try outbox.cancel(id, token: token, in: &context)
         case .sealed(let sealing, let result): try sealed(sealing, as: result)
         case .verified(let verifying, let result):
@@ -133,8 +134,8 @@ package struct Messenger {
         case .cancelled(_, let token): context.answer(token, with: .refused(refusal))
         case .sealed(let sealing, _):
             switch sealing.purpose {
-            case .message(let row, let tokens):
-                for token in outbox.giveUp(row, tokens: tokens) { context.answer(token, with: .refused(refusal)) }
+            case .message(let drafts):
+                for token in outbox.giveUp(drafts) { context.answer(token, with: .refused(refusal)) }
             case .receipts(let records): receipts.giveUp(records)
             case .courtesy, .query: break
             }
@@ -174,7 +175,7 @@ package struct Messenger {
         }
         try repairCards()
         visas.renewDue(in: &context)
-        try outbox.releaseMore(lookups: lookups, in: &context)
+        try outbox.releaseMore(lookups: lookups, publishing: publishing, in: &context)
         try sendDue()
         if let end = context.book.nextKeyEnd, context.now.lived >= end { context.book.apply(.keysEnded) }
         try context.tellRefusals()
@@ -228,7 +229,7 @@ package struct Messenger {
         try receipts.sendOwed(in: &context)
         for receiver in try context.ledger.awaitedReceivers(limit: Tuning.lookups) {
             // Its key may have come before the last end of the daemon, or from somewhere else.
-            try outbox.keyArrived(of: receiver, lookups: lookups, in: &context)
+            try outbox.keyArrived(of: receiver, lookups: lookups, publishing: publishing, in: &context)
             lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context)
         }
         try parking.releaseAll(lookups: &lookups, in: &context)
@@ -299,12 +300,12 @@ package struct Messenger {
         _ sealing: Sealing, as result: Result<Packing.Packed, CryptoError>
     ) throws(LedgerError) {
         switch (sealing.purpose, result) {
-        case (.message(let row, let tokens), .success(let packed)):
+        case (.message(let drafts), .success(let packed)):
             try outbox.sealed(
-                row, as: packed, from: sealing, tokens: tokens, lookups: lookups, publishing: &publishing,
-                in: &context)
-        case (.message(let row, let tokens), .failure(let error)):
-            try outbox.notSealed(row, because: "\(error)", tokens: tokens, lookups: lookups, in: &context)
+                drafts, as: packed, from: sealing, lookups: lookups, publishing: &publishing, in: &context)
+        case (.message(let drafts), .failure(let error)):
+            try outbox.notSealed(
+                drafts, because: "\(error)", lookups: lookups, publishing: publishing, in: &context)
         case (.receipts(let records), .success(let packed)):
             if publishing.isConnected { context.counts.receiptsSent += records.count }
             publish(packed, of: sealing, on: sealing.packing.receiver, as: .receipts(records))
@@ -538,7 +539,8 @@ package struct Messenger {
             case .meta(of: let id, attaching: let meta):
                 parking.release(id, isVerified: false, attaching: meta)
                 try outbox.named(id, in: &context)
-            case .visa(of: let id): try outbox.keyArrived(of: id, lookups: lookups, in: &context)
+            case .visa(of: let id):
+                try outbox.keyArrived(of: id, lookups: lookups, publishing: publishing, in: &context)
             }
         }
     }
@@ -551,7 +553,7 @@ package struct Messenger {
         contact.isBlocked = false
         context.book.apply(.contact(contact))
         parking.release(id, isVerified: true)
-        try outbox.keyArrived(of: id, lookups: lookups, in: &context)
+        try outbox.keyArrived(of: id, lookups: lookups, publishing: publishing, in: &context)
         if context.book.visa(of: id) == nil { lookups.lookUp(id, isWanted: true, in: &context) }
     }
 

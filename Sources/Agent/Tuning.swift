@@ -16,6 +16,10 @@ enum Tuning {
     /// What Base64, keys, meta and visa add to a content on the wire.
     static let wireOverhead: Int64 = 8192
 
+    /// Bytes on the wire of several contents in one message, a quarter of what agents may make of them (extensions.md 5):
+    /// more would save little, and a broker that takes no more without a word would keep all of them back.
+    static let batchBytes: Int64 = 64 << 10
+
     /// Message keys whose wrapped bytes are remembered for repeats.
     static let rememberedWrappings = 256
 

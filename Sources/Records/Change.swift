@@ -2,8 +2,16 @@ package import DIMP
 
 /// A thing to write down. All changes of one turn are one transaction (architecture.md).
 package enum Change: Sendable, Equatable {
-    /// Inserts or replaces by `id`; a new row gets the next `order`.
+    /// Inserts or replaces by `id`; a new row gets the next `order`. Its content is written once, with the new row.
     case outgoing(Outgoing)
+    /// Inserts a shipment and its rows, which point to it, in this order. Rows with an `order` are there already and are
+    /// replaced by `id`.
+    case sealed(Shipment, Shipment.Body, [Outgoing])
+    /// How often the shipment was tried and when it is due.
+    case attempted(Shipment)
+    /// All rows of a shipment that have the state of the first become what the second is: `state`, `reason`, `published`
+    /// unless they have it already, and `delivered`. One statement, however many they are.
+    case moved(from: Outgoing, to: Outgoing)
     /// Inserts; gets the next `seq`.
     case incoming(Incoming)
     /// Inserts or replaces by owner, sender and digest.

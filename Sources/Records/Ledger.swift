@@ -10,20 +10,17 @@ package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger {
     func prune(wall: Double, lived: Double) throws(LedgerError) -> Bool
 }
 
-/// Outgoing messages. IDs are given and returned without terminals.
+/// Outgoing messages, and the shipments that carry them. IDs are given and returned without terminals.
+///
+/// A shipment lives as long as one of its rows does. With the last of them it loses its body and is due no more, by
+/// whatever change that row ended; what a late receipt can name stays until its rows are pruned.
 package protocol OutboxLedger: AnyObject {
     func outgoing(id: String) throws(LedgerError) -> Outgoing?
     func outgoing(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing?
-    /// The living or ended row whose ciphertext has this SHA-256.
-    func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing?
-    /// Rows of this serial number that were sealed, newest first, at most 8: for the receipts of stock peers, which name
-    /// no digest.
-    func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing]
-    /// The sealed row for this receiver with this signature, among those whose `id` is in the range: for the receipts of
-    /// stock peers that name no serial number either.
-    func outgoing(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Outgoing?
-    /// Living rows that are due at or before this, in order, at most `limit` and a bounded number of bytes: those that
-    /// have been due for longest.
+    /// All rows of a shipment, ended ones too, in order.
+    func outgoing(shipment number: Int64) throws(LedgerError) -> [Outgoing]
+    /// Rows in state `waiting` that are due at or before this, in order, at most `limit` and a bounded number of bytes:
+    /// those that have been due for longest.
     func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing]
     /// Living rows that have expired at this time, in order, at most `limit` and a bounded number of bytes: those that
     /// expired first.
@@ -35,11 +32,28 @@ package protocol OutboxLedger: AnyObject {
     func awaitedReceivers(limit: Int) throws(LedgerError) -> [ID]
     /// Living rows from this sender, in order, at most `limit` and a bounded number of bytes.
     func livingOutgoing(sender: ID, limit: Int) throws(LedgerError) -> [Outgoing]
-    /// The earliest `due` of a living row.
+
+    /// What the next new shipment is called.
+    func nextShipment() throws(LedgerError) -> Int64
+    func shipment(_ number: Int64) throws(LedgerError) -> Shipment?
+    /// The living or ended one whose ciphertext has this SHA-256.
+    func shipment(digest: [UInt8]) throws(LedgerError) -> Shipment?
+    /// Those with this serial number, newest first, at most 8: for the receipts of stock peers, which name no digest.
+    func shipments(sn: Int64) throws(LedgerError) -> [Shipment]
+    /// The one for this receiver with this signature, among those with a row whose `id` is in the range: for the receipts
+    /// of stock peers that name no serial number either.
+    func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Shipment?
+    /// `nil` when all of its rows have ended.
+    func body(of shipment: Int64) throws(LedgerError) -> Shipment.Body?
+    /// Those that are due at or before this, in the order in which they were sealed, at most `limit`: those that have
+    /// been due for longest.
+    func dueShipments(at lived: Double, limit: Int) throws(LedgerError) -> [Shipment]
+
+    /// The earliest `due` of a waiting row or of a shipment.
     func nextDue() throws(LedgerError) -> Double?
     /// When the first living row expires.
     func nextExpiry() throws(LedgerError) -> Double?
-    /// Living rows and the bytes of their contents and ciphertexts.
+    /// Living rows, and the bytes of the contents that wait and of the ciphertexts, each of which counts once.
     func outboxSize() throws(LedgerError) -> (count: Int64, bytes: Int64)
 }
 

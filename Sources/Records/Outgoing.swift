@@ -21,6 +21,8 @@ package struct Outgoing: Sendable, Equatable {
     package var created: Double
     package var published: Double?
     package var delivered: Double?
+    /// While the message is sealed, `attempts` and `due` are those of its shipment: they are read with the row and written
+    /// with the shipment.
     package var attempts: Int64
     /// When the next try is due and when the message expires, in seconds that this installation has lived.
     package var due: Double?
@@ -73,70 +75,24 @@ package struct Outgoing: Sendable, Equatable {
         }
     }
 
-    /// What the row holds of the message itself.
+    /// Where the message itself is.
     package enum RowBody: Sendable, Equatable {
         /// The content's JSON text: not sealed yet.
         case content(String)
-        /// Sealed. The content is kept beside it until the message has ended.
-        case sealed(content: String, Sealed)
-        /// The ciphertext and its key are gone; a late receipt still finds the row.
-        case trace(Trace)
+        /// Inside the shipment of this number, alone or with others. The content is not kept beside it.
+        case sealed(shipment: Int64)
         /// It ended before it was sealed, and nothing of it is kept.
         case none
     }
 
-    /// What a repeat needs: the ciphertext and its signature stay, everything else of the wire is made anew.
-    package struct Sealed: Sendable, Equatable {
-        /// SHA-256 of `data`: what a receipt names.
-        package var digest: [UInt8]
-        package var data: [UInt8]
-        package var signature: [UInt8]
-        /// The initialisation vector and the symmetric key as JSON text; `nil` for a broadcast.
-        package var iv: [UInt8]?
-        package var key: String?
-
-        package init(digest: [UInt8], data: [UInt8], signature: [UInt8], iv: [UInt8]?, key: String?) {
-            self.digest = digest
-            self.data = data
-            self.signature = signature
-            self.iv = iv
-            self.key = key
-        }
-    }
-
-    /// What a receipt can name: SHA-256 of the ciphertext, and the signature.
-    package struct Trace: Sendable, Equatable {
-        package var digest: [UInt8]
-        package var signature: [UInt8]
-
-        package init(digest: [UInt8], signature: [UInt8]) {
-            self.digest = digest
-            self.signature = signature
-        }
-    }
-
-    /// The content's JSON text, while it is kept.
+    /// The content's JSON text, until the message is sealed.
     package var content: String? {
-        switch body {
-        case .content(let text), .sealed(let text, _): text
-        case .trace, .none: nil
-        }
+        if case .content(let text) = body { text } else { nil }
     }
 
-    /// What a receipt can name; `nil` until the message is sealed.
-    package var trace: Trace? {
-        switch body {
-        case .sealed(_, let sealed): Trace(digest: sealed.digest, signature: sealed.signature)
-        case .trace(let trace): trace
-        case .content, .none: nil
-        }
-    }
-
-    /// Without what only a repeat would need.
-    package var spent: Outgoing {
-        var row = self
-        row.body = trace.map(RowBody.trace) ?? .none
-        return row
+    /// The number of the shipment that carries the message; `nil` until it is sealed.
+    package var shipment: Int64? {
+        if case .sealed(let number) = body { number } else { nil }
     }
 }
 

@@ -14,12 +14,18 @@ extension Database {
             let last = try first("SELECT max(\(key)) FROM \(table)") { $0.integer(0) } ?? 0
             guard max(given, last) > Self.greatestNumber else { continue }
             if table == "outbox" {
-                try run("UPDATE outbox_body SET ord = -ord WHERE ord > ?", [.integer(Self.greatestNumber)])
+                try run("UPDATE outbox_content SET ord = -ord WHERE ord > ?", [.integer(Self.greatestNumber)])
             }
             let change = table == "parked" ? "DELETE FROM parked" : "UPDATE \(table) SET \(key) = -\(key)"
             try run("\(change) WHERE \(key) > ?", [.integer(Self.greatestNumber)])
             words.append("a number of \(table) was out of range")
             try run("UPDATE sqlite_sequence SET seq = ? WHERE name = '\(table)'", [.integer(newest(key, of: table))])
+        }
+        let isBeyond = "shipment > \(Self.greatestNumber)"
+        if try first("SELECT 1 FROM outbox WHERE \(isBeyond)", [], { _ in true }) != nil {
+            try setAsideOutgoing(isBeyond)
+            try run("DELETE FROM shipments WHERE number > ?", [.integer(Self.greatestNumber)])
+            words.append("a number of shipments was out of range")
         }
         let isLost = "cursor < 0 OR cursor > ?"
         if try first("SELECT 1 FROM consumers WHERE \(isLost)", [.integer(Self.greatestNumber)], { _ in true }) != nil {
@@ -57,6 +63,14 @@ extension Database {
                 note("outbox", column)
             }
         }
+        // A shipment that cannot be read takes its rows along.
+        for column in ["sender", "receiver"] {
+            for text in try unreadable(column, of: "shipments") {
+                try setAsideOutgoing(
+                    "shipment IN (SELECT number FROM shipments WHERE CAST(\(column) AS BLOB) IS ?)", [text])
+                note("shipments", column)
+            }
+        }
         let states = DeliveryState.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         try setAsideOutgoing("state IS NULL OR state NOT IN (\(states))")
         note("outbox", "state")
@@ -92,7 +106,7 @@ extension Database {
 
     private func setAsideOutgoing(_ condition: String, _ values: [SQLValue] = []) throws(LedgerError) {
         let rows = "ord > 0 AND (\(condition))"
-        try run("UPDATE outbox_body SET ord = -ord WHERE ord IN (SELECT ord FROM outbox WHERE \(rows))", values)
+        try run("UPDATE outbox_content SET ord = -ord WHERE ord IN (SELECT ord FROM outbox WHERE \(rows))", values)
         try run("UPDATE outbox SET ord = -ord WHERE \(rows)", values)
     }
 
@@ -102,6 +116,9 @@ extension Database {
             "UPDATE outbox SET living = 0, state = 'failed', reason = 'damaged', due = NULL WHERE ord < 0 AND living = 1"
         )
         guard changes > 0 else { return }
+        let isOver = "NOT EXISTS (SELECT 1 FROM outbox o WHERE o.shipment = number AND o.living = 1)"
+        try run("UPDATE shipments SET due = NULL, size = 0 WHERE due IS NOT NULL AND \(isOver)")
+        try run("DELETE FROM shipment_body WHERE \(isOver)")
         try run(
             """
             UPDATE peers SET pending = (SELECT count(*) FROM outbox o INDEXED BY outbox_peer

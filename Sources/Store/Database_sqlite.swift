@@ -54,6 +54,11 @@ final class Database {
         sqlite3_close_v2(handle)
     }
 
+    #if DEBUG
+    /// How many statements were run, for tests that count what a change costs.
+    private(set) var runs = 0
+    #endif
+
     /// The number of the row that was inserted last.
     var lastRow: Int64 {
         sqlite3_last_insert_rowid(handle)
@@ -125,6 +130,9 @@ final class Database {
         _ sql: String, _ values: [SQLValue], _ operation: String, _ read: (SQLStatement) throws(LedgerError) -> Bool
     ) throws(LedgerError) {
         let statement = try prepared(sql, operation)
+        #if DEBUG
+        runs += 1
+        #endif
         defer { statement.reset() }
         let bound = statement.bind(values)
         guard bound == SQLITE_OK else { throw failure(operation, bound) }

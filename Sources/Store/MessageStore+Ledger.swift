@@ -9,12 +9,30 @@ extension MessageStore {
         try tables.outbox.row(sender: sender, receiver: receiver, ref: ref)
     }
 
-    package func outgoing(digest: [UInt8]) throws(LedgerError) -> Outgoing? { try tables.outbox.row(digest: digest) }
+    package func outgoing(shipment number: Int64) throws(LedgerError) -> [Outgoing] {
+        try reading { () throws(LedgerError) in try tables.outbox.rows(shipment: number) }
+    }
 
-    package func outgoing(sn: Int64) throws(LedgerError) -> [Outgoing] { try tables.outbox.rows(sn: sn) }
+    package func nextShipment() throws(LedgerError) -> Int64 { tables.shipments.next }
 
-    package func outgoing(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Outgoing? {
-        try tables.outbox.row(signature: signature, receiver: receiver, ids: ids)
+    package func shipment(_ number: Int64) throws(LedgerError) -> Shipment? { try tables.shipments.row(number) }
+
+    package func shipment(digest: [UInt8]) throws(LedgerError) -> Shipment? {
+        try tables.shipments.row(digest: digest)
+    }
+
+    package func shipments(sn: Int64) throws(LedgerError) -> [Shipment] { try tables.shipments.rows(sn: sn) }
+
+    package func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Shipment? {
+        try tables.shipments.row(signature: signature, receiver: receiver, ids: ids)
+    }
+
+    package func body(of shipment: Int64) throws(LedgerError) -> Shipment.Body? {
+        try tables.shipments.body(of: shipment)
+    }
+
+    package func dueShipments(at lived: Double, limit: Int) throws(LedgerError) -> [Shipment] {
+        try reading { () throws(LedgerError) in try tables.shipments.due(at: lived, limit: limit) }
     }
 
     package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
@@ -39,11 +57,19 @@ extension MessageStore {
         try reading { () throws(LedgerError) in try tables.outbox.living(sender: sender, limit: limit) }
     }
 
-    package func nextExpiry() throws(LedgerError) -> Double? { try tables.outbox.nextExpiry() }
+    package func nextExpiry() throws(LedgerError) -> Double? {
+        let next = [try tables.outbox.nextExpiry(), try tables.shipments.nextExpiry()]
+        return next.compactMap { $0 }.min()
+    }
 
-    package func nextDue() throws(LedgerError) -> Double? { try tables.outbox.nextDue() }
+    package func nextDue() throws(LedgerError) -> Double? {
+        let next = [try tables.outbox.nextDue(), try tables.shipments.nextDue()]
+        return next.compactMap { $0 }.min()
+    }
 
-    package func outboxSize() throws(LedgerError) -> (count: Int64, bytes: Int64) { tables.outbox.size }
+    package func outboxSize() throws(LedgerError) -> (count: Int64, bytes: Int64) {
+        (tables.outbox.size.count, tables.outbox.size.bytes + tables.shipments.bytes)
+    }
 
     /// Searches a full inbox for rows to drop, but not again before a consumer has read.
     package func inboxHasRoom(rows: Int, bytes: Int64) throws(LedgerError) -> Bool {

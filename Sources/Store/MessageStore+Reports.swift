@@ -4,7 +4,7 @@ package import Records
 /// What the owner of the board asks: the lists and the figures.
 extension MessageStore {
     /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`. Without
-    /// contents and ciphertexts: a thousand of them would not fit into memory.
+    /// contents: a thousand of them would not fit into memory.
     package func outbox(
         state: DeliveryState? = nil, start: Int64? = nil, limit: Int
     ) throws(LedgerError) -> [Outgoing] {

@@ -36,9 +36,10 @@ package final class MessageStore: Ledger, @unchecked Sendable {
     package func apply(_ change: Change) throws(LedgerError) {
         try writing { () throws(LedgerError) in
             switch change {
-            case .outgoing(let row):
-                let old = try tables.outbox.put(row)
-                tables.peers.count(row, after: old)
+            case .outgoing(let row): try tables.put(row)
+            case .sealed(let shipment, let body, let rows): try tables.add(shipment, body, rows)
+            case .attempted(let shipment): try tables.shipments.attempted(shipment)
+            case .moved(let old, let new): try tables.move(old, to: new)
             case .incoming(let row): try tables.inbox.add(row)
             case .accepted(let row): try tables.accepted.put(row, timeless: limits.timelessDigests)
             case .receipted(let owner, let sender, let digest):
@@ -135,6 +136,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             try tables.peers.writeTallies()
             let words = try database.setAsideUnreadable()
             try tables.outbox.countAnew()
+            try tables.shipments.countAnew()
             return words
         }
         return try body()

@@ -3,7 +3,7 @@ import Records
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through. Each step changes
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
-    static let steps: [[String]] = [first, second, third, fourth, eventSpans, problems]
+    static let steps: [[String]] = [first, second, third, fourth, eventSpans, shipments, problems]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -130,6 +130,54 @@ enum Schema {
     /// When the first of several like events was; empty for a single one. `time` is the last one's.
     private static let eventSpans = [
         "ALTER TABLE happenings ADD COLUMN first REAL"
+    ]
+
+    /// What was sealed at once lies in `shipments`, and its rows point there. What changes with an attempt is the
+    /// shipment's alone, and no row keeps its content once it is sealed. Rows that were sealed before become shipments of one
+    /// row; what is left of them in `outbox.digest` is empty from then on.
+    ///
+    /// `shipments.expires` is when the first of its living rows does; `due` is empty when none lives.
+    private static let shipments = [
+        """
+        CREATE TABLE shipments (
+            number INTEGER PRIMARY KEY, sender TEXT, receiver TEXT, grp TEXT, sn INTEGER, digest BLOB, signature BLOB,
+            type INTEGER, time REAL, signed INTEGER, attempts INTEGER, due REAL, expires REAL, size INTEGER)
+        """,
+        "CREATE TABLE shipment_body (number INTEGER PRIMARY KEY, data BLOB, iv BLOB, key TEXT)",
+        "CREATE TABLE outbox_content (ord INTEGER PRIMARY KEY, content TEXT)",
+        "ALTER TABLE outbox ADD COLUMN shipment INTEGER",
+        """
+        INSERT INTO shipments
+            SELECT o.ord, o.sender, o.receiver, CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.group') END,
+                o.sn, o.digest, b.signature, CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.type') END,
+                CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.time') END, 0, o.attempts,
+                CASE WHEN o.living = 1 AND length(b.data) > 0 THEN coalesce(o.due, 0) END, o.expires,
+                CASE WHEN o.living = 1 THEN coalesce(length(b.data), 0) ELSE 0 END
+            FROM outbox o LEFT JOIN outbox_body b ON b.ord = o.ord
+            WHERE o.digest IS NOT NULL AND o.ord > 0 AND (b.data IS NOT NULL OR o.living = 0)
+        """,
+        """
+        INSERT INTO shipment_body
+            SELECT s.number, b.data, b.iv, b.key FROM shipments s JOIN outbox_body b ON b.ord = s.number
+            WHERE s.due IS NOT NULL
+        """,
+        "UPDATE outbox SET shipment = ord, due = NULL, size = 0 WHERE ord IN (SELECT number FROM shipments)",
+        """
+        INSERT INTO outbox_content
+            SELECT o.ord, b.content FROM outbox o JOIN outbox_body b ON b.ord = o.ord
+            WHERE o.shipment IS NULL AND b.content <> ''
+        """,
+        "UPDATE outbox SET digest = NULL WHERE digest IS NOT NULL",
+        "DROP INDEX outbox_digest",
+        "DROP INDEX outbox_sn",
+        "DROP INDEX outbox_expires",
+        "DROP TABLE outbox_body",
+        "CREATE INDEX outbox_shipment ON outbox (shipment) WHERE shipment IS NOT NULL",
+        "CREATE INDEX outbox_expires ON outbox (expires) WHERE living = 1 AND shipment IS NULL",
+        "CREATE INDEX shipments_digest ON shipments (digest)",
+        "CREATE INDEX shipments_sn ON shipments (sn, number) WHERE sn IS NOT NULL",
+        "CREATE INDEX shipments_due ON shipments (due, number) WHERE due IS NOT NULL",
+        "CREATE INDEX shipments_expires ON shipments (expires) WHERE due IS NOT NULL",
     ]
 
     /// `status` looks for the newest problem, and there may be twenty thousand other events.

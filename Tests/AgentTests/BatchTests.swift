@@ -38,7 +38,11 @@ struct BatchTests {
         try moki.sealedMessage(try Content(content), to: hulk)
     }
 
-    private func receipts(_ pair: Pair) -> Int { pair.messages(from: 1, to: moki.id.address).count }
+    /// Receipts and acknowledgements: by either a sender knows that a batch was taken.
+    private func receipts(_ pair: Pair, to sender: Identity = People.moki) -> Int {
+        let address = sender.id.address
+        return pair.messages(from: 1, to: address).count + pair.acknowledgements(from: 1, to: address).count
+    }
 
     private func events(_ pair: Pair, _ kind: EventRecord.Kind) -> [EventRecord] {
         pair.b.ledger.state.events.filter { $0.kind == kind }
@@ -302,7 +306,7 @@ struct BatchTests {
         #expect(pair.b.texts == ["one", "two"])
         #expect(pair.b.inbox.allSatisfy { $0.sender == People.carol.id })
         #expect(receipts(pair) == 1)
-        #expect(pair.messages(from: 1, to: People.carol.id.address).count == 1)
+        #expect(receipts(pair, to: People.carol) == 1)
         pair.lay(outer)
         #expect(pair.b.texts == ["one", "two"])
     }

@@ -32,8 +32,11 @@ struct BrokerTests {
         let pair = Pair.friends()
         pair.isAcknowledging = false
         pair.forgetPublished()
-        for number in 0..<50 { pair.send("\(number)") }
-        pair.settle()
+        for number in 0..<50 {
+            pair.send("\(number)")
+            // Each goes alone.
+            pair.settle()
+        }
         #expect(pair.published.count { $0.board == 0 } == 20)
         for sent in pair.published.filter({ $0.board == 0 }).prefix(5) {
             pair.feed(0, .acknowledged(sent.parcel.number, .taken))
@@ -187,7 +190,10 @@ struct BrokerTests {
         pair.a.befriend(People.carol)
         let topic = Topic.inbox(People.carol.id.address)
         pair.endsConnection = { $0.topic == topic }
-        let closed = (0..<20).map { pair.send("\($0)", to: People.carol.id) }
+        let closed = (0..<20).map { number in
+            defer { pair.settle() }
+            return pair.send("\(number)", to: People.carol.id)
+        }
         let open = pair.send("hello")
         pair.advance(50)
         #expect(pair.row(open)?.state == .delivered)

@@ -23,11 +23,11 @@ struct CountTests {
         pair.advance(4000)
         let sent = pair.a.messenger.counts
         let taken = pair.b.messenger.counts
-        let rows = pair.a.ledger.state.outgoing
+        let rows = pair.a.ledger.state.outgoing.compactMap { pair.a.row($0.id) }
         let wishes = pair.a.answers.values.count { if case .accepted = $0 { true } else { false } }
         #expect(sent.accepted == wishes)
         #expect(sent.accepted == rows.count)
-        #expect(sent.sealed == rows.count { $0.trace != nil })
+        #expect(sent.sealed == rows.count { $0.shipment != nil })
         #expect(sent.delivered == rows.count { $0.state == .delivered })
         #expect(sent.receiptsVerified + sent.acknowledgementsVerified == sent.delivered)
         #expect(sent.published <= sent.sealed)

@@ -395,8 +395,10 @@ struct DirectoryTests {
     func idleWithoutRoom() throws {
         let pair = Pair.friends()
         pair.isAcknowledging = false
-        for number in 0..<25 { pair.send("\(number)") }
-        pair.settle()
+        for number in 0..<25 {
+            pair.send("\(number)")
+            pair.settle()
+        }
         let before = pair.a.ticks
         pair.advance(20_000)
         #expect(pair.a.ticks - before < 20)

@@ -188,7 +188,7 @@ struct SequenceTests {
         pair.link(0)
         pair.settle()
         #expect(pair.row(token)?.state == .delivered)
-        let sealed = try #require(pair.row(token)?.trace)
+        let sealed = try #require(pair.shipment(token))
 
         (pair.a.ledger.state, pair.a.book.state) = backup
         pair.restart(0)
@@ -196,7 +196,7 @@ struct SequenceTests {
         pair.link(0)
         pair.settle()
         #expect(pair.row(token)?.state == .delivered)
-        #expect(pair.row(token)?.trace?.digest != sealed.digest)
+        #expect(pair.shipment(token)?.digest != sealed.digest)
         pair.send("after")
         pair.settle()
         #expect(pair.b.texts == ["waiting", "after"])

@@ -23,7 +23,8 @@ import Testing
 
     @Sendable static func send(_ store: MessageStore) throws {
         for number in 1...4 {
-            try store.apply(.outgoing(outgoing("o\(number)", ref: "r\(number)", due: 5, data: body)))
+            let rows = [outgoing("o\(number)", ref: "r\(number)"), outgoing("p\(number)")]
+            try store.apply(sealed(Int64(number), rows, data: body, due: 5))
         }
     }
 
@@ -52,8 +53,13 @@ import Testing
     }
 
     @Sendable static func go(_ store: MessageStore) throws {
-        try store.apply(.outgoing(outgoing("o1", ref: "r1", content: "", state: .delivered)))
-        try store.apply(.outgoing(outgoing("o2", ref: "r2", state: .published, due: 50, data: body)))
+        let (first, second) = (outgoing("o1", ref: "r1"), outgoing("o2", ref: "r2"))
+        try store.apply(
+            .moved(
+                from: pointing(first, to: 1), to: pointing(outgoing("o1", ref: "r1", state: .delivered), to: 1)))
+        try store.apply(
+            .moved(from: pointing(second, to: 2), to: pointing(outgoing("o2", ref: "r2", state: .published), to: 2)))
+        try store.apply(.attempted(shipment(2, of: [second], data: body, due: 50)))
         try store.apply(.incoming(incoming("i2", content: long)))
         try store.apply(.accepted(accepted([2], time: nil)))
         try store.apply(.accepted(accepted([1], isOwed: false)))

@@ -15,9 +15,8 @@ import Testing
         let store = try scratch.open()
         try store.put(Consumer(name: "c", uid: 1, cursor: 0, created: 1))
         for number in 0..<count {
-            try store.apply(
-                .outgoing(outgoing("o\(number)", sn: Int64(number), ref: "r\(number)", data: bytes(number))))
-            try store.apply(.outgoing(outgoing("o\(number)", sn: Int64(number), content: "", state: .delivered)))
+            try send(outgoing("o\(number)", sn: Int64(number), ref: "r\(number)"), data: bytes(number), to: store)
+            try deliver("o\(number)", in: store)
             try store.apply(.incoming(incoming("i\(number)")))
             try store.apply(.accepted(accepted(bytes(number), contentDigest: bytes(number), isOwed: false)))
             try store.apply(.event(event(Double(number) * 100)))
@@ -29,26 +28,49 @@ import Testing
         return store
     }
 
+    private func send(_ row: Outgoing, data: [UInt8], to store: MessageStore) throws {
+        let number = try store.nextShipment()
+        try store.apply(sealed(number, [row], data: data, sn: row.sn, due: 5))
+    }
+
+    private func deliver(_ id: String, in store: MessageStore) throws {
+        let row = try #require(try store.outgoing(id: id))
+        var delivered = row
+        (delivered.state, delivered.due, delivered.delivered) = (.delivered, nil, 1_000)
+        try store.apply(.moved(from: row, to: delivered))
+    }
+
+    /// What a turn asks of the outbox.
+    private func ask(_ store: MessageStore) throws {
+        let row = try #require(try store.outgoing(id: "new"))
+        if let number = row.shipment {
+            _ = try (store.outgoing(shipment: number), store.shipment(number), store.body(of: number))
+        }
+        _ = try store.shipment(digest: [9, 9, 9, 9, 9])
+        _ = try store.shipments(sn: 1 << 20)
+        _ = try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), ref: "new")
+        _ = try store.waitingOutgoing(receiver: .sample("hulk@A"), after: 0, limit: 16)
+        _ = try store.awaitedReceivers(limit: 16)
+        _ = try (store.dueOutgoing(at: 10, limit: 16), store.dueShipments(at: 10, limit: 16))
+        _ = try store.expiredOutgoing(at: 10, limit: 16)
+        _ = try (store.nextDue(), store.nextExpiry(), store.outboxSize())
+        try store.commit()
+    }
+
     /// One message out and one in, each to its end, and what a turn asks beside it.
     private func exchange(_ store: MessageStore) throws {
-        for state in [DeliveryState.waiting, .queued, .published, .delivered] {
-            let isOver = state == .delivered
-            try store.apply(
-                .outgoing(
-                    outgoing(
-                        "new", sn: 1 << 20, ref: isOver ? nil : "new", content: isOver ? "" : "{}", state: state,
-                        due: isOver ? nil : 5, data: state == .queued || state == .published ? [9, 9, 9, 9] : nil)))
-            _ = try store.outgoing(id: "new")
-            _ = try store.outgoing(digest: [9, 9, 9, 9, 9])
-            _ = try store.outgoing(sn: 1 << 20)
-            _ = try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), ref: "new")
-            _ = try store.waitingOutgoing(receiver: .sample("hulk@A"), after: 0, limit: 16)
-            _ = try store.awaitedReceivers(limit: 16)
-            _ = try store.dueOutgoing(at: 10, limit: 16)
-            _ = try store.expiredOutgoing(at: 10, limit: 16)
-            _ = try (store.nextDue(), store.nextExpiry(), store.outboxSize())
-            try store.commit()
-        }
+        try store.apply(.outgoing(outgoing("new", sn: 1 << 20, ref: "new", state: .waiting, due: 5)))
+        try ask(store)
+        let row = try #require(try store.outgoing(id: "new"))
+        try send(row, data: [9, 9, 9, 9], to: store)
+        try ask(store)
+        let sealed = try #require(try store.outgoing(id: "new"))
+        var published = sealed
+        published.state = .published
+        try store.apply(.moved(from: sealed, to: published))
+        try ask(store)
+        try deliver("new", in: store)
+        try ask(store)
         _ = try store.accepted(owner: .sample("B"), sender: .sample("A"), digest: [7, 7, 7, 7])
         _ = try store.accepted(owner: .sample("B"), sender: .sample("A"), contentDigest: [7, 7, 7, 7])
         #expect(try store.inboxHasRoom(rows: 1, bytes: 100))
@@ -58,7 +80,7 @@ import Testing
         try store.apply(.accepted(accepted([7, 7, 7, 7], contentDigest: [7, 7, 7, 7], isOwed: false)))
         try store.apply(.value(.wall, "1"))
         try store.commit()
-        let seq = try store.newestSequence
+        let seq = store.newestSequence
         #expect(try store.next(for: "c", after: seq - 1, limit: 32).messages.count == 1)
         #expect(try store.acknowledge(consumer: "c", seq: seq) == seq)
         try store.commit()

@@ -18,7 +18,8 @@ import Testing
         do {
             let store = try scratch.open()
             try store.apply([
-                .outgoing(outgoing("a", ref: "r", data: [1, 2, 3])), .incoming(incoming("b")), .accepted(accepted([1])),
+                sealed(1, [outgoing("a", ref: "r")], data: [1, 2, 3]), .incoming(incoming("b")),
+                .accepted(accepted([1])),
                 .park(parked(1)), .event(event(1)), .value(.wall, "v"),
             ])
             #expect(store.hasChanges)
@@ -26,7 +27,7 @@ import Testing
             #expect(!store.hasChanges)
         }
         let store = try scratch.open()
-        var expected = outgoing("a", ref: "r", data: [1, 2, 3])
+        var expected = pointing(outgoing("a", ref: "r"), to: 1)
         expected.order = 1
         #expect(try store.outgoing(id: "a") == expected)
         #expect(try store.inbox(limit: 10).map(\.id) == ["b"])
@@ -35,7 +36,8 @@ import Testing
             try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 10).map(\.wire) == [[0, 1, 2]])
         #expect(try store.events(limit: 10).map(\.text) == ["words"])
         #expect(try store.value(.wall) == "v")
-        #expect(try store.outboxSize() == (1, 5))
+        #expect(try store.body(of: 1)?.data == [1, 2, 3])
+        #expect(try store.outboxSize() == (1, 3))
         #expect(try store.inboxSize() == (1, 13))
         #expect(store.damage == nil)
     }

@@ -40,18 +40,38 @@ extension MessageStore {
 
 func outgoing(
     _ id: String, sn: Int64 = 1, receiver: String = "hulk@A", ref: String? = nil, content: String = "{}",
-    state: DeliveryState = .queued, due: Double? = nil, data: [UInt8]? = nil
+    state: DeliveryState = .queued, due: Double? = nil
 ) -> Outgoing {
     Outgoing(
         id: id, sn: sn, sender: .sample("moki@B"), recipient: .person(.sample(receiver)), ref: ref, request: [1, 2],
-        body: body(content, data), state: state, created: 1_000, due: due, expires: 9_000)
+        body: content.isEmpty ? .none : .content(content), state: state, created: 1_000, due: due, expires: 9_000)
 }
 
-/// Without a ciphertext it is not sealed, without content spent.
-private func body(_ content: String, _ data: [UInt8]?) -> Outgoing.RowBody {
-    guard let data else { return content.isEmpty ? .none : .content(content) }
-    let sealed = Outgoing.Sealed(digest: [9] + data, data: data, signature: [7], iv: [8], key: "{\"k\":1}")
-    return .sealed(content: content, sealed)
+/// Rows that were sealed together, with this ciphertext, whose SHA-256 is given as 9 and the same.
+func sealed(
+    _ number: Int64, _ rows: [Outgoing], data: [UInt8] = [1], sn: Int64? = nil, signature: [UInt8] = [7],
+    due: Double = 0
+) -> Change {
+    .sealed(
+        shipment(number, of: rows, data: data, sn: sn, signature: signature, due: due),
+        Shipment.Body(data: data, iv: [8], key: "{\"k\":1}"), rows.map { pointing($0, to: number, due: due) })
+}
+
+func shipment(
+    _ number: Int64, of rows: [Outgoing], data: [UInt8] = [1], sn: Int64? = nil, signature: [UInt8] = [7],
+    due: Double? = 0
+) -> Shipment {
+    Shipment(
+        number: number, sender: .sample("moki@B"), receiver: rows.first?.receiver ?? .sample("hulk@A"), sn: sn,
+        digest: [9] + data, signature: signature, type: 1, time: 900, due: due)
+}
+
+/// The row as it is read when it is inside of this shipment.
+func pointing(_ row: Outgoing, to number: Int64, due: Double? = 0) -> Outgoing {
+    var row = row
+    row.body = .sealed(shipment: number)
+    row.due = row.state.isEnd ? nil : due
+    return row
 }
 
 func incoming(

@@ -106,13 +106,17 @@ import Testing
         var sent = outgoing("a", sn: 11, ref: "r", due: 5)
         sent.order = 3
         sent.attempts = 2
-        sent.body = .sealed(
-            content: "{}", .init(digest: [9, 9], data: [6, 7], signature: [7], iv: [8], key: "{\"k\":1}"))
+        sent.body = .sealed(shipment: 3)
         #expect(try store.outgoing(id: "a") == sent)
+        var carrying = shipment(3, of: [sent], sn: 11, due: 5)
+        (carrying.digest, carrying.type, carrying.time, carrying.attempts) = ([9, 9], nil, nil, 2)
+        #expect(try store.shipment(digest: [9, 9]) == carrying)
+        #expect(try store.body(of: 3) == Shipment.Body(data: [6, 7], iv: [8], key: "{\"k\":1}"))
         #expect(try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), ref: "r")?.id == "a")
-        #expect(try store.outgoing(digest: [10])?.reason == "not-understood")
-        #expect(try store.dueOutgoing(at: 5, limit: 9).map(\.id) == ["a"])
-        #expect(try store.outboxSize() == (1, 4))
+        let ended = try #require(try store.shipment(digest: [10]))
+        #expect(try store.outgoing(shipment: ended.number).map(\.reason) == ["not-understood"])
+        #expect(try store.dueShipments(at: 5, limit: 9).map(\.number) == [3])
+        #expect(try store.outboxSize() == (1, 2))
         var received = incoming("c", group: "g@G")
         received.seq = 5
         #expect(try store.inbox(limit: 9) == [received])
@@ -164,11 +168,14 @@ import Testing
         let rows = try (1...5).map { try #require(try store.outgoing(id: "m\($0)")) }
         #expect(
             rows.map(\.body) == [
-                .content("{}"),
-                .sealed(content: "{}", .init(digest: [9], data: [6], signature: [7], iv: [8], key: "{\"k\":1}")),
-                .sealed(content: "{}", .init(digest: [9], data: [6], signature: [7], iv: nil, key: nil)),
-                .trace(.init(digest: [9], signature: [7])), .none,
+                .content("{}"), .sealed(shipment: 2), .sealed(shipment: 3), .sealed(shipment: 4), .none,
             ])
+        let bodies = try (2...4).map { try store.body(of: $0) }
+        #expect(
+            bodies == [
+                Shipment.Body(data: [6], iv: [8], key: "{\"k\":1}"), Shipment.Body(data: [6], iv: nil, key: nil), nil,
+            ])
+        #expect(try store.shipments(sn: 1).map(\.signature) == [[7], [7], [7]])
         #expect(rows.allSatisfy { $0.recipient == .person(Self.hulk) })
     }
 
@@ -194,7 +201,99 @@ import Testing
         #expect(try store.outgoing(id: "new")?.receiver == Self.hulk)
     }
 
+    /// A file of the version before shipments: rows that wait, are sealed, went once, and have ended, with and without
+    /// what a late receipt can name.
+    private func fifthVersion(_ scratch: Scratch) throws {
+        let old = try Database(path: scratch.path, name: "old")
+        try Schema.migrate(old, steps: Array(Schema.steps.prefix(5)))
+        let content = #"{"type":1,"sn":1,"time":1700000000,"text":"\u0000é"}"#
+        var order: Int64 = 1
+        func add(
+            _ id: String, _ state: DeliveryState, due: Double? = nil, digest: UInt8? = nil, body: String
+        ) throws {
+            try old.run("INSERT INTO outbox_body VALUES (\(order), \(body))")
+            try old.run(
+                """
+                INSERT INTO outbox (ord, id, sn, sender, receiver, request, state, living, created, attempts, due, expires,
+                    digest, size)
+                VALUES (?1, ?2, 1, ?3, ?4, x'01', ?5, ?6, 70, 3, ?7, 9000, ?8, 50)
+                """,
+                [
+                    .integer(order), .text(id), .id(Self.moki), .id(Self.hulk), .text(state.rawValue),
+                    .flag(due != nil), SQLValue(due), SQLValue(digest.map { [$0] }),
+                ])
+            order += 10
+        }
+        try add("waits", .waiting, due: 7, body: "'\(content)', NULL, NULL, NULL, NULL")
+        let key = #"'{"k":1}'"#
+        try add("queued", .queued, due: 5, digest: 1, body: "'\(content)', x'0a0b', x'71', x'08', \(key)")
+        let grouped = #"{"type":9,"time":"1700000001","group":"\#(ID.sample("g@G").text)"}"#
+        try add("grouped", .published, due: 6, digest: 2, body: "'\(grouped)', x'0c', x'72', x'08', \(key)")
+        try add("broken", .queued, due: 8, digest: 3, body: #"'{"type":', x'0d', x'73', x'', ''"#)
+        try add("settled", .published, digest: 4, body: "'', x'', x'74', x'', ''")
+        try add("expired", .expired, digest: 5, body: "'', x'', x'75', x'', ''")
+        try add("never", .cancelled, body: "'', NULL, NULL, NULL, NULL")
+    }
+
+    @Test("a file of the version before has each sealed message as a shipment of one, and goes on with it")
+    func shipments() throws {
+        let scratch = try Scratch()
+        try fifthVersion(scratch)
+        let store = try scratch.open()
+        #expect(store.damage == nil)
+        func shipment(_ id: String) throws -> Shipment? {
+            try store.outgoing(id: id)?.shipment.flatMap { try store.shipment($0) }
+        }
+        let waits = try #require(try store.outgoing(id: "waits"))
+        #expect(waits.content?.hasSuffix(#""text":"\u0000é"}"#) == true && waits.due == 7 && waits.attempts == 3)
+        #expect(try store.waitingOutgoing(receiver: Self.hulk, after: 0, limit: 9).map(\.id) == ["waits"])
+        let queued = try #require(try shipment("queued"))
+        #expect((queued.digest, queued.signature, queued.sn, queued.attempts) == ([1], [0x71], 1, 3))
+        #expect((queued.type, queued.time, queued.group, queued.due) == (1, 1_700_000_000, nil, 5))
+        #expect((queued.sender, queued.receiver) == (Self.moki, Self.hulk))
+        #expect(try store.body(of: queued.number) == Shipment.Body(data: [10, 11], iv: [8], key: "{\"k\":1}"))
+        let grouped = try #require(try shipment("grouped"))
+        #expect((grouped.type, grouped.time, grouped.group?.text) == (9, 1_700_000_001, ID.sample("g@G").text))
+        let broken = try #require(try shipment("broken"))
+        #expect((broken.type, broken.time, broken.group) == (nil, nil, nil))
+        #expect(try store.body(of: broken.number) == Shipment.Body(data: [13], iv: nil, key: nil))
+        #expect(try store.dueShipments(at: 9, limit: 9).map(\.digest) == [[1], [2], [3]])
+        #expect(try store.dueOutgoing(at: 9, limit: 9).map(\.id) == ["waits"])
+        #expect(try store.outboxSize() == (4, 50 + 4))
+        #expect(try store.nextDue() == 5 && store.nextExpiry() == 9_000)
+        for (id, digest) in [("settled", 4), ("expired", 5)] as [(String, UInt8)] {
+            let ended = try #require(try store.shipment(digest: [digest]))
+            #expect(try store.outgoing(shipment: ended.number).map(\.id) == [id])
+            #expect(try (ended.due, store.body(of: ended.number)) == (nil, nil))
+            #expect(ended.signature == [0x70 + digest])
+        }
+        #expect(try store.outgoing(id: "settled")?.isLiving == false)
+        #expect(try store.outgoing(id: "never")?.body == Outgoing.RowBody.none)
+        #expect(try store.nextShipment() > 50)
+        #expect(try store.database.first("SELECT count(*) FROM outbox WHERE digest IS NOT NULL") { $0.int(0) } == 0)
+        #expect(try !store.isForeign())
+    }
+
     // MARK: - Damage
+
+    @Test("a shipment that cannot be read takes its rows along, is said once, and stands in the way of no other")
+    func unreadableShipment() throws {
+        let scratch = try Scratch()
+        let store = try scratch.open()
+        try store.apply([
+            sealed(1, [outgoing("a"), outgoing("b")], due: 1), sealed(2, [outgoing("c")], data: [2], due: 2),
+        ])
+        try store.database.run("UPDATE shipments SET receiver = 'nobody' WHERE number = 1")
+        #expect(try store.dueShipments(at: 5, limit: 1).map(\.number) == [2])
+        #expect(
+            store.takeDamages() == [
+                "messages.sqlite: 2 rows of shipments have an unreadable receiver and are set aside"
+            ])
+        try store.commit()
+        #expect(try store.outbox(limit: 9).map(\.id) == ["c"])
+        #expect(try store.outboxSize() == (1, 1))
+        #expect(try store.nextDue() == 2)
+    }
 
     @Test(
         "an outgoing row that cannot be read is set aside and said once, and stands in the way of no other",
@@ -215,7 +314,7 @@ import Testing
         #expect(try store.peers(limit: 9).rows.reduce(0) { $0 + $1.pending } == 1)
         #expect(store.takeDamages() == [])
         // What it said is still there for whoever looks.
-        #expect(try store.database.first("SELECT content FROM outbox_body WHERE ord < 0") { $0.text(0) } != nil)
+        #expect(try store.database.first("SELECT content FROM outbox_content WHERE ord < 0") { $0.text(0) } != nil)
     }
 
     @Test("a message of the inbox that cannot be read is passed over, and no other is")

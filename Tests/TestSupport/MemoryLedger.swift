@@ -4,7 +4,10 @@ package import Records
 /// A ledger that is forgotten with the test. `state` is a value, so that a turn can be rolled back.
 package final class MemoryLedger: Ledger {
     package struct State {
+        /// As they were written; what is read of a sealed one is in part its shipment's.
         package var outgoing: [Outgoing] = []
+        package var shipments: [Int64: Shipment] = [:]
+        package var bodies: [Int64: Shipment.Body] = [:]
         package var incoming: [Incoming] = []
         package var accepted: [AcceptedRecord] = []
         package var parked: [Parked] = []
@@ -36,7 +39,20 @@ package final class MemoryLedger: Ledger {
         if isFull { throw LedgerError("cannot write: no space left on device", isFull: true) }
         state.last += 1
         switch change {
-        case .outgoing(let row): put(row)
+        case .outgoing(let row):
+            put(row)
+            keep(row.shipment)
+        case .sealed(let shipment, let body, let rows):
+            state.shipments[shipment.number] = shipment
+            state.bodies[shipment.number] = body
+            for row in rows {
+                state.last += 1
+                put(row)
+            }
+        case .attempted(let shipment):
+            state.shipments[shipment.number]?.attempts = shipment.attempts
+            state.shipments[shipment.number]?.due = shipment.due
+        case .moved(let old, let new): move(old, to: new)
         case .incoming(var row):
             row.seq = state.last
             state.incoming.append(row)
@@ -65,8 +81,38 @@ package final class MemoryLedger: Ledger {
         }
     }
 
+    private func move(_ old: Outgoing, to new: Outgoing) {
+        for index in state.outgoing.indices
+        where state.outgoing[index].shipment == old.shipment && state.outgoing[index].state == old.state {
+            state.outgoing[index].state = new.state
+            state.outgoing[index].reason = new.reason
+            state.outgoing[index].published = state.outgoing[index].published ?? new.published
+            state.outgoing[index].delivered = new.delivered
+            state.outgoing[index].due = new.isLiving ? 0 : nil
+        }
+        keep(old.shipment)
+    }
+
+    /// A shipment without a living row is due no more.
+    private func keep(_ number: Int64?) {
+        guard let number, !state.outgoing.contains(where: { $0.shipment == number && $0.isLiving }) else { return }
+        state.shipments[number]?.due = nil
+        state.bodies[number] = nil
+    }
+
+    /// With what is the shipment's.
+    private func read(_ row: Outgoing) -> Outgoing {
+        guard let shipment = row.shipment.flatMap({ state.shipments[$0] }) else { return row }
+        var row = row
+        row.attempts = shipment.attempts
+        row.due = row.isLiving ? shipment.due : nil
+        return row
+    }
+
     private func put(_ row: Outgoing) {
         var row = row
+        // Living or not, as the column says.
+        if row.shipment != nil, row.isLiving { row.due = 0 }
         if let index = state.outgoing.firstIndex(where: { $0.id == row.id }) {
             row.order = state.outgoing[index].order
             state.outgoing[index] = row
@@ -98,24 +144,42 @@ package final class MemoryLedger: Ledger {
 }
 
 extension MemoryLedger: OutboxLedger {
-    package func outgoing(id: String) -> Outgoing? { state.outgoing.first { $0.id == id } }
+    package func outgoing(id: String) -> Outgoing? { state.outgoing.first { $0.id == id }.map(read) }
 
     package func outgoing(sender: ID, receiver: ID, ref: String) -> Outgoing? {
-        state.outgoing.first { $0.sender == sender && $0.receiver == receiver && $0.ref == ref }
+        state.outgoing.first { $0.sender == sender && $0.receiver == receiver && $0.ref == ref }.map(read)
     }
 
-    package func outgoing(digest: [UInt8]) -> Outgoing? { state.outgoing.first { $0.trace?.digest == digest } }
-
-    package func outgoing(sn: Int64) -> [Outgoing] {
-        Array(state.outgoing.reversed().filter { $0.sn == sn && $0.trace != nil }.prefix(8))
+    package func outgoing(shipment number: Int64) -> [Outgoing] {
+        state.outgoing.filter { $0.shipment == number }.map(read)
     }
 
-    package func outgoing(signature: [UInt8], receiver: ID, ids: Range<String>) -> Outgoing? {
-        state.outgoing.first { $0.trace?.signature == signature && $0.receiver == receiver && ids.contains($0.id) }
+    package func nextShipment() -> Int64 { (state.shipments.keys.max() ?? 0) + 1 }
+
+    package func shipment(_ number: Int64) -> Shipment? { state.shipments[number] }
+
+    package func shipment(digest: [UInt8]) -> Shipment? { state.shipments.values.first { $0.digest == digest } }
+
+    package func shipments(sn: Int64) -> [Shipment] {
+        Array(state.shipments.values.filter { $0.sn == sn }.sorted { $0.number > $1.number }.prefix(8))
+    }
+
+    package func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) -> Shipment? {
+        let rows = state.outgoing.filter { $0.receiver == receiver && ids.contains($0.id) }
+        return rows.lazy.compactMap { $0.shipment.flatMap { self.state.shipments[$0] } }
+            .first { $0.signature == signature }
+    }
+
+    package func body(of shipment: Int64) -> Shipment.Body? { state.bodies[shipment] }
+
+    package func dueShipments(at lived: Double, limit: Int) -> [Shipment] {
+        let due = state.shipments.values.filter { shipment in shipment.due.map { $0 <= lived } ?? false }
+        let longest = due.sorted { ($0.due ?? 0, $0.number) < ($1.due ?? 0, $1.number) }.prefix(limit)
+        return longest.sorted { $0.number < $1.number }
     }
 
     package func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
-        let due = living.filter { row in row.due.map { $0 <= lived } ?? false }
+        let due = waiting.filter { row in row.due.map { $0 <= lived } ?? false }
         let longest = due.sorted { ($0.due ?? 0, $0.order) < ($1.due ?? 0, $1.order) }.prefix(limit)
         return portion(longest.sorted { $0.order < $1.order })
     }
@@ -140,18 +204,18 @@ extension MemoryLedger: OutboxLedger {
         portion(living.filter { $0.sender == sender }.prefix(limit))
     }
 
-    package func nextDue() -> Double? { living.compactMap(\.due).min() }
+    package func nextDue() -> Double? {
+        (waiting.compactMap(\.due) + state.shipments.values.compactMap(\.due)).min()
+    }
 
     package func nextExpiry() -> Double? { living.map(\.expires).min() }
 
     package func outboxSize() -> (count: Int64, bytes: Int64) {
-        (Int64(living.count), living.reduce(0) { $0 + size(of: $1) })
+        let ciphertexts = state.bodies.values.reduce(0) { $0 + Int64($1.data.count) }
+        return (Int64(living.count), living.reduce(ciphertexts) { $0 + size(of: $1) })
     }
 
-    private func size(of row: Outgoing) -> Int64 {
-        let data = if case .sealed(_, let sealed) = row.body { sealed.data.count } else { 0 }
-        return Int64((row.content?.utf8.count ?? 0) + data)
-    }
+    private func size(of row: Outgoing) -> Int64 { Int64(row.content?.utf8.count ?? 0) }
 
     /// Up to the row with which they have 4 MiB.
     private func portion(_ rows: some Sequence<Outgoing>) -> [Outgoing] {
@@ -164,7 +228,8 @@ extension MemoryLedger: OutboxLedger {
         return found
     }
 
-    private var living: [Outgoing] { state.outgoing.filter(\.isLiving) }
+    private var living: [Outgoing] { state.outgoing.lazy.filter(\.isLiving).map(read) }
+    private var waiting: [Outgoing] { state.outgoing.filter { $0.isLiving && $0.shipment == nil } }
 }
 
 extension MemoryLedger: InboxLedger {

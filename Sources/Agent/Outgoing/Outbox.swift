@@ -4,11 +4,12 @@ import Format
 import Records
 
 /// The messages that this board has accepted, from a local program's wish to the sealed row, and to their end. What is
-/// done with a sealed row is `Sending`'s.
+/// done with what is sealed is `Sending`'s.
 ///
 ///  1. `submit`: known before? room? The receiver is a contact now.
 ///  2. no key of the receiver: saved as `waiting`, answered, looked up; `keyArrived` goes on.
-///  3. given to the pool (`seal`), and when it is sealed (`sealed`): saved as `queued`, answered, sent.
+///  3. given to the pool (`sealNext`), or gathered behind what the pool has for this receiver.
+///  4. sealed (`sealed`): saved as `queued` rows of one shipment, answered, sent; those that gathered are next.
 struct Outbox {
     private var sealing = SealingQueue()
     private var numbers = SequenceNumbers()
@@ -27,7 +28,8 @@ struct Outbox {
 
     /// `otherBoard`: the identity with which another board goes on, for which this one stands back.
     mutating func submit(
-        _ submission: Submission, standingBackFor otherBoard: ID?, lookups: inout Lookups, in context: inout Context
+        _ submission: Submission, standingBackFor otherBoard: ID?, lookups: inout Lookups, publishing: Publishing,
+        in context: inout Context
     ) throws(LedgerError) {
         guard let identity = context.book.identity(submission.sender.address) else {
             return refuse(
@@ -56,13 +58,14 @@ struct Outbox {
                 text: "another board has the keys of \(otherBoard) and started earlier: this one stands back",
                 in: &context)
         }
-        var row = newRow(for: submission, of: identity, in: context)
+        var (row, content) = newRow(for: submission, of: identity, in: context)
         if try isKnown(row, asked: submission, in: &context) { return }
         guard try isAcceptable(row, asked: submission, in: &context) else { return }
         makeContact(receiver, in: context)
         let isWaitedFor = releases[receiver.address] != nil
         if !isWaitedFor, lookups.isReady(receiver, in: context) {
-            return try seal(row, of: identity, tokens: [submission.token], isReleased: false, in: &context)
+            sealing.insert(Draft(row: row, content: content, tokens: [submission.token]), isReleased: false)
+            return try sealNext(SealingQueue.Route(row), lookups: lookups, publishing: publishing, in: &context)
         }
         if !isWaitedFor { lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context) }
         row.due = RepeatSchedule(context).nextLook(at: row, since: lookups.beginning(of: receiver))
@@ -79,22 +82,26 @@ struct Outbox {
     }
 
     /// The row that the submission makes if it is accepted. What the agent writes itself is taken out of the content.
-    private func newRow(for submission: Submission, of identity: Identity, in context: Context) -> Outgoing {
+    private func newRow(
+        for submission: Submission, of identity: Identity, in context: Context
+    ) -> (Outgoing, Content) {
         var wish: JSONObject = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         var members = submission.members
         for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
+        if submission.type == .array { members["batch"] = nil }
         if submission.wantsSignedReceipt {
             wish["receipt"] = "signed"
-            // `seal` adds the rest, for a culver agent alone.
+            // `give` adds the rest, for a culver agent alone.
             members["seq"] = ["receipt": "signed"]
         }
         let content = Content(type: submission.type, sn: context.newSN(), time: context.now.wall, members)
-        return Outgoing(
+        let row = Outgoing(
             id: context.newMessageID(), sn: content.sn, sender: identity.id.bare,
             recipient: .person(submission.receiver.bare), ref: submission.ref,
             request: Digest.sha256(JSON.object(wish).bytes),
             body: .content(JSON.object(content.json).text), state: .waiting, created: context.recordedTime,
             expires: context.now.lived + (submission.expiry ?? context.policy.expiry))
+        return (row, content)
     }
 
     /// Whether this `ref` was used before: then the first message is answered again, or the misuse refused.
@@ -177,29 +184,58 @@ struct Outbox {
 
     // MARK: - The pool seals
 
-    /// Gives a row to the pool. Towards culver peers a key is reused, so that they open without a private key.
+    /// Puts a row that lay on disk into its line.
     private mutating func seal(
-        _ row: Outgoing, of identity: Identity, tokens: [UInt64], isReleased: Bool, in context: inout Context
+        _ row: Outgoing, lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
-        guard let json = row.content.flatMap({ try? JSON(parsing: $0) }), var content = try? Content(json) else {
+        guard let json = row.content.flatMap({ try? JSON(parsing: $0) }), let content = try? Content(json) else {
+            let draft = Draft(row: row, content: Content(type: .any, sn: row.sn, time: 0, [:]), tokens: [])
             return try fail(
-                row, tokens: tokens, reason: "unreadable-content", text: "the content cannot be read again",
-                in: &context)
+                [draft], reason: "unreadable-content", text: "the content cannot be read again", in: &context)
         }
-        sealing.insert(row, isReleased: isReleased)
-        let receiver = row.receiver
+        sealing.insert(Draft(row: row, content: content, tokens: []), isReleased: true)
+        try sealNext(SealingQueue.Route(row), lookups: lookups, publishing: publishing, in: &context)
+    }
+
+    /// Gives the next message of a line to the pool, if it is its turn: contents that gathered go in one message to a
+    /// peer whose visa says that it takes several, else each goes in one of its own.
+    private mutating func sealNext(
+        _ route: SealingQueue.Route, lookups: Lookups, publishing: Publishing, in context: inout Context
+    ) throws(LedgerError) {
+        while let receiver = sealing.receiverOfNext(route) {
+            let limits = BatchLimits(
+                count: context.book.abilities(of: receiver).batch,
+                bytes: min(
+                    Tuning.batchBytes, Int64(context.policy.messageSize),
+                    publishing.payloadLimit(at: context.now.lived) ?? .max))
+            try give(sealing.next(route, within: limits), lookups: lookups, in: &context)
+        }
+    }
+
+    /// Gives a message to the pool. Towards culver peers a key is reused, so that they open without a private key.
+    private mutating func give(
+        _ drafts: [Draft], lookups: Lookups, in context: inout Context
+    ) throws(LedgerError) {
+        guard let first = drafts.first else { return }
+        var drafts = drafts
+        let receiver = first.row.receiver
+        guard let identity = context.book.identity(first.row.sender.address) else {
+            try fail(drafts, reason: "unknown-identity", text: "the identity is gone", in: &context)
+            leave(drafts)
+            return
+        }
+        guard receiver.isBroadcast || lookups.isReady(receiver, in: context) else {
+            return try wait(drafts, in: &context)
+        }
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
-        let asked = content.json["seq"]?["receipt"]
-        content.json["seq"] = nil
+        if !context.book.isCulver(receiver) {
+            for index in drafts.indices { drafts[index].content.json["seq"] = nil }
+        }
         if !receiver.isBroadcast, let key = context.book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = context.book.recipients(of: receiver)
             if context.book.isCulver(receiver) {
-                var sequence = try numbers.next(
-                    from: identity.id, to: receiver, isPoolIdle: sealing.count <= 1, in: context)
-                // On disk since before it was sealed: a backup of then will seal it once more, as another ciphertext.
-                if row.order > 0 { sequence["waited"] = true }
-                if let asked { sequence["receipt"] = asked }
-                content.json["seq"] = .object(sequence)
+                try numbers.number(
+                    &drafts, from: identity.id, to: receiver, isPoolIdle: sealing.count <= drafts.count, in: context)
                 packing.reused = context.book.keyInUse(for: packing, wrappedFor: key, lived: context.now.lived)
                 if let reused = packing.reused { wrappedKeys.remember(reused) }
             }
@@ -209,71 +245,147 @@ struct Outbox {
             .work(
                 Job(
                     lane: "out \(receiver.text)",
-                    work: .seal(Sealing(packing: packing, content: content, purpose: .message(row, tokens: tokens))))))
+                    work: .seal(
+                        Sealing(packing: packing, content: together(drafts, in: context), purpose: .message(drafts))))))
     }
 
-    /// The pool has sealed a row: saved, answered, sent where a broker has room.
+    /// The content of a message with these contents: the only one, or an array of all, of the time of the latest. Not of now:
+    /// the clock may be another than it was.
+    private func together(_ drafts: [Draft], in context: Context) -> Content {
+        if drafts.count == 1, let only = drafts.first { return only.content }
+        return Content(
+            type: .array, sn: context.newSN(), time: drafts.compactMap(\.content.time).max() ?? context.now.wall,
+            ["batch": true, "contents": .array(drafts.map { .object($0.content.json) })])
+    }
+
+    /// The receiver's key went while they gathered.
+    private mutating func wait(_ drafts: [Draft], in context: inout Context) throws(LedgerError) {
+        for draft in drafts where draft.row.order == 0 {
+            var row = draft.row
+            row.due = context.now.lived
+            try context.ledger.apply(.outgoing(row))
+            context.counts.accepted += 1
+            for token in draft.tokens { context.answer(token, with: accepted(row, isRepeat: false)) }
+            for token in sealing.takeJoined(row) { context.answer(token, with: accepted(row, isRepeat: true)) }
+        }
+        leave(drafts)
+    }
+
+    /// The pool has sealed a message: saved, answered, sent where a broker has room.
     mutating func sealed(
-        _ row: Outgoing, as packed: Packing.Packed, from sealing: Sealing, tokens: [UInt64], lookups: Lookups,
+        _ drafts: [Draft], as packed: Packing.Packed, from sealing: Sealing, lookups: Lookups,
         publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) {
-        try leaveSealing(row, lookups: lookups, in: &context)
-        // Cancelled or expired while the pool worked.
-        let stored = try context.ledger.outgoing(id: row.id)
-        if let stored, stored.state != .waiting { return }
-        context.counts.sealed += 1
-        if stored == nil { context.counts.accepted += 1 }
-        guard var queued = row.after(.sealed(due: context.now.lived)) else { return }
-        let secure = packed.message.secure
-        queued.body = .sealed(
-            content: JSON.object(sealing.content.json).text,
-            Outgoing.Sealed(
-                digest: packed.digest, data: secure.data, signature: packed.message.signature,
-                iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text))
-        let receiver = queued.receiver
-        if publishing.freeBroker() != nil {
-            let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: receiver)
-            queued = try Sending.send(queued, wire: wire, publishing: &publishing, in: &context)
+        let wanted = try stillWanted(drafts, in: context)
+        if !wanted.isEmpty, wanted.count < drafts.count { return try give(wanted, lookups: lookups, in: &context) }
+        if !wanted.isEmpty {
+            try save(wanted, as: packed, from: sealing, publishing: &publishing, in: &context)
         }
-        try context.ledger.apply(.outgoing(queued))
-        try SequenceNumbers.save(sealing.content, from: sealing.packing.identity.id, to: receiver, in: context)
-        for token in tokens { context.answer(token, with: accepted(queued, isRepeat: false)) }
-        for token in self.sealing.takeJoined(row) { context.answer(token, with: accepted(queued, isRepeat: true)) }
-        context.perform(.changed(queued))
+        try leaveSealing(drafts, lookups: lookups, publishing: publishing, in: &context)
     }
 
-    /// The pool could not seal a row.
+    /// Without those that were cancelled or have expired while the pool worked: they are in no ciphertext that leaves.
+    private mutating func stillWanted(_ drafts: [Draft], in context: Context) throws(LedgerError) -> [Draft] {
+        var wanted: [Draft] = []
+        for draft in drafts {
+            // A row without an order was never on disk, so nobody can have ended it.
+            var isWanted = draft.row.order == 0
+            if !isWanted { isWanted = try context.ledger.outgoing(id: draft.row.id)?.state == .waiting }
+            if isWanted { wanted.append(draft) } else { _ = sealing.remove(draft.row) }
+        }
+        return wanted
+    }
+
+    private mutating func save(
+        _ drafts: [Draft], as packed: Packing.Packed, from sealing: Sealing, publishing: inout Publishing,
+        in context: inout Context
+    ) throws(LedgerError) {
+        let secure = packed.message.secure
+        let envelope = secure.envelope
+        let number = try context.ledger.nextShipment()
+        var rows = drafts.compactMap { $0.row.after(.sealed(due: context.now.lived)) }
+        for index in rows.indices { rows[index].body = .sealed(shipment: number) }
+        guard let first = rows.first else { return }
+        var shipment = Shipment(
+            number: number, sender: first.sender, receiver: first.receiver, sn: rows.count == 1 ? first.sn : nil,
+            digest: packed.digest, signature: packed.message.signature, type: envelope.type,
+            time: envelope.time, group: envelope.group,
+            wantsSignedReceipt: drafts.contains { $0.content.json["seq"]?["receipt"] != nil }, due: context.now.lived)
+        if publishing.freeBroker() != nil {
+            let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: first.receiver)
+            try Sending.send(
+                &shipment, with: &rows, name: first.id, wire: wire, publishing: &publishing, in: &context)
+        }
+        try context.ledger.apply(
+            .sealed(
+                shipment,
+                Shipment.Body(
+                    data: secure.data, iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text), rows))
+        if let last = drafts.last {
+            try SequenceNumbers.save(last.content, from: first.sender, to: first.receiver, in: context)
+        }
+        context.counts.sealed += rows.count
+        for (draft, row) in zip(drafts, rows) {
+            if row.order == 0 { context.counts.accepted += 1 }
+            for token in draft.tokens { context.answer(token, with: accepted(row, isRepeat: false)) }
+            for token in self.sealing.takeJoined(row) { context.answer(token, with: accepted(row, isRepeat: true)) }
+            context.perform(.changed(row))
+        }
+    }
+
+    /// The pool could not seal a message.
     mutating func notSealed(
-        _ row: Outgoing, because text: String, tokens: [UInt64], lookups: Lookups, in context: inout Context
+        _ drafts: [Draft], because text: String, lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
-        try leaveSealing(row, lookups: lookups, in: &context)
-        try fail(row, tokens: tokens, reason: "cannot-seal", text: text, in: &context)
+        try fail(drafts, reason: "cannot-seal", text: text, in: &context)
+        try leaveSealing(drafts, lookups: lookups, publishing: publishing, in: &context)
     }
 
-    /// When half of those that had waited for a key are sealed, the next ones begin.
+    /// A message is with the pool no more. True when some of it had waited for a key.
+    @discardableResult
+    private mutating func leave(_ drafts: [Draft]) -> Bool {
+        var isReleased = false
+        for draft in drafts where sealing.remove(draft.row) { isReleased = true }
+        if let first = drafts.first { sealing.leave(SealingQueue.Route(first.row)) }
+        return isReleased
+    }
+
+    /// What gathered behind a message is next. When half of those that had waited for a key are sealed, more begin.
     private mutating func leaveSealing(
-        _ row: Outgoing, lookups: Lookups, in context: inout Context
+        _ drafts: [Draft], lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
-        guard sealing.remove(row), sealing.roomForReleased >= Tuning.releasedAtOnce / 2 else { return }
-        try releaseMore(lookups: lookups, in: &context)
+        guard let route = drafts.first.map({ SealingQueue.Route($0.row) }) else { return }
+        let isReleased = leave(drafts)
+        try sealNext(route, lookups: lookups, publishing: publishing, in: &context)
+        guard isReleased, sealing.roomForReleased >= Tuning.releasedAtOnce / 2 else { return }
+        try releaseMore(lookups: lookups, publishing: publishing, in: &context)
     }
 
     private mutating func fail(
-        _ row: Outgoing, tokens: [UInt64], reason: String, text: String, in context: inout Context
+        _ drafts: [Draft], reason: String, text: String, in context: inout Context
     ) throws(LedgerError) {
-        for token in tokens + sealing.takeJoined(row) {
-            context.refuse(token, as: .inputOutput, reason: reason, text: text)
-        }
-        if let stored = try context.ledger.outgoing(id: row.id) {
-            try Self.end(stored, by: .failed, reason: reason, in: &context)
+        for draft in drafts {
+            for token in draft.tokens + sealing.takeJoined(draft.row) {
+                context.refuse(token, as: .inputOutput, reason: reason, text: text)
+            }
+            if let stored = try context.ledger.outgoing(id: draft.row.id) {
+                try Self.end(stored, by: .failed, reason: reason, in: &context)
+            }
         }
     }
 
-    /// What was sealed could not be written down and is forgotten. Returns the callers that wait for it.
-    mutating func giveUp(_ row: Outgoing, tokens: [UInt64]) -> [UInt64] {
-        _ = sealing.remove(row)
+    /// What was sealed could not be written down and is forgotten, and so is what gathered behind it: the disk would not
+    /// take that either. Returns the callers that wait for it. Rows that had waited for a key are still on disk.
+    mutating func giveUp(_ drafts: [Draft]) -> [UInt64] {
+        guard let route = drafts.first.map({ SealingQueue.Route($0.row) }) else { return [] }
+        var tokens: [UInt64] = []
+        for draft in drafts + sealing.takeGathered(route) {
+            _ = sealing.remove(draft.row)
+            tokens += draft.tokens + sealing.takeJoined(draft.row)
+        }
+        sealing.leave(route)
         if sealing.isEmpty { numbers.forgetUnsaved() }
-        return tokens + sealing.takeJoined(row)
+        return tokens
     }
 
     // MARK: - Waiting for a key
@@ -300,42 +412,46 @@ struct Outbox {
     }
 
     /// Everything that waited for this receiver's key goes on, in order, and only so much at a time as the pool has at hand.
-    mutating func keyArrived(of receiver: ID, lookups: Lookups, in context: inout Context) throws(LedgerError) {
+    mutating func keyArrived(
+        of receiver: ID, lookups: Lookups, publishing: Publishing, in context: inout Context
+    ) throws(LedgerError) {
         guard context.book.visa(of: receiver) != nil, context.book.encryptionKey(of: receiver) != nil else { return }
         if releases[receiver.address] == nil { releases[receiver.address] = ReleasedReceiver(receiver: receiver) }
-        try releaseMore(lookups: lookups, in: &context)
+        try releaseMore(lookups: lookups, publishing: publishing, in: &context)
     }
 
-    mutating func releaseMore(lookups: Lookups, in context: inout Context) throws(LedgerError) {
+    mutating func releaseMore(
+        lookups: Lookups, publishing: Publishing, in context: inout Context
+    ) throws(LedgerError) {
         for (address, entry) in releases {
             guard sealing.roomForReleased > 0 else { return }
             let rows = try context.ledger.waitingOutgoing(
                 receiver: entry.receiver.bare, after: entry.last, limit: sealing.roomForReleased)
             for row in rows {
                 releases[address]?.last = row.order
-                try begin(row, lookups: lookups, in: &context)
+                try begin(row, lookups: lookups, publishing: publishing, in: &context)
             }
             if rows.isEmpty || !lookups.isReady(entry.receiver, in: context) { releases[address] = nil }
         }
     }
 
-    private mutating func begin(_ row: Outgoing, lookups: Lookups, in context: inout Context) throws(LedgerError) {
+    private mutating func begin(
+        _ row: Outgoing, lookups: Lookups, publishing: Publishing, in context: inout Context
+    ) throws(LedgerError) {
         if context.now.lived >= row.expires {
             try Self.end(row, by: .expired, reason: "expired", in: &context)
             return
         }
-        guard !sealing.contains(row), let identity = context.book.identity(row.sender.address),
-            lookups.isReady(row.receiver, in: context)
-        else { return }
+        guard !sealing.contains(row), lookups.isReady(row.receiver, in: context) else { return }
         let until = RepeatSchedule(context).afterLongestPause(row)
         guard let row = row.after(.postponed(until: until)) else { return }
         try context.ledger.apply(.outgoing(row))
-        try seal(row, of: identity, tokens: [], isReleased: true, in: &context)
+        try seal(row, lookups: lookups, publishing: publishing, in: &context)
     }
 
     /// A waiting row whose time has come: sealed if a key is there, looked up again if not.
     mutating func resume(
-        _ row: Outgoing, of identity: Identity, lookups: inout Lookups, in context: inout Context
+        _ row: Outgoing, lookups: inout Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
         let receiver = row.receiver
         let schedule = RepeatSchedule(context)
@@ -351,7 +467,7 @@ struct Outbox {
             releases[receiver.address] = ReleasedReceiver(receiver: receiver)
             return
         }
-        try seal(row, of: identity, tokens: [], isReleased: true, in: &context)
+        try seal(row, lookups: lookups, publishing: publishing, in: &context)
     }
 
     /// When more of those whose key has come can be given to the pool. While the pool has some, their end wakes the rest.
@@ -385,34 +501,80 @@ struct Outbox {
         }
     }
 
-    /// Ends a message and keeps of it what a late receipt can name. False when it has ended already.
+    /// What was sent to this receiver under this digest of the ciphertext.
+    static func shipment(
+        digest: [UInt8], to receiver: ID, in context: Context
+    ) throws(LedgerError) -> Shipment? {
+        guard let found = try context.ledger.shipment(digest: digest), found.receiver == receiver.bare else {
+            return nil
+        }
+        return found
+    }
+
+    /// The receiver has proved that it has this shipment, so every row of it is delivered that can be. False when that
+    /// was known, or nothing of it may change any more.
+    @discardableResult
+    static func close(
+        _ shipment: Shipment, reason: String? = nil, in context: inout Context
+    ) throws(LedgerError) -> Bool {
+        let rows = try context.ledger.outgoing(shipment: shipment.number)
+        let now = context.now.wall
+        let delivered = try move(rows, by: .receipt, in: &context) { row in
+            (row.reason, row.delivered) = (reason, now)
+        }
+        context.counts.delivered += delivered.count
+        if !delivered.isEmpty, let first = rows.first { try FirstTry.forget(first, in: context) }
+        // An application that says that it received and that it does not understand says both in any order.
+        for var row in rows where reason != nil && row.state == .delivered && row.reason == nil {
+            row.reason = reason
+            try context.ledger.apply(.outgoing(row))
+            context.perform(.changed(row))
+        }
+        return !delivered.isEmpty
+    }
+
+    /// What becomes of the rows of one shipment by this event, and by `change`; rows that the event does not change stay
+    /// as they are. One write for all that have one state.
+    @discardableResult
+    static func move(
+        _ rows: [Outgoing], by event: Delivery.Event, in context: inout Context, _ change: (inout Outgoing) -> Void
+    ) throws(LedgerError) -> [Outgoing] {
+        var moved: [Outgoing] = []
+        var written: [Delivery] = []
+        for row in rows {
+            guard var next = row.after(event) else { continue }
+            change(&next)
+            if !written.contains(row.delivery) {
+                written.append(row.delivery)
+                try context.ledger.apply(.moved(from: row, to: next))
+            }
+            moved.append(next)
+            context.perform(.changed(next))
+        }
+        return moved
+    }
+
+    /// Ends one message, and keeps nothing of its content. False when it has ended already.
     @discardableResult
     static func end(
         _ row: Outgoing, by event: Delivery.Event, reason: String?, in context: inout Context
     ) throws(LedgerError) -> Bool {
-        guard var next = row.after(event) else { return false }
-        // A late acknowledgement must find what was asked for.
-        if next.state != .expired || !ReceiptMatcher.wantsSignedReceipt(row) { next = next.spent }
-        var row = next
+        guard var row = row.after(event) else { return false }
+        if row.shipment == nil { row.body = .none }
         row.reason = reason
         switch row.state {
-        case .delivered:
-            context.counts.delivered += 1
-            row.delivered = context.now.wall
         case .expired: context.counts.expired += 1
         case .failed: context.counts.failed += 1
         case .cancelled: context.counts.cancelled += 1
-        case .waiting, .queued, .published: break
+        case .waiting, .queued, .published, .delivered: break
         }
         try FirstTry.forget(row, in: context)
         try context.ledger.apply(.outgoing(row))
         context.perform(.changed(row))
-        if row.state != .delivered {
-            try context.note(
-                .message, level: row.state == .cancelled ? .info : .warning,
-                text: "message \(row.id) to \(row.receiver) \(row.state.rawValue)", did: row.receiver, id: row.id,
-                reason: reason)
-        }
+        try context.note(
+            .message, level: row.state == .cancelled ? .info : .warning,
+            text: "message \(row.id) to \(row.receiver) \(row.state.rawValue)", did: row.receiver, id: row.id,
+            reason: reason)
         return true
     }
 }

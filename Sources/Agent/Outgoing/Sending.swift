@@ -3,8 +3,11 @@ import DIMP
 import Format
 import Records
 
-/// What is done with a sealed row: sent when it is due, and again until the receipt; and what a broker says of it. Keeps
-/// nothing of its own: every row is read, moved on and written.
+/// What is done with a shipment: sent when it is due, and again until the receipt; and what a broker says of it. Keeps
+/// nothing of its own: shipments and rows are read, moved on and written.
+///
+/// The living rows of a shipment have one state and one time when it is due, because whatever happens to it happens to
+/// all of them. Their ends are their own: each may be cancelled or expire, and the others go on.
 enum Sending {
     /// Sends what is due, as far as the brokers take it. Without room it only ends what has expired.
     static func sendDue(
@@ -21,9 +24,13 @@ enum Sending {
         while room > 0 {
             let rows = try context.ledger.dueOutgoing(at: lived, limit: room)
             for row in rows {
-                try attempt(row, outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
+                try look(at: row, outbox: &outbox, lookups: &lookups, publishing: publishing, in: &context)
             }
-            if rows.count < room { return }
+            let shipments = try context.ledger.dueShipments(at: lived, limit: room)
+            for shipment in shipments {
+                try attempt(shipment, outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
+            }
+            if rows.count < room, shipments.count < room { return }
             // As many as were asked for, and all of them went without using up room: there may be more.
             if publishing.room == room { idle += 1 }
             if idle > Tuning.idlePortions { return }
@@ -31,106 +38,154 @@ enum Sending {
         }
     }
 
-    private static func attempt(
-        _ row: Outgoing, outbox: inout Outbox, lookups: inout Lookups, publishing: inout Publishing,
+    /// A row that waits for a key.
+    private static func look(
+        at row: Outgoing, outbox: inout Outbox, lookups: inout Lookups, publishing: Publishing,
         in context: inout Context
     ) throws(LedgerError) {
         if context.now.lived >= row.expires { return try expire(row, in: &context) }
-        guard let identity = context.book.identity(row.sender.address) else {
+        guard context.book.identity(row.sender.address) != nil else {
             try Outbox.end(row, by: .failed, reason: "unknown-identity", in: &context)
             return
         }
-        let receiver = row.receiver
-        guard row.state != .waiting else {
-            return try outbox.resume(row, of: identity, lookups: &lookups, in: &context)
-        }
-        let takesOnce = context.book.takesOnce(receiver)
-        if row.state == .published, takesOnce {
-            lookups.lookUp(receiver, isWanted: true, in: &context)
-            return try rest(row, in: context)
-        }
-        guard publishing.freeBroker() != nil else { return }
-        if takesOnce, try FirstTry.isDoubtful(row, in: context) {
-            try Outbox.end(row, by: .failed, reason: "unacknowledged", in: &context)
+        guard row.state == .waiting else {
+            try Outbox.end(row, by: .failed, reason: "damaged", in: &context)
             return
         }
-        guard let wire = wireForRepeat(of: row, from: identity, wrappedKeys: &outbox.wrappedKeys, in: context) else {
-            // The contact is gone, and its keys with it.
-            lookups.lookUp(receiver, isWanted: true, in: &context)
-            let until = RepeatSchedule(context).afterLongestPause(row)
-            if let row = row.after(.postponed(until: until)) { try context.ledger.apply(.outgoing(row)) }
-            return
-        }
-        if let limit = context.book.abilities(of: receiver).size, Int64(wire.count) > limit {
-            // What the receiver's visa has said since the row was accepted.
-            try context.note(
-                .message, level: .warning,
-                text: "message \(row.id) has \(wire.count) bytes, and \(receiver) takes at most \(limit)",
-                did: receiver,
-                id: row.id, reason: "too-large")
-            try Outbox.end(row, by: .failed, reason: "too-large", in: &context)
-            return
-        }
-        let sent = try send(row, wire: wire, publishing: &publishing, in: &context)
-        if row.attempts > 0, sent.attempts > row.attempts { context.counts.repeats += 1 }
-        try context.ledger.apply(.outgoing(sent))
-        if sent.reason != row.reason { context.perform(.changed(sent)) }
-        // The peer may have other keys by now.
-        if sent.attempts > 2 { lookups.lookUp(receiver, isWanted: true, in: &context) }
+        try outbox.resume(row, lookups: &lookups, publishing: publishing, in: &context)
     }
 
-    /// One attempt, on a broker that has room for it and takes it. Returns the row as it is to be written.
+    private static func attempt(
+        _ due: Shipment, outbox: inout Outbox, lookups: inout Lookups, publishing: inout Publishing,
+        in context: inout Context
+    ) throws(LedgerError) {
+        var shipment = due
+        let receiver = shipment.receiver
+        let takesOnce = context.book.takesOnce(receiver)
+        let all = try context.ledger.outgoing(shipment: shipment.number)
+        var rows = all.filter(\.isLiving)
+        // One that goes once has done so when it expires.
+        if !(takesOnce && rows.first?.state == .published) {
+            for row in rows where context.now.lived >= row.expires { try expire(row, in: &context) }
+            rows = rows.filter { context.now.lived < $0.expires }
+        }
+        guard let first = all.first, let lead = Self.lead(of: rows) else {
+            shipment.due = nil
+            return try context.ledger.apply(.attempted(shipment))
+        }
+        guard let identity = context.book.identity(shipment.sender.address) else {
+            for row in rows { try Outbox.end(row, by: .failed, reason: "unknown-identity", in: &context) }
+            return
+        }
+        if lead.state == .published, takesOnce {
+            lookups.lookUp(receiver, isWanted: true, in: &context)
+            return try rest(shipment, with: rows, in: &context)
+        }
+        guard publishing.freeBroker() != nil else { return }
+        if takesOnce, try FirstTry.isDoubtful(first, in: context) {
+            for row in rows { try Outbox.end(row, by: .failed, reason: "unacknowledged", in: &context) }
+            return
+        }
+        let wire = try wireForRepeat(of: shipment, from: identity, wrappedKeys: &outbox.wrappedKeys, in: context)
+        guard let wire else {
+            // The contact is gone, and its keys with it.
+            lookups.lookUp(receiver, isWanted: true, in: &context)
+            shipment.due = RepeatSchedule(context).afterLongestPause(lead)
+            return try context.ledger.apply(.attempted(shipment))
+        }
+        if let limit = context.book.abilities(of: receiver).size, Int64(wire.count) > limit {
+            // What the receiver's visa has said since the rows were accepted.
+            for row in rows {
+                try context.note(
+                    .message, level: .warning,
+                    text: "message \(row.id) travels in \(wire.count) bytes, and \(receiver) takes at most \(limit)",
+                    did: receiver, id: row.id, reason: "too-large")
+                try Outbox.end(row, by: .failed, reason: "too-large", in: &context)
+            }
+            return
+        }
+        let before = lead.reason
+        try send(&shipment, with: &rows, name: first.id, wire: wire, publishing: &publishing, in: &context)
+        if due.attempts > 0, shipment.attempts > due.attempts { context.counts.repeats += 1 }
+        try context.ledger.apply(.attempted(shipment))
+        if let changed = rows.first, changed.reason != before { try write(reasonOf: rows, before: lead, in: &context) }
+        // The peer may have other keys by now.
+        if shipment.attempts > 2 { lookups.lookUp(receiver, isWanted: true, in: &context) }
+    }
+
+    /// What stands for all living rows of a shipment: the first of them, which expires when the first of them does.
+    private static func lead(of rows: [Outgoing]) -> Outgoing? {
+        guard var lead = rows.first else { return nil }
+        for row in rows { lead.expires = min(lead.expires, row.expires) }
+        return lead
+    }
+
+    /// One attempt, on a broker that has room for it and takes it. `rows` are those that live; what changes is to be written
+    /// by the caller. `name` is the id of the first row that the shipment ever had.
     static func send(
-        _ row: Outgoing, wire: [UInt8], publishing: inout Publishing, in context: inout Context
-    ) throws(LedgerError) -> Outgoing {
+        _ shipment: inout Shipment, with rows: inout [Outgoing], name: String, wire: [UInt8],
+        publishing: inout Publishing, in context: inout Context
+    ) throws(LedgerError) {
+        guard let lead = Self.lead(of: rows), let expires = rows.map(\.expires).max() else { return }
         let lived = context.now.lived
         var publication = PendingPublication(
-            topic: .inbox(row.receiver.address), payload: wire, purpose: .message(id: row.id))
-        switch publishing.outlet(for: publication, attempt: row.attempts, at: lived) {
+            topic: .inbox(lead.receiver.address), payload: wire, purpose: .message(id: name))
+        func postpone(until due: Double) {
+            shipment.due = lead.after(.postponed(until: due))?.due ?? shipment.due
+            for index in rows.indices { rows[index].due = shipment.due }
+        }
+        switch publishing.outlet(for: publication, attempt: shipment.attempts, at: lived) {
         case .none:
             // The brokers that take it have no room; those behind it may have another way.
-            return publishing.freeBroker() == nil ? row : row.after(.postponed(until: lived + 1)) ?? row
+            if publishing.freeBroker() != nil { postpone(until: lived + 1) }
         case .barred(let until, let reason):
-            var row = row.after(.postponed(until: min(until, row.expires))) ?? row
-            if row.reason != reason { try tell(reason, of: row, in: context) }
-            row.reason = reason
-            return row
+            postpone(until: min(until, lead.expires))
+            if lead.reason != reason { try tell(reason, of: lead, in: context) }
+            for index in rows.indices { rows[index].reason = reason }
         case .broker(let broker):
-            var sent = row
-            sent.attempts += 1
-            let next = RepeatSchedule(context).nextTry(of: sent)
-            sent = sent.after(.postponed(until: next)) ?? sent
-            let takesOnce = context.book.takesOnce(row.receiver)
-            if takesOnce { try FirstTry.remember(sent, in: context) }
+            let takesOnce = context.book.takesOnce(lead.receiver)
             // The first copy that a broker took waits there for the receiver; repeats would pile up behind it.
-            let isSpare = !takesOnce && row.state == .published && row.attempts >= publishing.brokers.count
-            let life = isSpare ? RepeatSchedule.spareLife(until: next - lived) : row.expires - lived
-            publication.expiry = UInt32(max(1, min(life, row.expires - lived, Policy.longestExpiry)))
+            let isSpare = !takesOnce && lead.state == .published && shipment.attempts >= publishing.brokers.count
+            shipment.attempts += 1
+            var tried = lead
+            tried.attempts = shipment.attempts
+            for index in rows.indices { rows[index].attempts = shipment.attempts }
+            let next = RepeatSchedule(context).nextTry(of: tried)
+            postpone(until: next)
+            if takesOnce { try FirstTry.remember(name, in: context) }
+            let life = isSpare ? RepeatSchedule.spareLife(until: next - lived) : expires - lived
+            publication.expiry = UInt32(max(1, min(life, expires - lived, Policy.longestExpiry)))
             publication.broker = broker
             publishing.publish(publication, in: &context)
-            return sent
         }
+    }
+
+    /// All of these rows have another reason, and nothing else of them has changed.
+    private static func write(
+        reasonOf rows: [Outgoing], before: Outgoing, in context: inout Context
+    ) throws(LedgerError) {
+        guard let first = rows.first else { return }
+        try context.ledger.apply(.moved(from: before, to: first))
+        for row in rows { context.perform(.changed(row)) }
     }
 
     /// The same ciphertext and signature; keys, meta and visa as they are today. `nil` when no key of the receiver is known.
     private static func wireForRepeat(
-        of row: Outgoing, from identity: Identity, wrappedKeys: inout WrappedKeys, in context: Context
-    ) -> [UInt8]? {
-        guard case .sealed(let text, let sealed) = row.body, let json = try? JSON(parsing: text),
-            let content = try? Content(json)
-        else { return nil }
-        let receiver = row.receiver
+        of shipment: Shipment, from identity: Identity, wrappedKeys: inout WrappedKeys, in context: Context
+    ) throws(LedgerError) -> [UInt8]? {
+        guard let body = try context.ledger.body(of: shipment.number) else { return nil }
+        let receiver = shipment.receiver
         let envelope = Envelope(
-            sender: identity.id, receiver: receiver, time: content.time, group: content.group, type: content.type)
-        var secure = SecureMessage(envelope: envelope, data: sealed.data, iv: sealed.iv, keys: [])
-        if let key = sealed.key {
+            sender: identity.id, receiver: receiver, time: shipment.time, group: shipment.group, type: shipment.type)
+        var secure = SecureMessage(envelope: envelope, data: body.data, iv: body.iv, keys: [])
+        if let key = body.key {
             guard let keys = wrapped(key, for: receiver, from: identity, wrappedKeys: &wrappedKeys, in: context) else {
                 return nil
             }
             secure.keys = keys
         }
         return context.book.wire(
-            ReliableMessage(secure: secure, signature: sealed.signature), of: identity, to: receiver)
+            ReliableMessage(secure: secure, signature: shipment.signature), of: identity, to: receiver)
     }
 
     /// The bytes that other messages carry already where the key is still in use, else those that its messages carry since
@@ -158,40 +213,74 @@ enum Sending {
 
     // MARK: - What brokers say
 
+    /// `name`: the id of the shipment's first row.
     static func acknowledged(
-        _ id: String, as outcome: Outcome, brokers: Int, in context: inout Context
+        _ name: String, as outcome: Outcome, brokers: Int, in context: inout Context
     ) throws(LedgerError) {
-        guard let row = try context.ledger.outgoing(id: id), !row.state.isEnd, row.state != .waiting else { return }
-        var moved = row
+        guard let (known, all) = try shipment(of: name, in: context), let first = all.first else { return }
+        var shipment = known
+        let rows = all.filter { !$0.state.isEnd }
+        guard let lead = Self.lead(of: rows) else { return }
         switch outcome {
         case .taken:
-            let takesOnce = context.book.takesOnce(row.receiver)
-            if row.published == nil { context.counts.published += 1 }
-            moved = row.after(takesOnce ? restingEvent(row, in: context) : .taken) ?? row
-            if takesOnce {
-                if moved.delivery == .settled { moved = moved.spent }
-                try FirstTry.forget(row, in: context)
+            let takesOnce = context.book.takesOnce(shipment.receiver)
+            let event: Delivery.Event = takesOnce ? restingEvent(lead, in: context) : .taken
+            if lead.published == nil { context.counts.published += rows.count }
+            let now = context.now.wall
+            let moved = try Outbox.move(rows, by: event, in: &context) { row in
+                (row.published, row.reason) = (row.published ?? now, nil)
             }
-            moved.published = row.published ?? context.now.wall
-            moved.reason = nil
+            if takesOnce {
+                shipment.due = moved.first?.due
+                if moved.first?.isLiving == true { try context.ledger.apply(.attempted(shipment)) }
+                try FirstTry.forget(first, in: context)
+            }
         case .nobody:
             // Perhaps a peer is on the next broker; when all were asked, after the pause.
-            if row.attempts % Int64(max(1, brokers)) != 0 {
-                moved = row.after(.postponed(until: context.now.lived)) ?? row
+            if shipment.attempts % Int64(max(1, brokers)) != 0 {
+                try postpone(&shipment, as: lead, until: context.now.lived, in: context)
             }
-            moved.reason = "nobody-subscribed"
-            try FirstTry.forget(row, in: context)
+            try set("nobody-subscribed", of: rows, in: &context)
+            try FirstTry.forget(first, in: context)
         case .refused(let words):
             let reason = "broker-refused: \(words)"
-            if row.reason != reason { try tell(reason, of: row, in: context) }
-            moved.reason = reason
-            try FirstTry.forget(row, in: context)
+            if lead.reason != reason { try tell(reason, of: lead, in: context) }
+            try set(reason, of: rows, in: &context)
+            try FirstTry.forget(first, in: context)
         case .notNow:
             // It never left. With the broker's loss it would be due at once.
-            moved = row.after(.postponed(until: context.now.lived + 1)) ?? row
+            try postpone(&shipment, as: lead, until: context.now.lived + 1, in: context)
         }
-        try context.ledger.apply(.outgoing(moved))
-        context.perform(.changed(moved))
+    }
+
+    /// By the name of its first row, with all of its rows.
+    private static func shipment(
+        of name: String, in context: Context
+    ) throws(LedgerError) -> (Shipment, [Outgoing])? {
+        guard let number = try context.ledger.outgoing(id: name)?.shipment,
+            let shipment = try context.ledger.shipment(number)
+        else { return nil }
+        return (shipment, try context.ledger.outgoing(shipment: number))
+    }
+
+    private static func postpone(
+        _ shipment: inout Shipment, as lead: Outgoing, until due: Double, in context: Context
+    ) throws(LedgerError) {
+        guard let moved = lead.after(.postponed(until: due)) else { return }
+        shipment.due = moved.due
+        try context.ledger.apply(.attempted(shipment))
+    }
+
+    private static func set(
+        _ reason: String, of rows: [Outgoing], in context: inout Context
+    ) throws(LedgerError) {
+        guard let before = rows.first else { return }
+        let changed = rows.map { row in
+            var row = row
+            row.reason = reason
+            return row
+        }
+        try write(reasonOf: changed, before: before, in: &context)
     }
 
     /// Brokers take what they refused for the others' sake no more than for ours: the owner is told.
@@ -203,17 +292,23 @@ enum Sending {
     }
 
     /// It was on its way to a broker that is gone: due before all others, because it was to go before them.
-    static func lost(_ id: String, in context: Context) throws(LedgerError) {
-        guard let row = try context.ledger.outgoing(id: id), row.due != nil, row.state != .waiting,
-            let moved = row.after(.postponed(until: 0))
+    static func lost(_ name: String, in context: Context) throws(LedgerError) {
+        guard let (known, all) = try shipment(of: name, in: context), known.due != nil,
+            let lead = all.first(where: \.isLiving)
         else { return }
-        try context.ledger.apply(.outgoing(moved))
+        var shipment = known
+        try postpone(&shipment, as: lead, until: 0, in: context)
     }
 
     // MARK: - Messages that go once
 
     private static func expire(_ row: Outgoing, in context: inout Context) throws(LedgerError) {
-        if row.state == .published, context.book.takesOnce(row.receiver) { return try rest(row, in: context) }
+        if row.state == .published, context.book.takesOnce(row.receiver), let number = row.shipment,
+            let shipment = try context.ledger.shipment(number)
+        {
+            let rows = try context.ledger.outgoing(shipment: number).filter(\.isLiving)
+            return try rest(shipment, with: rows, in: &context)
+        }
         try Outbox.end(row, by: .expired, reason: "expired", in: &context)
     }
 
@@ -225,17 +320,26 @@ enum Sending {
         return .takenOnce(restUntil: isUndecided ? RepeatSchedule(context).afterLongestPause(row) : nil)
     }
 
-    private static func rest(_ row: Outgoing, in context: Context) throws(LedgerError) {
-        guard let moved = row.after(restingEvent(row, in: context)) else { return }
-        try context.ledger.apply(.outgoing(moved.delivery == .settled ? moved.spent : moved))
+    private static func rest(
+        _ shipment: Shipment, with rows: [Outgoing], in context: inout Context
+    ) throws(LedgerError) {
+        guard let lead = Self.lead(of: rows) else { return }
+        let event = restingEvent(lead, in: context)
+        guard let next = lead.after(event) else { return }
+        var shipment = shipment
+        shipment.due = next.due
+        if next.isLiving { return try context.ledger.apply(.attempted(shipment)) }
+        for row in rows {
+            if let settled = row.after(event) { try context.ledger.apply(.outgoing(settled)) }
+        }
     }
 }
 
-/// When a message to a peer that takes it once was first tried, while no broker has said a word of it: the peer may have
+/// When a shipment to a peer that takes it once was first tried, by its first row, while no broker has said a word of it: the peer may have
 /// it, so it is not sent again for ever.
 enum FirstTry {
-    static func remember(_ row: Outgoing, in context: Context) throws(LedgerError) {
-        let key = LedgerKey.tried(row.id)
+    static func remember(_ name: String, in context: Context) throws(LedgerError) {
+        let key = LedgerKey.tried(name)
         guard try context.ledger.value(key) == nil else { return }
         try context.ledger.apply(.value(key, String(context.now.lived)))
     }

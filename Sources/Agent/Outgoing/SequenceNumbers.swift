@@ -9,23 +9,31 @@ struct SequenceNumbers {
     /// The last number given, saved or not.
     private var given: [LedgerKey: Int64] = [:]
 
-    /// The content's member `seq` without what its message adds.
-    mutating func next(
-        from sender: ID, to receiver: ID, isPoolIdle: Bool, in context: Context
-    ) throws(LedgerError) -> JSONObject {
+    /// Gives each of these contents for one receiver its number in the member `seq`, unless it has one.
+    mutating func number(
+        _ drafts: inout [Draft], from sender: ID, to receiver: ID, isPoolIdle: Bool, in context: Context
+    ) throws(LedgerError) {
+        guard drafts.contains(where: { $0.content.json["seq"]?["n"] == nil }) else { return }
         let stream = try stream(of: sender, in: context)
         let key = LedgerKey.sequence(from: sender.address, to: receiver.address)
-        let last =
+        var last =
             if let last = given[key] { last } else {
                 try context.ledger.value(key).flatMap { Int64($0) } ?? 0
             }
+        for index in drafts.indices where drafts[index].content.json["seq"]?["n"] == nil {
+            last += 1
+            var sequence: JSONObject = ["s": .string(stream), "n": .integer(last)]
+            // On disk since before it was sealed: a backup of then will seal it once more, as another ciphertext.
+            if drafts[index].row.order > 0 { sequence["waited"] = true }
+            sequence["receipt"] = drafts[index].content.json["seq"]?["receipt"]
+            drafts[index].content.json["seq"] = .object(sequence)
+        }
         // With an idle pool every number is on disk.
         if given.count >= Tuning.rememberedNumbers, isPoolIdle { given = [:] }
-        given[key] = last + 1
-        return ["s": .string(stream), "n": .integer(last + 1)]
+        given[key] = last
     }
 
-    /// Saves the number of a content that is saved with it.
+    /// Saves the number of a content that is saved with it, the last of its message.
     static func save(_ content: Content, from sender: ID, to receiver: ID, in context: Context) throws(LedgerError) {
         guard let number = content.json["seq"]?["n"]?.integer else { return }
         try context.ledger.apply(

@@ -204,7 +204,7 @@ struct PendingPublication {
     var broker: String?
 
     enum Purpose {
-        /// A row of the outbox.
+        /// A shipment of the outbox, by its first row.
         case message(id: String)
         case receipts([AcceptedRecord])
         case acknowledgement(OwedAcknowledgement)

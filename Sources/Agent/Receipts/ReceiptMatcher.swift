@@ -11,29 +11,27 @@ enum ReceiptMatcher {
         var verdicts: [String: Bool] = [:]
         var refusal: Rejection?
         for digest in acknowledgement.digests {
-            let row = try context.ledger.outgoing(digest: digest)
-            guard let row, case .person(let receiver) = row.recipient, receiver.address == acknowledgement.from,
-                row.sender.address == acknowledgement.to
+            let shipment = try context.ledger.shipment(digest: digest)
+            guard let shipment, shipment.group == nil, shipment.receiver.address == acknowledgement.from,
+                shipment.sender.address == acknowledgement.to
             else {
                 refusal = Rejection(.content, "an acknowledgement for nothing that we sent")
                 guard verdicts.values.contains(true) else { break }
                 continue
             }
             // What has ended otherwise cannot change any more.
-            guard let key = key(of: row, in: context) else { continue }
+            guard let key = try key(of: shipment, in: context) else { continue }
             let isTrue = verdicts[key] ?? isMade(acknowledgement, with: key)
             verdicts[key] = isTrue
             guard isTrue else {
                 refusal = Rejection(.signature, "an acknowledgement that was not made with the message's key")
                 continue
             }
-            guard !wantsSignedReceipt(row) else {
+            guard !shipment.wantsSignedReceipt else {
                 refusal = Rejection(.content, "an acknowledgement where a signed receipt was asked for")
                 continue
             }
-            if try Outbox.end(row, by: .receipt, reason: nil, in: &context) {
-                context.counts.acknowledgementsVerified += 1
-            }
+            if try Outbox.close(shipment, in: &context) { context.counts.acknowledgementsVerified += 1 }
         }
         if verdicts.values.contains(true) { remember(acknowledgement, in: context) }
         if let refusal {
@@ -48,18 +46,11 @@ enum ReceiptMatcher {
 
     /// The message's key as JSON text. A message that has expired keeps none: then the one that is in use for this
     /// receiver, which nobody else has either. `nil` for a message that no acknowledgement can close.
-    private static func key(of row: Outgoing, in context: Context) -> String? {
-        if case .sealed(_, let sealed) = row.body { return sealed.key }
-        guard row.state == .expired else { return nil }
-        return context.book.sendingKey(from: row.sender, to: row.receiver)?.key.json().text
-    }
-
-    /// Nothing but a signed receipt closes it.
-    static func wantsSignedReceipt(_ row: Outgoing) -> Bool {
-        guard let content = row.content, content.utf8.has("signed"), let json = try? JSON(parsing: content) else {
-            return false
-        }
-        return (try? Content(json))?.wantsSignedReceipt ?? false
+    private static func key(of shipment: Shipment, in context: Context) throws(LedgerError) -> String? {
+        if let body = try context.ledger.body(of: shipment.number) { return body.key }
+        let rows = try context.ledger.outgoing(shipment: shipment.number)
+        guard rows.contains(where: { $0.state == .expired }) else { return nil }
+        return context.book.sendingKey(from: shipment.sender, to: shipment.receiver)?.key.json().text
     }
 
     /// The peer has the present visa of ours: it need not ride along any more.
@@ -73,43 +64,34 @@ enum ReceiptMatcher {
 
     /// A receipt of a verified sender: only about what we sent to that very sender.
     static func close(by receipt: Receipt, in opened: Opened, in context: inout Context) throws(LedgerError) {
-        guard var row = try row(of: receipt, from: opened, in: context) else {
+        guard let shipment = try shipment(of: receipt, from: opened, in: context) else {
             return try context.reject(
                 Rejection(.content, "a receipt for nothing that we sent"), from: opened.sender)
         }
         let reason = receipt.text.utf8.has("not support") ? "not-understood" : nil
-        if try Outbox.end(row, by: .receipt, reason: reason, in: &context) {
-            context.counts.receiptsVerified += 1
-        } else if row.state == .delivered, row.reason == nil, reason != nil {
-            // An application that says both says them in any order.
-            row.reason = reason
-            try context.ledger.apply(.outgoing(row))
-            context.perform(.changed(row))
-        }
+        if try Outbox.close(shipment, reason: reason, in: &context) { context.counts.receiptsVerified += 1 }
     }
 
     /// By digest. A stock peer knows none: by serial number and signature, whole or at least 8 characters of its end;
     /// or, without a serial number, by the whole signature, among what was sent to this peer at the time that the
     /// receipt names.
-    private static func row(
+    private static func shipment(
         of receipt: Receipt, from opened: Opened, in context: Context
-    ) throws(LedgerError) -> Outgoing? {
+    ) throws(LedgerError) -> Shipment? {
         let sender = opened.sender.bare
-        if let digest = receipt.digest {
-            guard let row = try context.ledger.outgoing(digest: digest), row.receiver == sender else { return nil }
-            return row
-        }
+        if let digest = receipt.digest { return try Outbox.shipment(digest: digest, to: sender, in: context) }
         guard !opened.isSealed, let signature = receipt.signature, signature.utf8.count >= 8 else { return nil }
         guard receipt.sn == 0 else {
-            for row in try context.ledger.outgoing(sn: receipt.sn) where row.receiver == sender {
-                guard let sent = row.trace?.signature, !sent.isEmpty else { continue }
-                if Base64.decode(signature) == sent || Base64.encode(sent).hasSuffix(signature) { return row }
+            for shipment in try context.ledger.shipments(sn: receipt.sn) where shipment.receiver == sender {
+                let sent = shipment.signature
+                guard !sent.isEmpty else { continue }
+                if Base64.decode(signature) == sent || Base64.encode(sent).hasSuffix(signature) { return shipment }
             }
             return nil
         }
         guard let whole = Base64.decode(signature), let ids = receipt.time.flatMap(Context.messageIDs) else {
             return nil
         }
-        return try context.ledger.outgoing(signature: whole, receiver: sender, ids: ids)
+        return try context.ledger.shipment(signature: whole, receiver: sender, ids: ids)
     }
 }

@@ -1,7 +1,8 @@
 import DIMP
 import Records
 
-/// Messages to others, until they have ended and for some time after: tables `outbox` and `outbox_body`.
+/// Messages to others, until they have ended and for some time after: tables `outbox` and, until they are sealed,
+/// `outbox_content`. What a sealed row leaves to its shipment is `ShipmentTable`'s.
 struct OutboxTable {
     /// Running sums of the living rows, so that a send does not have to count.
     private(set) var size: (count: Int64, bytes: Int64)
@@ -37,25 +38,12 @@ struct OutboxTable {
         return try database.first(sql, [.id(sender), .id(receiver), .text(ref)], Outgoing.init)
     }
 
-    func row(digest: [UInt8]) throws(LedgerError) -> Outgoing? {
-        try database.first(select("WHERE o.digest = ? ORDER BY o.ord LIMIT 1"), [.blob(digest)], Outgoing.init)
-    }
-
-    func rows(sn: Int64) throws(LedgerError) -> [Outgoing] {
-        try database.rows(
-            select("WHERE o.sn = ? AND o.digest IS NOT NULL ORDER BY o.ord DESC LIMIT 8"), [.integer(sn)], Outgoing.init
-        )
-    }
-
-    func row(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Outgoing? {
-        // IS keeps the left join, and so the order: a body is read of rows in the range alone.
-        let sql = select("WHERE o.id >= ? AND o.id < ? AND o.receiver = ? AND b.signature IS ? LIMIT 1")
-        return try database.first(
-            sql, [.text(ids.lowerBound), .text(ids.upperBound), .id(receiver), .blob(signature)], Outgoing.init)
+    func rows(shipment number: Int64) throws(LedgerError) -> [Outgoing] {
+        try database.rows(select("WHERE o.shipment = ? ORDER BY o.ord"), [.integer(number)], Outgoing.init)
     }
 
     func due(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
-        // The inner part reads the index alone, and no further than to the limit.
+        // The inner part reads the index alone, and no further than to the limit. A sealed row has no `due` of its own.
         let sql = select(
             """
             WHERE o.ord IN (SELECT ord FROM outbox WHERE living = 1 AND due IS NOT NULL AND due <= ?
@@ -85,12 +73,21 @@ struct OutboxTable {
     }
 
     func expired(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
-        let sql = select(
+        let unsealed = select(
             """
             WHERE o.ord IN (SELECT ord FROM outbox INDEXED BY outbox_expires
-                WHERE living = 1 AND expires <= ? ORDER BY expires LIMIT ?) ORDER BY o.ord
+                WHERE living = 1 AND shipment IS NULL AND expires <= ? ORDER BY expires LIMIT ?) ORDER BY o.ord
             """)
-        return try portion(sql, values: [.real(lived), .count(limit)])
+        let found = try portion(unsealed, values: [.real(lived), .count(limit)])
+        guard found.count < limit else { return found }
+        let sealed = select(
+            """
+            WHERE o.shipment IN (SELECT number FROM shipments INDEXED BY shipments_expires
+                WHERE due IS NOT NULL AND expires <= ?1 ORDER BY expires LIMIT ?2)
+            AND o.living = 1 AND o.expires <= ?1 LIMIT ?2
+            """)
+        let others = try portion(sealed, values: [.real(lived), .count(limit - found.count)])
+        return (found + others).sorted { $0.order < $1.order }
     }
 
     func living(sender: ID, limit: Int) throws(LedgerError) -> [Outgoing] {
@@ -111,22 +108,26 @@ struct OutboxTable {
         }
     }
 
+    /// When the first of those expires that are not sealed.
     func nextExpiry() throws(LedgerError) -> Double? {
-        try database.first("SELECT min(expires) FROM outbox WHERE living = 1") { $0.optionalReal(0) } ?? nil
+        try database.first("SELECT min(expires) FROM outbox WHERE living = 1 AND shipment IS NULL") {
+            $0.optionalReal(0)
+        } ?? nil
     }
 
+    /// When the first of those is due that are not sealed.
     func nextDue() throws(LedgerError) -> Double? {
         try database.first("SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL") { $0.optionalReal(0) }
             ?? nil
     }
 
     /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`. Without
-    /// contents and ciphertexts: a thousand of them would not fit into memory.
+    /// contents: a thousand of them would not fit into memory.
     func rows(state: DeliveryState?, start: Int64?, limit: Int) throws(LedgerError) -> [Outgoing] {
         let inState = state == nil ? "" : "state = ? AND "
         let from = start == nil ? "ord > ? ORDER BY ord DESC" : "ord >= ? ORDER BY ord"
         let sql = """
-            \(head), '', NULL, NULL, NULL, NULL FROM outbox o
+            \(head), NULL FROM outbox o LEFT JOIN shipments s ON s.number = o.shipment
             WHERE o.ord IN (SELECT ord FROM outbox WHERE \(inState)\(from) LIMIT ?) ORDER BY o.ord
             """
         let states = state.map { [SQLValue.text($0.rawValue)] } ?? []
@@ -155,7 +156,8 @@ struct OutboxTable {
                 isDelivered: $0.text(3) == DeliveryState.delivered.rawValue
             )
         }
-        if let old, old.isLiving {
+        guard let old else { return try add(row) }
+        if old.isLiving {
             size.count -= 1
             size.bytes -= old.size
         }
@@ -163,13 +165,40 @@ struct OutboxTable {
             size.count += 1
             size.bytes += row.size
         }
-        if let old {
-            try update(row, order: old.order)
-            try putBody(of: row, order: old.order)
-        } else {
-            try putBody(of: row, order: insert(row))
-        }
-        return old.map { Standing(isLiving: $0.isLiving, isDelivered: $0.isDelivered) }
+        try update(row, order: old.order)
+        return Standing(isLiving: old.isLiving, isDelivered: old.isDelivered)
+    }
+
+    /// All rows of the shipment that stand as `old` does come to stand as `new` does; says how many there were. What does
+    /// not end or begin to live again touches no index but that of the states.
+    mutating func move(_ old: Outgoing, to new: Outgoing) throws(LedgerError) -> Int64 {
+        let life =
+            switch (old.isLiving, new.isLiving) {
+            case (true, true), (false, false): ""
+            case (true, false): "living = 0, "
+            case (false, true): "living = 1, ended_lived = NULL, ended_wall = NULL, "
+            }
+        try database.run(
+            """
+            UPDATE outbox INDEXED BY outbox_shipment
+            SET \(life)state = ?1, reason = ?2, published = coalesce(published, ?3), delivered = ?4
+            WHERE shipment = ?5 AND state = ?6 AND living = ?7
+            """,
+            [
+                .text(new.state.rawValue), SQLValue(new.reason), SQLValue(new.published), SQLValue(new.delivered),
+                SQLValue(old.shipment), .text(old.state.rawValue), .flag(old.isLiving),
+            ])
+        let count = database.changes
+        if old.isLiving != new.isLiving { size.count += new.isLiving ? count : -count }
+        return count
+    }
+
+    /// When the first living row of a shipment expires; `nil` when none lives.
+    func expiry(shipment number: Int64) throws(LedgerError) -> Double? {
+        try database.first(
+            "SELECT min(expires) FROM outbox INDEXED BY outbox_shipment WHERE shipment = ? AND living = 1",
+            [.integer(number)]
+        ) { $0.optionalReal(0) } ?? nil
     }
 
     /// Removes a portion of the rows that ended longer ago than `age`; says whether there may be more. The age of an end
@@ -190,59 +219,64 @@ struct OutboxTable {
             """, time: time)
     }
 
+    /// A shipment goes with the last of its rows.
     private func dropEnded(_ clock: String, before time: Double) throws(LedgerError) -> Bool {
-        let old = "SELECT ord FROM outbox WHERE living = 0 AND \(clock) < ? ORDER BY \(clock), ord LIMIT ?"
-        _ = try database.runPortion("DELETE FROM outbox_body WHERE ord IN (\(old))", time: time)
+        let old = "SELECT ord FROM outbox WHERE living = 0 AND \(clock) < ?1 ORDER BY \(clock), ord LIMIT ?2"
+        _ = try database.runPortion(
+            """
+            DELETE FROM shipments WHERE number IN (SELECT shipment FROM outbox WHERE ord IN (\(old)))
+                AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.shipment = number AND o.ord NOT IN (\(old)))
+            """, time: time)
+        _ = try database.runPortion("DELETE FROM outbox_content WHERE ord IN (\(old))", time: time)
         return try database.runPortion("DELETE FROM outbox WHERE ord IN (\(old))", time: time)
     }
 
-    private func insert(_ row: Outgoing) throws(LedgerError) -> Int64 {
+    /// Inserts a row that is new; it was nothing before.
+    mutating func add(_ row: Outgoing) throws(LedgerError) -> Standing? {
         try database.run(
             """
             INSERT INTO outbox (sn, sender, receiver, ref, request, state, living, reason, created, published, delivered,
-                attempts, due, expires, digest, size, grp, id)
+                attempts, due, expires, size, grp, shipment, id)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
             """, row.values + [.text(row.id)])
-        return database.lastRow
+        if row.isLiving {
+            size.count += 1
+            size.bytes += row.size
+        }
+        if let content = row.content {
+            try database.run(
+                "INSERT OR REPLACE INTO outbox_content (ord, content) VALUES (?, ?)",
+                [.integer(database.lastRow), .text(content)])
+        }
+        return nil
     }
 
-    /// An ended message keeps its digest when its ciphertext goes: a late receipt still finds it.
     private func update(_ row: Outgoing, order: Int64) throws(LedgerError) {
         try database.run(
             """
             UPDATE outbox SET sn = ?1, sender = ?2, receiver = ?3, ref = ?4, request = ?5, state = ?6, living = ?7,
                 reason = ?8, created = ?9, published = ?10, delivered = ?11, attempts = ?12, due = ?13, expires = ?14,
-                digest = CASE WHEN ?7 THEN ?15 ELSE coalesce(?15, digest) END, size = ?16, grp = ?17,
+                size = ?15, grp = ?16, shipment = ?17,
                 ended_lived = CASE WHEN ?7 THEN NULL ELSE ended_lived END,
                 ended_wall = CASE WHEN ?7 THEN NULL ELSE ended_wall END
             WHERE ord = ?18
             """, row.values + [.integer(order)])
-    }
-
-    private func putBody(of row: Outgoing, order: Int64) throws(LedgerError) {
-        let values = [.integer(order)] + row.body.values
-        let isThere = try database.first(
-            """
-            SELECT 1 FROM outbox_body
-            WHERE ord = ?1 AND content = ?2 AND data IS ?3 AND signature IS ?4 AND iv IS ?5 AND key IS ?6
-            """, values, { _ in true })
-        guard isThere == nil else { return }
-        try database.run(
-            "INSERT OR REPLACE INTO outbox_body (ord, content, data, signature, iv, key) VALUES (?, ?, ?, ?, ?, ?)",
-            values)
+        if row.content == nil { try database.run("DELETE FROM outbox_content WHERE ord = ?", [.integer(order)]) }
     }
 }
 
-/// What `Outgoing(_:)` reads, but for the body.
+/// What `Outgoing(_:)` reads, but for the content.
 private let head = """
     SELECT o.id, o.ord, o.sn, o.sender, o.receiver, o.ref, o.request, o.state, o.reason, o.created, o.published,
-        o.delivered, o.attempts, o.due, o.expires, o.digest, o.grp
+        o.delivered, CASE WHEN s.number IS NULL THEN o.attempts ELSE s.attempts END,
+        CASE WHEN o.living = 0 THEN NULL WHEN s.number IS NULL THEN o.due ELSE s.due END, o.expires, o.grp, o.shipment
     """
 
-/// The row with its body. The left join fixes the order: the row by its index, then its body.
+/// The row with its content. The left joins fix the order: the row by its index, then the others.
 private func select(_ rest: String) -> String {
     """
-    \(head), b.content, b.data, b.signature, b.iv, b.key FROM outbox o LEFT JOIN outbox_body b ON b.ord = o.ord \(rest)
+    \(head), c.content FROM outbox o LEFT JOIN shipments s ON s.number = o.shipment
+    LEFT JOIN outbox_content c ON c.ord = o.ord \(rest)
     """
 }
 
@@ -252,66 +286,24 @@ extension Outgoing {
         guard let state = DeliveryState(rawValue: row.text(7)) else { throw row.damage(7, "state") }
         self.init(
             id: row.text(0), order: row.count(1), sn: row.integer(2), sender: try row.id(3),
-            recipient: try row.optionalID(16).map { .member(receiver, of: $0) } ?? .person(receiver),
-            ref: row.optionalText(5), request: row.blob(6), body: RowBody(row, digest: 15, content: 17),
+            recipient: try row.optionalID(15).map { .member(receiver, of: $0) } ?? .person(receiver),
+            ref: row.optionalText(5), request: row.blob(6),
+            body: row.optionalInteger(16).map(RowBody.sealed) ?? row.optionalText(17).map(RowBody.content) ?? .none,
             state: state, reason: row.optionalText(8), created: row.real(9),
             published: row.optionalReal(10), delivered: row.optionalReal(11), attempts: row.count(12),
             due: row.optionalReal(13), expires: row.real(14))
     }
 
-    /// What the message counts for in the outbox.
-    fileprivate var size: Int64 {
-        switch body {
-        case .content(let text): Int64(text.utf8.count)
-        case .sealed(let content, let sealed): Int64(content.utf8.count) + Int64(sealed.data.count)
-        case .trace, .none: 0
-        }
-    }
+    /// What the content counts for in the outbox.
+    fileprivate var size: Int64 { Int64(content?.utf8.count ?? 0) }
 
+    /// A sealed row leaves tries and times to its shipment.
     fileprivate var values: [SQLValue] {
         [
             .integer(sn), .id(sender), .id(receiver), SQLValue(ref), .blob(request), .text(state.rawValue),
             .flag(isLiving), SQLValue(reason), .real(created), SQLValue(published), SQLValue(delivered),
-            .integer(attempts), SQLValue(due), .real(expires), SQLValue(trace?.digest), .integer(size),
-            SQLValue(recipient.group),
+            .integer(shipment == nil ? attempts : 0), shipment == nil ? SQLValue(due) : .null, .real(expires),
+            .integer(size), SQLValue(recipient.group), SQLValue(shipment),
         ]
-    }
-}
-
-/// In the table, what there is none of is empty, and the ciphertext is NULL for a message that was never sealed.
-///
-///              content  data   signature  iv         key
-///     content  text     NULL   NULL       NULL       NULL
-///     sealed   text     bytes  bytes      bytes or empty
-///     trace    empty    empty  bytes      empty      empty
-///     none     empty    NULL   NULL       NULL       NULL
-extension Outgoing.RowBody {
-    /// The five columns from `content` on, and the digest of the ciphertext.
-    fileprivate init(_ row: SQLStatement, digest: Int32, content: Int32) {
-        let (text, data, key) = (row.text(content), row.blob(content + 1), row.text(content + 4))
-        let (signature, iv) = (row.blob(content + 2), row.blob(content + 3))
-        if row.isNull(content + 1) {
-            self = text.isEmpty ? .none : .content(text)
-        } else if data.isEmpty {
-            self = .trace(Outgoing.Trace(digest: row.blob(digest), signature: signature))
-        } else {
-            let sealed = Outgoing.Sealed(
-                digest: row.blob(digest), data: data, signature: signature, iv: iv.isEmpty ? nil : iv,
-                key: key.isEmpty ? nil : key)
-            self = .sealed(content: text, sealed)
-        }
-    }
-
-    fileprivate var values: [SQLValue] {
-        switch self {
-        case .content(let text): [.text(text), .null, .null, .null, .null]
-        case .sealed(let content, let sealed):
-            [
-                .text(content), .blob(sealed.data), .blob(sealed.signature), .blob(sealed.iv ?? []),
-                .text(sealed.key ?? ""),
-            ]
-        case .trace(let trace): [.text(""), .blob([]), .blob(trace.signature), .blob([]), .text("")]
-        case .none: [.text(""), .null, .null, .null, .null]
-        }
     }
 }

@@ -70,6 +70,15 @@ struct PeerTable {
             PeerTotals(sent: old == nil ? 1 : 0, receipted: isReceipted ? 1 : 0, pending: pending))
     }
 
+    /// Counts rows of one shipment that came to stand as this one does.
+    mutating func count(_ rows: Int64, as row: Outgoing, after old: Outgoing) {
+        let isReceipted = row.state == .delivered && old.state != .delivered
+        let pending: Int64 = (row.isLiving ? rows : 0) - (old.isLiving ? rows : 0)
+        guard isReceipted || pending != 0 else { return }
+        tallies[row.receiver, default: PeerTotals()].add(
+            PeerTotals(sent: 0, receipted: isReceipted ? rows : 0, pending: pending))
+    }
+
     /// Counts the holes that a gap event reports.
     mutating func count(_ row: EventRecord) {
         if row.kind == .gap, let did = row.did { tallies[did, default: PeerTotals()].gaps += row.count }

@@ -5,6 +5,7 @@ import Records
 /// turn is undone.
 struct Tables {
     var outbox: OutboxTable
+    var shipments: ShipmentTable
     var inbox: InboxTable
     var consumers: ConsumerTable
     var accepted: AcceptedTable
@@ -15,6 +16,7 @@ struct Tables {
 
     init(_ database: Database) throws(LedgerError) {
         outbox = try OutboxTable(database)
+        shipments = try ShipmentTable(database)
         inbox = try InboxTable(database)
         consumers = ConsumerTable(database)
         accepted = AcceptedTable(database)
@@ -22,6 +24,34 @@ struct Tables {
         events = try EventTable(database)
         values = ValueTable(database)
         peers = PeerTable(database)
+    }
+}
+
+/// Rows of the outbox and what carries them: a shipment is kept for its living rows.
+extension Tables {
+    mutating func put(_ row: Outgoing) throws(LedgerError) {
+        let old = try outbox.put(row)
+        peers.count(row, after: old)
+        if let number = row.shipment, old?.isLiving != row.isLiving { try keep(number) }
+    }
+
+    mutating func add(_ shipment: Shipment, _ body: Shipment.Body, _ rows: [Outgoing]) throws(LedgerError) {
+        try shipments.add(shipment, body, expires: rows.lazy.map(\.expires).min() ?? 0)
+        for row in rows {
+            // Most rows are new, and nothing need be asked of them.
+            let old = row.order == 0 ? try outbox.add(row) : try outbox.put(row)
+            peers.count(row, after: old)
+        }
+    }
+
+    mutating func move(_ old: Outgoing, to new: Outgoing) throws(LedgerError) {
+        let count = try outbox.move(old, to: new)
+        peers.count(count, as: new, after: old)
+        if let number = old.shipment, old.isLiving, !new.isLiving { try keep(number) }
+    }
+
+    private mutating func keep(_ number: Int64) throws(LedgerError) {
+        try shipments.keep(number, until: outbox.expiry(shipment: number))
     }
 }
 

@@ -70,17 +70,6 @@ import Testing
         #expect(row.after(.sealed(due: 9)) == nil, "sealed twice it would be two messages")
     }
 
-    @Test("an ended message keeps what a late receipt can name, and no more")
-    func spent() {
-        let sealed = Outgoing.Sealed(digest: [1], data: [2, 2], signature: [3], iv: [4], key: "{}")
-        var row = Self.row(.queued, due: 3)
-        row.body = .sealed(content: "{}", sealed)
-        #expect(row.spent.body == .trace(Outgoing.Trace(digest: [1], signature: [3])))
-        #expect(row.spent.content == nil)
-        row.body = .content("{}")
-        #expect(row.spent.body == .none)
-    }
-
     static func row(_ state: DeliveryState, due: Double?, attempts: Int64 = 0, expires: Double = 1_000_000) -> Outgoing
     {
         Outgoing(

@@ -120,54 +120,6 @@ import Testing
     }
 }
 
-@Suite("What the pool seals") struct SealingQueueTests {
-    private func row(_ id: String, ref: String? = nil, order: Int64 = 0, request: [UInt8] = [1]) -> Outgoing {
-        var row = DeliveryStateTests.row(.waiting, due: 0)
-        row.id = id
-        row.ref = ref
-        row.order = order
-        row.request = request
-        return row
-    }
-
-    @Test("bytes are counted once and leave with the message")
-    func bytes() {
-        var queue = SealingQueue()
-        queue.insert(row("a"), isReleased: false)
-        queue.insert(row("a"), isReleased: false)
-        queue.insert(row("b"), isReleased: false)
-        #expect(queue.bytes == 4)
-        let hadWaited = queue.remove(row("a"))
-        #expect(!hadWaited && queue.bytes == 2)
-        _ = queue.remove(row("b"))
-        #expect(queue.bytes == 0 && queue.isEmpty)
-    }
-
-    @Test("those that had waited for a key are a bounded number")
-    func released() {
-        var queue = SealingQueue()
-        for number in 0..<Tuning.releasedAtOnce { queue.insert(row("\(number)", order: 1), isReleased: true) }
-        #expect(queue.roomForReleased == 0)
-        let hadWaited = queue.remove(row("3"))
-        #expect(hadWaited)
-        #expect(queue.roomForReleased == 1)
-    }
-
-    @Test("who asks again with the same ref joins, and another message under it does not")
-    func refs() {
-        var queue = SealingQueue()
-        queue.insert(row("a", ref: "r"), isReleased: false)
-        let words = [
-            queue.join(row("b", ref: "r"), token: 7), queue.join(row("b", ref: "r", request: [2]), token: 8),
-            queue.join(row("b", ref: "s"), token: 9), queue.join(row("b"), token: 9),
-        ]
-        #expect(words == [.joined, .otherMessage, nil, nil])
-        let joined = queue.takeJoined(row("a", ref: "r"))
-        let late = queue.join(row("b", ref: "r"), token: 7)
-        #expect(joined == [7] && late == nil)
-    }
-}
-
 @Suite("Refusals") struct RefusalLogTests {
     private let rejection = Rejection(.parse, "no")
 

@@ -264,6 +264,18 @@ final class Pair {
         return boards[board].row(id)
     }
 
+    /// What carries the message that was answered for this token.
+    func shipment(_ token: UInt64, of board: Int = 0) -> Shipment? {
+        row(token, of: board)?.shipment.flatMap { boards[board].ledger.shipment($0) }
+    }
+
+    /// Nothing is kept of the message but what a late receipt can name.
+    func isSpent(_ token: UInt64, of board: Int = 0) -> Bool {
+        guard let shipment = shipment(token, of: board) else { return false }
+        return boards[board].ledger.body(of: shipment.number) == nil && shipment.due == nil
+            && row(token, of: board)?.content == nil
+    }
+
     /// Lays a message on the inbox of a board, as anybody can.
     func lay(_ message: ReliableMessage, on board: Int = 1) { lay(message.json.bytes, on: board) }
 

@@ -104,7 +104,9 @@ final class World {
     private func act() {
         let board = dice.below(2)
         switch dice.below(20) {
-        case 0..<7: send(from: board)
+        case 0..<6: send(from: board)
+        // Several at once: they gather, and share messages.
+        case 6: for _ in 0..<(2 + dice.below(9)) { send(from: board) }
         case 7: repeatRef()
         case 8: cancel()
         case 9, 10: pair.restart(board)

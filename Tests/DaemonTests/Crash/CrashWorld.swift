@@ -95,7 +95,8 @@ final class CrashWorld {
         pending.append((1, .cancel(ref: "taken back")))
         for board in [0, 1] { pending.append((board, .read)) }
         try settle()
-        for number in 3..<5 { wish("left \(number)", from: 0, to: right) }
+        // More than one at once: they share messages.
+        for number in 3..<8 { wish("left \(number)", from: 0, to: right) }
         try live(for: 3 * 86_400)
     }
 

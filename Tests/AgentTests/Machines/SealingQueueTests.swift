@@ -1,0 +1,135 @@
+import DIMP
+import Format
+import Records
+import Testing
+
+@testable import Agent
+
+@Suite("What the pool seals, and what gathers behind it") struct SealingQueueTests {
+    private func draft(
+        _ id: String, ref: String? = nil, order: Int64 = 0, request: [UInt8] = [1], content: Content? = nil
+    ) -> Draft {
+        var row = DeliveryStateTests.row(.waiting, due: 0)
+        (row.id, row.ref, row.order, row.request) = (id, ref, order, request)
+        let content = content ?? .text(id, sn: 1, time: 0)
+        row.body = .content(JSON.object(content.json).text)
+        return Draft(row: row, content: content, tokens: [])
+    }
+
+    private var route: SealingQueue.Route { SealingQueue.Route(draft("a").row) }
+    private func limits(_ count: Int, bytes: Int64 = 1 << 20) -> BatchLimits { BatchLimits(count: count, bytes: bytes) }
+
+    @Test("bytes are counted once and leave with the message")
+    func bytes() {
+        var queue = SealingQueue()
+        let size = Int64(draft("a").row.content?.utf8.count ?? 0)
+        queue.insert(draft("a"), isReleased: false)
+        queue.insert(draft("a"), isReleased: false)
+        queue.insert(draft("b"), isReleased: false)
+        #expect(queue.bytes == 2 * size)
+        let hadWaited = queue.remove(draft("a").row)
+        #expect(!hadWaited && queue.bytes == size)
+        _ = queue.remove(draft("b").row)
+        #expect(queue.bytes == 0 && queue.isEmpty)
+    }
+
+    @Test("those that had waited for a key are a bounded number")
+    func released() {
+        var queue = SealingQueue()
+        for number in 0..<Tuning.releasedAtOnce { queue.insert(draft("\(number)", order: 1), isReleased: true) }
+        #expect(queue.roomForReleased == 0)
+        let hadWaited = queue.remove(draft("3").row)
+        #expect(hadWaited)
+        #expect(queue.roomForReleased == 1)
+    }
+
+    @Test("who asks again with the same ref joins, and another message under it does not")
+    func refs() {
+        var queue = SealingQueue()
+        queue.insert(draft("a", ref: "r"), isReleased: false)
+        let words = [
+            queue.join(draft("b", ref: "r").row, token: 7),
+            queue.join(draft("b", ref: "r", request: [2]).row, token: 8),
+            queue.join(draft("b", ref: "s").row, token: 9), queue.join(draft("b").row, token: 9),
+        ]
+        #expect(words == [.joined, .otherMessage, nil, nil])
+        let joined = queue.takeJoined(draft("a", ref: "r").row)
+        let late = queue.join(draft("b", ref: "r").row, token: 7)
+        #expect(joined == [7] && late == nil)
+    }
+
+    @Test("the first goes alone and at once, the others gather until it is done, and go together in order")
+    func gathers() {
+        var queue = SealingQueue()
+        queue.insert(draft("0"), isReleased: false)
+        let first = queue.next(route, within: limits(3))
+        #expect(first.map(\.row.id) == ["0"])
+        for number in 1...4 { queue.insert(draft("\(number)"), isReleased: false) }
+        #expect(queue.receiverOfNext(route) == nil)
+        queue.leave(route)
+        #expect(queue.receiverOfNext(route) != nil)
+        let second = queue.next(route, within: limits(3))
+        #expect(second.map(\.row.id) == ["1", "2", "3"])
+        queue.leave(route)
+        let third = queue.next(route, within: limits(3))
+        #expect(third.map(\.row.id) == ["4"])
+        queue.leave(route)
+        #expect(queue.receiverOfNext(route) == nil)
+    }
+
+    @Test("to a peer that takes one in a message each goes at once, and what batches later waits for all of them")
+    func singly() {
+        var queue = SealingQueue()
+        for number in 0..<3 {
+            queue.insert(draft("\(number)"), isReleased: false)
+            let next = queue.next(route, within: limits(1))
+            #expect(next.map(\.row.id) == ["\(number)"])
+        }
+        queue.insert(draft("3"), isReleased: false)
+        let batch = queue.next(route, within: limits(64))
+        #expect(batch.map(\.row.id) == ["3"])
+        queue.insert(draft("4"), isReleased: false)
+        for _ in 0..<3 {
+            queue.leave(route)
+            #expect(queue.receiverOfNext(route) == nil)
+        }
+        queue.leave(route)
+        #expect(queue.receiverOfNext(route) != nil)
+    }
+
+    @Test("no more share a message than the wire takes, and one goes however large it is")
+    func large() {
+        let long = Content.text(String(repeating: "x", count: 30_000), sn: 1, time: 0)
+        let drafts = (0..<9).map { draft("\($0)", content: long) }
+        // Each is about 40 kB in Base64, and 8 kB are for keys and cards.
+        #expect(limits(64, bytes: 256 << 10).fitting(drafts) == 6)
+        #expect(limits(64, bytes: 100 << 10).fitting(drafts) == 2)
+        #expect(limits(64, bytes: 10).fitting(drafts) == 1)
+        #expect(limits(64, bytes: 10).fitting([]) == 0)
+    }
+
+    @Test("no more share a message than a reader of JSON takes, in number and in depth")
+    func form() {
+        let wide = Content(type: .text, sn: 1, time: 0, ["list": .array([JSON](repeating: 1, count: 6_000))])
+        #expect(limits(64).fitting((0..<5).map { draft("\($0)", content: wide) }) == 2)
+        func deep(_ depth: Int) -> Draft {
+            draft(
+                "d", content: Content(type: .text, sn: 1, time: 0, ["x": (1..<depth).reduce(1) { inner, _ in [inner] }])
+            )
+        }
+        #expect(limits(64).fitting([draft("a"), deep(30)]) == 2)
+        #expect(limits(64).fitting([draft("a"), deep(31), draft("b")]) == 1)
+        #expect(limits(64).fitting([deep(31), draft("b")]) == 1)
+    }
+
+    @Test("what travels alone shares no message, and those around it keep their order")
+    func alone() {
+        let command = Content.command("mute", sn: 1, time: 0, [:])
+        let grouped = Content(type: .text, sn: 1, time: 0, ["text": "x", "group": "g@G"])
+        for content in [command, grouped] {
+            let drafts = [draft("a"), draft("b"), draft("c", content: content), draft("d")]
+            #expect(limits(64).fitting(drafts) == 2)
+            #expect(limits(64).fitting(Array(drafts.dropFirst(2))) == 1)
+        }
+    }
+}
