@@ -497,10 +497,25 @@ def copied(path: pathlib.Path, count: int, tables: dict[str, str] = INBOX) -> in
         names, values = ", ".join(columns), ", ".join(fresh.get(name, name) for name in columns)
         insertion = f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE {key} = ?"
         database.executemany(insertion, ([first + number % (last - first + 1)] for number in range(count - have)))
+        if "shipment" in columns:
+            seal_copies(database, last)
     database.commit()
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     return count - have
+
+
+def seal_copies(database: sqlite3.Connection, last: int) -> None:
+    """Gives each sealed row behind `last` of the outbox a shipment of its own, like the one that it was copied with."""
+    newest = database.execute("SELECT max(number) FROM shipments").fetchone()[0]
+    columns = [row[1] for row in database.execute("PRAGMA table_info(shipments)") if row[1] != "number"]
+    values = ", ".join({"digest": "randomblob(32)", "sn": "o.sn"}.get(name, f"s.{name}") for name in columns)
+    database.execute(
+        f"INSERT INTO shipments (number, {', '.join(columns)}) SELECT {newest} + o.ord, {values} "
+        "FROM outbox o JOIN shipments s ON s.number = o.shipment WHERE o.ord > ?",
+        [last],
+    )
+    database.execute("UPDATE outbox SET shipment = ? + ord WHERE ord > ? AND shipment IS NOT NULL", [newest, last])
 
 
 def befriend(state: pathlib.Path, cards: list[dict]) -> None:
