@@ -6,7 +6,7 @@ package enum Change: Sendable, Equatable {
     case outgoing(Outgoing)
     /// Inserts a shipment and its rows, which point to it, in this order. Rows with an `order` are there already and are
     /// replaced by `id`.
-    case sealed(Shipment, Shipment.Body, [Outgoing])
+    case sealed(Shipment, Shipment.Ciphertext, [Outgoing])
     /// How often the shipment was tried and when it is due.
     case attempted(Shipment)
     /// All rows of a shipment that have the state of the first become what the second is: `state`, `reason`, `published`

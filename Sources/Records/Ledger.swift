@@ -12,7 +12,7 @@ package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger {
 
 /// Outgoing messages, and the shipments that carry them. IDs are given and returned without terminals.
 ///
-/// A shipment lives as long as one of its rows does. With the last of them it loses its body and is due no more, by
+/// A shipment lives as long as one of its rows does. With the last of them it loses its ciphertext and is due no more, by
 /// whatever change that row ended; what a late receipt can name stays until its rows are pruned.
 package protocol OutboxLedger: AnyObject {
     func outgoing(id: String) throws(LedgerError) -> Outgoing?
@@ -44,7 +44,7 @@ package protocol OutboxLedger: AnyObject {
     /// of stock peers that name no serial number either.
     func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Shipment?
     /// `nil` when all of its rows have ended.
-    func body(of shipment: Int64) throws(LedgerError) -> Shipment.Body?
+    func ciphertext(of shipment: Int64) throws(LedgerError) -> Shipment.Ciphertext?
     /// Those that are due at or before this, in the order in which they were sealed, at most `limit`: those that have
     /// been due for longest.
     func dueShipments(at lived: Double, limit: Int) throws(LedgerError) -> [Shipment]

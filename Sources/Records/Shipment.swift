@@ -43,8 +43,8 @@ package struct Shipment: Sendable, Equatable {
     }
 
     /// What is dropped when the last of its rows has ended.
-    package struct Body: Sendable, Equatable {
-        /// The ciphertext.
+    package struct Ciphertext: Sendable, Equatable {
+        /// What was signed.
         package var data: [UInt8]
         /// The initialisation vector and the symmetric key as JSON text; `nil` for a broadcast.
         package var iv: [UInt8]?

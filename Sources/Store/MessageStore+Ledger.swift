@@ -27,8 +27,8 @@ extension MessageStore {
         try tables.shipments.row(signature: signature, receiver: receiver, ids: ids)
     }
 
-    package func body(of shipment: Int64) throws(LedgerError) -> Shipment.Body? {
-        try tables.shipments.body(of: shipment)
+    package func ciphertext(of shipment: Int64) throws(LedgerError) -> Shipment.Ciphertext? {
+        try tables.shipments.ciphertext(of: shipment)
     }
 
     package func dueShipments(at lived: Double, limit: Int) throws(LedgerError) -> [Shipment] {

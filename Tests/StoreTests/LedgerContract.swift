@@ -72,14 +72,14 @@ import Testing
         #expect(rows.allSatisfy { $0.due == 5 && $0.attempts == 0 && $0.state == .queued && $0.content == nil })
         var known = shipment(3, of: rows, data: [1, 2], due: 5)
         #expect(try ledger.shipment(3) == known)
-        #expect(try ledger.body(of: 3) == Shipment.Body(data: [1, 2], iv: [8], key: "{\"k\":1}"))
+        #expect(try ledger.ciphertext(of: 3) == Shipment.Ciphertext(data: [1, 2], iv: [8], key: "{\"k\":1}"))
         #expect(try ledger.nextShipment() == 4)
         (known.attempts, known.due, known.group) = (7, 9, nil)
         try ledger.apply(.attempted(known))
         #expect(try ledger.shipment(3) == known)
         #expect(try ledger.outgoing(id: "b")?.attempts == 7)
         #expect(try ledger.outgoing(id: "b")?.due == 9)
-        #expect(try (ledger.shipment(4), ledger.body(of: 4)) == (nil, nil))
+        #expect(try (ledger.shipment(4), ledger.ciphertext(of: 4)) == (nil, nil))
     }
 
     @Test("a shipment without much in it, and one for a group, is read as it was written", arguments: Kind.allCases)
@@ -87,10 +87,10 @@ import Testing
         var bare = shipment(1, of: [])
         (bare.type, bare.time, bare.group) = (nil, nil, .sample("crew@G"))
         bare.wantsSignedReceipt = true
-        let body = Shipment.Body(data: [0], iv: nil, key: nil)
+        let body = Shipment.Ciphertext(data: [0], iv: nil, key: nil)
         let ledger = try ledger(kind, [.sealed(bare, body, [pointing(outgoing("a"), to: 1)])])
         #expect(try ledger.shipment(1) == bare)
-        #expect(try ledger.body(of: 1) == body)
+        #expect(try ledger.ciphertext(of: 1) == body)
     }
 
     @Test("rows of a shipment that have one state change together, and the others stay", arguments: Kind.allCases)
@@ -129,13 +129,13 @@ import Testing
         (row.state, row.due) = (.expired, nil)
         try ledger.apply(.outgoing(row))
         #expect(try ledger.outboxSize() == (1, 3))
-        #expect(try ledger.body(of: 1) != nil && ledger.nextDue() == 4)
+        #expect(try ledger.ciphertext(of: 1) != nil && ledger.nextDue() == 4)
         let last = try #require(try ledger.outgoing(id: "b"))
         var delivered = last
         (delivered.state, delivered.due) = (.delivered, nil)
         try ledger.apply(.moved(from: last, to: delivered))
         #expect(try ledger.outboxSize() == (0, 0))
-        #expect(try (ledger.body(of: 1), ledger.nextDue()) == (nil, nil))
+        #expect(try (ledger.ciphertext(of: 1), ledger.nextDue()) == (nil, nil))
         #expect(try ledger.dueShipments(at: 9, limit: 9).isEmpty)
         #expect(try ledger.shipment(digest: [9, 1, 2, 3])?.signature == [7])
         #expect(try ledger.shipments(sn: 5).map(\.number) == [1])
@@ -156,7 +156,7 @@ import Testing
         try ledger.apply(.moved(from: resting, to: rested))
         #expect(try ledger.outgoing(id: "a")?.isLiving == false)
         #expect(try ledger.outboxSize() == (0, 0))
-        #expect(try (ledger.body(of: 1), ledger.nextDue()) == (nil, nil))
+        #expect(try (ledger.ciphertext(of: 1), ledger.nextDue()) == (nil, nil))
         try ledger.apply(.moved(from: rested, to: resting))
         var again = try #require(try ledger.shipment(1))
         again.due = 8

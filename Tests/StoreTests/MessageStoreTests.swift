@@ -36,7 +36,7 @@ import Testing
             try store.parked(sender: .sample("A"), isVerified: false, after: 0, limit: 10).map(\.wire) == [[0, 1, 2]])
         #expect(try store.events(limit: 10).map(\.text) == ["words"])
         #expect(try store.value(.wall) == "v")
-        #expect(try store.body(of: 1)?.data == [1, 2, 3])
+        #expect(try store.ciphertext(of: 1)?.data == [1, 2, 3])
         #expect(try store.outboxSize() == (1, 3))
         #expect(try store.inboxSize() == (1, 13))
         #expect(store.damage == nil)

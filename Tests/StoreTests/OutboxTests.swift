@@ -61,7 +61,7 @@ import Testing
 
     @Test("what an attempt and a broker's word write has nothing to do with the length of the message")
     func cheap() throws {
-        let body = Shipment.Body(data: [UInt8](repeating: 1, count: 1 << 20), iv: [8], key: "{}")
+        let body = Shipment.Ciphertext(data: [UInt8](repeating: 1, count: 1 << 20), iv: [8], key: "{}")
         let new = (0..<64).map { pointing(outgoing("\($0)"), to: 1) }
         try store.apply(.sealed(shipment(1, of: new), body, new))
         try store.commit()

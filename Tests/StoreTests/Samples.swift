@@ -54,7 +54,7 @@ func sealed(
 ) -> Change {
     .sealed(
         shipment(number, of: rows, data: data, sn: sn, signature: signature, due: due),
-        Shipment.Body(data: data, iv: [8], key: "{\"k\":1}"), rows.map { pointing($0, to: number, due: due) })
+        Shipment.Ciphertext(data: data, iv: [8], key: "{\"k\":1}"), rows.map { pointing($0, to: number, due: due) })
 }
 
 func shipment(

@@ -111,7 +111,7 @@ import Testing
         var carrying = shipment(3, of: [sent], sn: 11, due: 5)
         (carrying.digest, carrying.type, carrying.time, carrying.attempts) = ([9, 9], nil, nil, 2)
         #expect(try store.shipment(digest: [9, 9]) == carrying)
-        #expect(try store.body(of: 3) == Shipment.Body(data: [6, 7], iv: [8], key: "{\"k\":1}"))
+        #expect(try store.ciphertext(of: 3) == Shipment.Ciphertext(data: [6, 7], iv: [8], key: "{\"k\":1}"))
         #expect(try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), ref: "r")?.id == "a")
         let ended = try #require(try store.shipment(digest: [10]))
         #expect(try store.outgoing(shipment: ended.number).map(\.reason) == ["not-understood"])
@@ -170,10 +170,11 @@ import Testing
             rows.map(\.body) == [
                 .content("{}"), .sealed(shipment: 2), .sealed(shipment: 3), .sealed(shipment: 4), .none,
             ])
-        let bodies = try (2...4).map { try store.body(of: $0) }
+        let bodies = try (2...4).map { try store.ciphertext(of: $0) }
         #expect(
             bodies == [
-                Shipment.Body(data: [6], iv: [8], key: "{\"k\":1}"), Shipment.Body(data: [6], iv: nil, key: nil), nil,
+                Shipment.Ciphertext(data: [6], iv: [8], key: "{\"k\":1}"),
+                Shipment.Ciphertext(data: [6], iv: nil, key: nil), nil,
             ])
         #expect(try store.shipments(sn: 1).map(\.signature) == [[7], [7], [7]])
         #expect(rows.allSatisfy { $0.recipient == .person(Self.hulk) })
@@ -251,12 +252,13 @@ import Testing
         #expect((queued.digest, queued.signature, queued.sn, queued.attempts) == ([1], [0x71], 1, 3))
         #expect((queued.type, queued.time, queued.group, queued.due) == (1, 1_700_000_000, nil, 5))
         #expect((queued.sender, queued.receiver) == (Self.moki, Self.hulk))
-        #expect(try store.body(of: queued.number) == Shipment.Body(data: [10, 11], iv: [8], key: "{\"k\":1}"))
+        #expect(
+            try store.ciphertext(of: queued.number) == Shipment.Ciphertext(data: [10, 11], iv: [8], key: "{\"k\":1}"))
         let grouped = try #require(try shipment("grouped"))
         #expect((grouped.type, grouped.time, grouped.group?.text) == (9, 1_700_000_001, ID.sample("g@G").text))
         let broken = try #require(try shipment("broken"))
         #expect((broken.type, broken.time, broken.group) == (nil, nil, nil))
-        #expect(try store.body(of: broken.number) == Shipment.Body(data: [13], iv: nil, key: nil))
+        #expect(try store.ciphertext(of: broken.number) == Shipment.Ciphertext(data: [13], iv: nil, key: nil))
         #expect(try store.dueShipments(at: 9, limit: 9).map(\.digest) == [[1], [2], [3]])
         #expect(try store.dueOutgoing(at: 9, limit: 9).map(\.id) == ["waits"])
         #expect(try store.outboxSize() == (4, 50 + 4))
@@ -264,7 +266,7 @@ import Testing
         for (id, digest) in [("settled", 4), ("expired", 5)] as [(String, UInt8)] {
             let ended = try #require(try store.shipment(digest: [digest]))
             #expect(try store.outgoing(shipment: ended.number).map(\.id) == [id])
-            #expect(try (ended.due, store.body(of: ended.number)) == (nil, nil))
+            #expect(try (ended.due, store.ciphertext(of: ended.number)) == (nil, nil))
             #expect(ended.signature == [0x70 + digest])
         }
         #expect(try store.outgoing(id: "settled")?.isLiving == false)

@@ -7,7 +7,7 @@ package final class MemoryLedger: Ledger {
         /// As they were written; what is read of a sealed one is in part its shipment's.
         package var outgoing: [Outgoing] = []
         package var shipments: [Int64: Shipment] = [:]
-        package var bodies: [Int64: Shipment.Body] = [:]
+        package var bodies: [Int64: Shipment.Ciphertext] = [:]
         package var incoming: [Incoming] = []
         package var accepted: [AcceptedRecord] = []
         package var parked: [Parked] = []
@@ -170,7 +170,7 @@ extension MemoryLedger: OutboxLedger {
             .first { $0.signature == signature }
     }
 
-    package func body(of shipment: Int64) -> Shipment.Body? { state.bodies[shipment] }
+    package func ciphertext(of shipment: Int64) -> Shipment.Ciphertext? { state.bodies[shipment] }
 
     package func dueShipments(at lived: Double, limit: Int) -> [Shipment] {
         let due = state.shipments.values.filter { shipment in shipment.due.map { $0 <= lived } ?? false }

@@ -65,7 +65,7 @@ struct Outbox {
         let isWaitedFor = releases[receiver.address] != nil
         if !isWaitedFor, lookups.isReady(receiver, in: context) {
             sealing.insert(Draft(row: row, content: content, tokens: [submission.token]), isReleased: false)
-            return try sealNext(SealingQueue.Route(row), lookups: lookups, publishing: publishing, in: &context)
+            return try sealNext(SealingQueue.SealingRoute(row), lookups: lookups, publishing: publishing, in: &context)
         }
         if !isWaitedFor { lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context) }
         row.due = RepeatSchedule(context).nextLook(at: row, since: lookups.beginning(of: receiver))
@@ -194,13 +194,13 @@ struct Outbox {
                 [draft], reason: "unreadable-content", text: "the content cannot be read again", in: &context)
         }
         sealing.insert(Draft(row: row, content: content, tokens: []), isReleased: true)
-        try sealNext(SealingQueue.Route(row), lookups: lookups, publishing: publishing, in: &context)
+        try sealNext(SealingQueue.SealingRoute(row), lookups: lookups, publishing: publishing, in: &context)
     }
 
     /// Gives the next message of a line to the pool, if it is its turn: contents that gathered go in one message to a
     /// peer whose visa says that it takes several, else each goes in one of its own.
     private mutating func sealNext(
-        _ route: SealingQueue.Route, lookups: Lookups, publishing: Publishing, in context: inout Context
+        _ route: SealingQueue.SealingRoute, lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
         while let receiver = sealing.receiverOfNext(route) {
             let limits = BatchLimits(
@@ -319,7 +319,7 @@ struct Outbox {
         try context.ledger.apply(
             .sealed(
                 shipment,
-                Shipment.Body(
+                Shipment.Ciphertext(
                     data: secure.data, iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text), rows))
         if let last = drafts.last {
             try SequenceNumbers.save(last.content, from: first.sender, to: first.receiver, in: context)
@@ -346,7 +346,7 @@ struct Outbox {
     private mutating func leave(_ drafts: [Draft]) -> Bool {
         var isReleased = false
         for draft in drafts where sealing.remove(draft.row) { isReleased = true }
-        if let first = drafts.first { sealing.leave(SealingQueue.Route(first.row)) }
+        if let first = drafts.first { sealing.leave(SealingQueue.SealingRoute(first.row)) }
         return isReleased
     }
 
@@ -354,7 +354,7 @@ struct Outbox {
     private mutating func leaveSealing(
         _ drafts: [Draft], lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
-        guard let route = drafts.first.map({ SealingQueue.Route($0.row) }) else { return }
+        guard let route = drafts.first.map({ SealingQueue.SealingRoute($0.row) }) else { return }
         let isReleased = leave(drafts)
         try sealNext(route, lookups: lookups, publishing: publishing, in: &context)
         guard isReleased, sealing.roomForReleased >= Tuning.releasedAtOnce / 2 else { return }
@@ -377,7 +377,7 @@ struct Outbox {
     /// What was sealed could not be written down and is forgotten, and so is what gathered behind it: the disk would not
     /// take that either. Returns the callers that wait for it. Rows that had waited for a key are still on disk.
     mutating func giveUp(_ drafts: [Draft]) -> [UInt64] {
-        guard let route = drafts.first.map({ SealingQueue.Route($0.row) }) else { return [] }
+        guard let route = drafts.first.map({ SealingQueue.SealingRoute($0.row) }) else { return [] }
         var tokens: [UInt64] = []
         for draft in drafts + sealing.takeGathered(route) {
             _ = sealing.remove(draft.row)
@@ -537,7 +537,8 @@ struct Outbox {
     /// as they are. One write for all that have one state.
     @discardableResult
     static func move(
-        _ rows: [Outgoing], by event: Delivery.Event, in context: inout Context, _ change: (inout Outgoing) -> Void
+        _ rows: [Outgoing], by event: Delivery.Event, in context: inout Context,
+        changing change: (inout Outgoing) -> Void
     ) throws(LedgerError) -> [Outgoing] {
         var moved: [Outgoing] = []
         var written: [Delivery] = []

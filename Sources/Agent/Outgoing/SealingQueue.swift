@@ -7,7 +7,7 @@ import Records
 /// A line is what goes from one sender to one receiver. While the pool has a message of a line whose receiver takes several
 /// contents in one, the next ones gather; else each is given to the pool at once. A line exists while it holds something.
 struct SealingQueue {
-    private var lines: [Route: Line] = [:]
+    private var lines: [SealingRoute: SealingLine] = [:]
     private var sizes: [String: Int64] = [:]
     /// The bytes of their contents.
     private(set) var bytes: Int64 = 0
@@ -16,7 +16,7 @@ struct SealingQueue {
     /// What each ref was asked for, and the callers that asked again meanwhile.
     private var refs: [Ref: (request: [UInt8], tokens: [UInt64])] = [:]
 
-    struct Route: Hashable {
+    struct SealingRoute: Hashable {
         var sender: ID
         var receiver: ID
 
@@ -26,7 +26,7 @@ struct SealingQueue {
         }
     }
 
-    private struct Line {
+    private struct SealingLine {
         /// Messages that the pool has.
         var underway = 0
         /// The pool has one that may hold several contents, so others gather.
@@ -61,17 +61,17 @@ struct SealingQueue {
         bytes += Int64(size) - (sizes.updateValue(Int64(size), forKey: row.id) ?? 0)
         if isReleased { released[row.id] = size }
         if row.order == 0, let ref = Ref(row) { refs[ref] = (row.request, []) }
-        lines[Route(row), default: Line()].gathered.append(draft)
+        lines[SealingRoute(row), default: SealingLine()].gathered.append(draft)
     }
 
     /// To whom the next message of a line goes; `nil` while nothing of it can be given to the pool.
-    func receiverOfNext(_ route: Route) -> ID? {
+    func receiverOfNext(_ route: SealingRoute) -> ID? {
         guard let line = lines[route], !line.isGathering else { return nil }
         return line.gathered.first?.row.receiver
     }
 
     /// The contents of the next message, in order. To be asked only when there is one.
-    mutating func next(_ route: Route, within limits: BatchLimits) -> [Draft] {
+    mutating func next(_ route: SealingRoute, within limits: BatchLimits) -> [Draft] {
         guard var line = lines[route] else { return [] }
         // Messages of one content each may be with the pool already, which keeps their order.
         let count = limits.fitting(line.gathered)
@@ -84,7 +84,7 @@ struct SealingQueue {
     }
 
     /// The pool is done with a message of this line.
-    mutating func leave(_ route: Route) {
+    mutating func leave(_ route: SealingRoute) {
         lines[route]?.underway -= 1
         guard let line = lines[route], line.underway <= 0 else { return }
         lines[route]?.isGathering = false
@@ -92,7 +92,7 @@ struct SealingQueue {
     }
 
     /// Takes out what gathers in a line.
-    mutating func takeGathered(_ route: Route) -> [Draft] {
+    mutating func takeGathered(_ route: SealingRoute) -> [Draft] {
         defer { lines[route]?.gathered = [] }
         return lines[route]?.gathered ?? []
     }

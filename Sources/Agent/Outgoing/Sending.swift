@@ -173,7 +173,7 @@ enum Sending {
     private static func wireForRepeat(
         of shipment: Shipment, from identity: Identity, wrappedKeys: inout WrappedKeys, in context: Context
     ) throws(LedgerError) -> [UInt8]? {
-        guard let body = try context.ledger.body(of: shipment.number) else { return nil }
+        guard let body = try context.ledger.ciphertext(of: shipment.number) else { return nil }
         let receiver = shipment.receiver
         let envelope = Envelope(
             sender: identity.id, receiver: receiver, time: shipment.time, group: shipment.group, type: shipment.type)

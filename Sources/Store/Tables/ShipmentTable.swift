@@ -50,10 +50,10 @@ struct ShipmentTable {
             [.text(ids.lowerBound), .text(ids.upperBound), .id(receiver), .blob(signature)], Shipment.init)
     }
 
-    func body(of number: Int64) throws(LedgerError) -> Shipment.Body? {
+    func ciphertext(of number: Int64) throws(LedgerError) -> Shipment.Ciphertext? {
         try database.first("SELECT data, iv, key FROM shipment_body WHERE number = ?", [.integer(number)]) { row in
             let (iv, key) = (row.blob(1), row.text(2))
-            return Shipment.Body(data: row.blob(0), iv: iv.isEmpty ? nil : iv, key: key.isEmpty ? nil : key)
+            return Shipment.Ciphertext(data: row.blob(0), iv: iv.isEmpty ? nil : iv, key: key.isEmpty ? nil : key)
         }
     }
 
@@ -72,7 +72,7 @@ struct ShipmentTable {
     }
 
     /// `expires`: when the first of its rows does.
-    mutating func add(_ shipment: Shipment, _ body: Shipment.Body, expires: Double) throws(LedgerError) {
+    mutating func add(_ shipment: Shipment, _ body: Shipment.Ciphertext, expires: Double) throws(LedgerError) {
         try database.run(
             """
             INSERT INTO shipments (number, sender, receiver, grp, sn, digest, signature, type, time, signed, attempts, due,

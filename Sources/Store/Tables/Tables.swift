@@ -35,7 +35,7 @@ extension Tables {
         if let number = row.shipment, old?.isLiving != row.isLiving { try keep(number) }
     }
 
-    mutating func add(_ shipment: Shipment, _ body: Shipment.Body, _ rows: [Outgoing]) throws(LedgerError) {
+    mutating func add(_ shipment: Shipment, _ body: Shipment.Ciphertext, _ rows: [Outgoing]) throws(LedgerError) {
         try shipments.add(shipment, body, expires: rows.lazy.map(\.expires).min() ?? 0)
         for row in rows {
             // Most rows are new, and nothing need be asked of them.

@@ -16,7 +16,7 @@ import Testing
         return Draft(row: row, content: content, tokens: [])
     }
 
-    private var route: SealingQueue.Route { SealingQueue.Route(draft("a").row) }
+    private var route: SealingQueue.SealingRoute { SealingQueue.SealingRoute(draft("a").row) }
     private func limits(_ count: Int, bytes: Int64 = 1 << 20) -> BatchLimits { BatchLimits(count: count, bytes: bytes) }
 
     @Test("bytes are counted once and leave with the message")

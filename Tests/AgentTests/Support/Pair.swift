@@ -272,7 +272,7 @@ final class Pair {
     /// Nothing is kept of the message but what a late receipt can name.
     func isSpent(_ token: UInt64, of board: Int = 0) -> Bool {
         guard let shipment = shipment(token, of: board) else { return false }
-        return boards[board].ledger.body(of: shipment.number) == nil && shipment.due == nil
+        return boards[board].ledger.ciphertext(of: shipment.number) == nil && shipment.due == nil
             && row(token, of: board)?.content == nil
     }
 
