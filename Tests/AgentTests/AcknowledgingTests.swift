@@ -25,7 +25,7 @@ struct AcknowledgingTests {
     private func sealed(_ token: UInt64, in pair: Pair) throws -> (digest: [UInt8], key: SymmetricKey) {
         let number = try #require(pair.row(token)?.shipment)
         let shipment = try #require(pair.a.ledger.shipment(number))
-        let key = try #require(pair.a.ledger.body(of: number)?.key)
+        let key = try #require(pair.a.ledger.ciphertext(of: number)?.key)
         return (shipment.digest, try SymmetricKey(try JSON(parsing: key)))
     }
 

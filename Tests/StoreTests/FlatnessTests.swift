@@ -44,7 +44,7 @@ import Testing
     private func ask(_ store: MessageStore) throws {
         let row = try #require(try store.outgoing(id: "new"))
         if let number = row.shipment {
-            _ = try (store.outgoing(shipment: number), store.shipment(number), store.body(of: number))
+            _ = try (store.outgoing(shipment: number), store.shipment(number), store.ciphertext(of: number))
         }
         _ = try store.shipment(digest: [9, 9, 9, 9, 9])
         _ = try store.shipments(sn: 1 << 20)

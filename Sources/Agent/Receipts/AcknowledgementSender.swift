@@ -8,13 +8,13 @@ import Records
 /// Kept in memory alone, because the message keys are: what a power cut leaves owed is receipted (`ReceiptSender`).
 struct AcknowledgementSender {
     /// The last one of each direction may still grow.
-    private var waiting: [Direction: [OwedAcknowledgement]] = [:]
+    private var waiting: [AcknowledgementRoute: [OwedAcknowledgement]] = [:]
     /// Messages that they name.
     private var count = 0
     /// They have waited for room since a turn before this one.
     private(set) var isLate = false
 
-    private struct Direction: Hashable {
+    private struct AcknowledgementRoute: Hashable {
         var from: Address
         var to: Address
     }
@@ -27,7 +27,7 @@ struct AcknowledgementSender {
     private mutating func owe(_ owed: OwedAcknowledgement) {
         guard count + owed.digests.count <= Tuning.gatheredReceipts else { return }
         count += owed.digests.count
-        var all = waiting[Direction(from: owed.from, to: owed.to.address), default: []]
+        var all = waiting[AcknowledgementRoute(from: owed.from, to: owed.to.address), default: []]
         if let last = all.last, last.key == owed.key,
             last.digests.count + owed.digests.count <= ProtocolLimits.acknowledgedTogether
         {
@@ -35,12 +35,12 @@ struct AcknowledgementSender {
         } else {
             all.append(owed)
         }
-        waiting[Direction(from: owed.from, to: owed.to.address)] = all
+        waiting[AcknowledgementRoute(from: owed.from, to: owed.to.address)] = all
     }
 
     /// Whether this message waits to be acknowledged.
     func holds(_ record: AcceptedRecord) -> Bool {
-        guard let all = waiting[Direction(from: record.owner, to: record.sender)] else { return false }
+        guard let all = waiting[AcknowledgementRoute(from: record.owner, to: record.sender)] else { return false }
         return all.contains { $0.digests.contains(record.digest) }
     }
 

@@ -47,7 +47,7 @@ enum ReceiptMatcher {
     /// The message's key as JSON text. A message that has expired keeps none: then the one that is in use for this
     /// receiver, which nobody else has either. `nil` for a message that no acknowledgement can close.
     private static func key(of shipment: Shipment, in context: Context) throws(LedgerError) -> String? {
-        if let body = try context.ledger.body(of: shipment.number) { return body.key }
+        if let ciphertext = try context.ledger.ciphertext(of: shipment.number) { return ciphertext.key }
         let rows = try context.ledger.outgoing(shipment: shipment.number)
         guard rows.contains(where: { $0.state == .expired }) else { return nil }
         return context.book.sendingKey(from: shipment.sender, to: shipment.receiver)?.key.json().text
