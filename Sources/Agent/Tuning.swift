@@ -93,6 +93,8 @@ enum Tuning {
     static let gatheringFactor = 3.0
     static let longestGathering = 0.25
     static let rememberedUnwritten = 1024
+    /// Messages that an acknowledgement may name which it was not made for, before one that it was.
+    static let wrongAcknowledged = 4
     /// The age of a content from which on its receipt is signed: its sender may have let it expire.
     static let longestAcknowledged = 3600.0
 

@@ -21,11 +21,18 @@ extension Database {
             words.append("a number of \(table) was out of range")
             try run("UPDATE sqlite_sequence SET seq = ? WHERE name = '\(table)'", [.integer(newest(key, of: table))])
         }
-        let isBeyond = "shipment > \(Self.greatestNumber)"
-        if try first("SELECT 1 FROM outbox WHERE \(isBeyond)", [], { _ in true }) != nil {
-            try setAsideOutgoing(isBeyond)
-            try run("DELETE FROM shipments WHERE number > ?", [.integer(Self.greatestNumber)])
-            words.append("a number of shipments was out of range")
+        for (table, key) in [("outbox", "shipment"), ("shipments", "number"), ("shipment_body", "number")] {
+            for isOut in ["\(key) < 1", "\(key) >= \(Self.greatestNumber)"] {
+                guard try first("SELECT 1 FROM \(table) WHERE \(isOut) LIMIT 1", [], { _ in true }) != nil else {
+                    continue
+                }
+                if table == "outbox" {
+                    try setAsideOutgoing(isOut)
+                } else {
+                    try run("DELETE FROM \(table) WHERE \(isOut)")
+                }
+                words.append("a number of \(table) was out of range")
+            }
         }
         let isLost = "cursor < 0 OR cursor > ?"
         if try first("SELECT 1 FROM consumers WHERE \(isLost)", [.integer(Self.greatestNumber)], { _ in true }) != nil {
@@ -119,6 +126,11 @@ extension Database {
         let isOver = "NOT EXISTS (SELECT 1 FROM outbox o WHERE o.shipment = number AND o.living = 1)"
         try run("UPDATE shipments SET due = NULL, size = 0 WHERE due IS NOT NULL AND \(isOver)")
         try run("DELETE FROM shipment_body WHERE \(isOver)")
+        try run(
+            """
+            UPDATE shipments SET expires = (SELECT min(o.expires) FROM outbox o WHERE o.shipment = number AND o.living = 1)
+            WHERE due IS NOT NULL
+            """)
         try run(
             """
             UPDATE peers SET pending = (SELECT count(*) FROM outbox o INDEXED BY outbox_peer

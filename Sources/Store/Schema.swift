@@ -150,7 +150,9 @@ enum Schema {
         INSERT INTO shipments
             SELECT o.ord, o.sender, o.receiver, CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.group') END,
                 o.sn, o.digest, b.signature, CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.type') END,
-                CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.time') END, 0, o.attempts,
+                CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.time') END,
+                CASE WHEN json_valid(b.content) THEN coalesce(json_extract(b.content, '$.seq.receipt') = 'signed', 0)
+                    ELSE 0 END, o.attempts,
                 CASE WHEN o.living = 1 AND length(b.data) > 0 THEN coalesce(o.due, 0) END, o.expires,
                 CASE WHEN o.living = 1 THEN coalesce(length(b.data), 0) ELSE 0 END
             FROM outbox o LEFT JOIN outbox_body b ON b.ord = o.ord
@@ -177,7 +179,7 @@ enum Schema {
         "CREATE INDEX shipments_digest ON shipments (digest)",
         "CREATE INDEX shipments_sn ON shipments (sn, number) WHERE sn IS NOT NULL",
         "CREATE INDEX shipments_due ON shipments (due, number) WHERE due IS NOT NULL",
-        "CREATE INDEX shipments_expires ON shipments (expires) WHERE due IS NOT NULL",
+        "CREATE INDEX shipments_expires ON shipments (expires, size) WHERE due IS NOT NULL",
     ]
 
     /// `status` looks for the newest problem, and there may be twenty thousand other events.

@@ -103,12 +103,14 @@ struct Acceptance {
             return try acceptBatch(
                 contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
-        guard contents.count <= context.policy.arrayContents else {
-            try context.reject(
-                Rejection(.content, "an array of more than \(context.policy.arrayContents)"), from: opened.sender)
+        let answers = opened.content.commands.flatMap { $0.allSatisfy(\.isAnswer) ? $0 : nil }
+        // Peers put as many receipts together as every agent takes.
+        let limit = max(answers == nil ? 0 : ProtocolLimits.arrayContents, context.policy.arrayContents)
+        guard contents.count <= limit else {
+            try context.reject(Rejection(.content, "an array of more than \(limit)"), from: opened.sender)
             return Consequence()
         }
-        guard let commands = opened.content.commands, commands.allSatisfy(\.isAnswer) else {
+        guard let commands = answers else {
             return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
         var findings: [Lookups.Finding] = []

@@ -25,7 +25,8 @@ struct Batch {
     init(
         _ contents: [JSON], in opened: Opened, forgottenUntil: Double?, in context: Context
     ) throws(Rejection) {
-        let limit = min(Abilities.ours.batch, context.policy.arrayContents)
+        // What the visa says, whatever else the owner allows in arrays: a sender seals a batch once.
+        let limit = Abilities.ours.batch
         guard !contents.isEmpty else { throw Rejection(.content, "a batch without contents") }
         guard contents.count <= limit else { throw Rejection(.content, "a batch of more than \(limit)") }
         var entries: [InboxEntry] = []

@@ -203,11 +203,14 @@ struct Outbox {
         _ route: SealingQueue.SealingRoute, lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
         while let receiver = sealing.receiverOfNext(route) {
+            let abilities = context.book.abilities(of: receiver)
+            // What a broker takes is known when it is connected, and what is sealed together stays so.
+            let brokers =
+                publishing.payloadLimit(at: context.now.lived)
+                ?? (publishing.isConnected ? .max : ProtocolLimits.leastMessageSize)
             let limits = BatchLimits(
-                count: context.book.abilities(of: receiver).batch,
-                bytes: min(
-                    Tuning.batchBytes, Int64(context.policy.messageSize),
-                    publishing.payloadLimit(at: context.now.lived) ?? .max))
+                count: abilities.batch,
+                bytes: min(Tuning.batchBytes, Int64(context.policy.messageSize), abilities.size ?? .max, brokers))
             try give(sealing.next(route, within: limits), lookups: lookups, in: &context)
         }
     }
@@ -277,7 +280,12 @@ struct Outbox {
         publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) {
         let wanted = try stillWanted(drafts, in: context)
-        if !wanted.isEmpty, wanted.count < drafts.count { return try give(wanted, lookups: lookups, in: &context) }
+        if let first = wanted.first, wanted.count < drafts.count {
+            try give(wanted, lookups: lookups, in: &context)
+            // Where that was not possible the next ones gathered for nothing.
+            let route = SealingQueue.SealingRoute(first.row)
+            return try sealNext(route, lookups: lookups, publishing: publishing, in: &context)
+        }
         if !wanted.isEmpty {
             try save(wanted, as: packed, from: sealing, publishing: &publishing, in: &context)
         }
@@ -381,11 +389,19 @@ struct Outbox {
         var tokens: [UInt64] = []
         for draft in drafts + sealing.takeGathered(route) {
             _ = sealing.remove(draft.row)
+            if draft.row.order > 0 { releaseAgain(draft.row) }
             tokens += draft.tokens + sealing.takeJoined(draft.row)
         }
         sealing.leave(route)
         if sealing.isEmpty { numbers.forgetUnsaved() }
         return tokens
+    }
+
+    /// In its place, before those of its receiver that are behind it.
+    private mutating func releaseAgain(_ row: Outgoing) {
+        let address = row.receiver.address
+        let last = min(releases[address]?.last ?? .max, row.order - 1)
+        releases[address] = ReleasedReceiver(receiver: row.receiver, last: last)
     }
 
     // MARK: - Waiting for a key

@@ -6,10 +6,11 @@ import Records
 enum ReceiptMatcher {
     /// An acknowledgement that anybody may have written: it closes what its maker was sent under a key that it was made
     /// with, and nothing that a signed receipt was asked for. Until one message has shown that it is true, a digest that
-    /// names nothing ends it: inventions cost one look.
+    /// names nothing ends it, and so do a few that name what was sent under another key: inventions cost few looks.
     static func close(by acknowledgement: Acknowledgement, in context: inout Context) throws(LedgerError) {
         var verdicts: [String: Bool] = [:]
         var refusal: Rejection?
+        var wrong = 0
         for digest in acknowledgement.digests {
             let shipment = try context.ledger.shipment(digest: digest)
             guard let shipment, shipment.group == nil, shipment.receiver.address == acknowledgement.from,
@@ -25,6 +26,8 @@ enum ReceiptMatcher {
             verdicts[key] = isTrue
             guard isTrue else {
                 refusal = Rejection(.signature, "an acknowledgement that was not made with the message's key")
+                wrong += 1
+                guard wrong < Tuning.wrongAcknowledged || verdicts.values.contains(true) else { break }
                 continue
             }
             guard !shipment.wantsSignedReceipt else {

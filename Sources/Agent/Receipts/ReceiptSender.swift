@@ -181,7 +181,7 @@ struct ReceiptSender {
 
     /// A stock peer gets one by one what it may not know to take apart.
     private func receiptsTogether(to receiver: ID, in context: Context) -> Int {
-        context.book.isCulver(receiver) ? context.policy.arrayContents : 1
+        context.book.isCulver(receiver) ? min(ProtocolLimits.arrayContents, context.policy.arrayContents) : 1
     }
 
     /// How many of them go into one message of so many bytes on the wire; one goes in any case.

@@ -39,7 +39,8 @@ struct OutboxTable {
     }
 
     func rows(shipment number: Int64) throws(LedgerError) -> [Outgoing] {
-        try database.rows(select("WHERE o.shipment = ? ORDER BY o.ord"), [.integer(number)], Outgoing.init)
+        try database.rows(
+            select("WHERE o.shipment = ? AND o.ord > 0 ORDER BY o.ord"), [.integer(number)], Outgoing.init)
     }
 
     func due(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
@@ -117,8 +118,9 @@ struct OutboxTable {
 
     /// When the first of those is due that are not sealed.
     func nextDue() throws(LedgerError) -> Double? {
-        try database.first("SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL") { $0.optionalReal(0) }
-            ?? nil
+        // A time that is none would be due for ever.
+        let sql = "SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL AND due < 1e300"
+        return try database.first(sql) { $0.optionalReal(0) } ?? nil
     }
 
     /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`. Without
@@ -226,6 +228,11 @@ struct OutboxTable {
             """
             DELETE FROM shipments WHERE number IN (SELECT shipment FROM outbox WHERE ord IN (\(old)))
                 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.shipment = number AND o.ord NOT IN (\(old)))
+            """, time: time)
+        _ = try database.runPortion(
+            """
+            DELETE FROM shipment_body WHERE number IN (SELECT shipment FROM outbox WHERE ord IN (\(old)))
+                AND NOT EXISTS (SELECT 1 FROM shipments s WHERE s.number = shipment_body.number)
             """, time: time)
         _ = try database.runPortion("DELETE FROM outbox_content WHERE ord IN (\(old))", time: time)
         return try database.runPortion("DELETE FROM outbox WHERE ord IN (\(old))", time: time)

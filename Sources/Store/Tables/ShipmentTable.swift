@@ -17,9 +17,10 @@ struct ShipmentTable {
     }
 
     private static func bytes(in database: Database) throws(LedgerError) -> Int64 {
-        try database.first("SELECT coalesce(sum(\(Database.size)), 0) FROM shipments WHERE due IS NOT NULL") {
-            $0.integer(0)
-        } ?? 0
+        let sql = """
+            SELECT coalesce(sum(\(Database.size)), 0) FROM shipments INDEXED BY shipments_expires WHERE due IS NOT NULL
+            """
+        return try database.first(sql) { $0.integer(0) } ?? 0
     }
 
     /// Shipments have lost their last living row behind this table's back.
@@ -64,7 +65,9 @@ struct ShipmentTable {
     }
 
     func nextDue() throws(LedgerError) -> Double? {
-        try database.first("SELECT min(due) FROM shipments WHERE due IS NOT NULL") { $0.optionalReal(0) } ?? nil
+        try database.first("SELECT min(due) FROM shipments WHERE due IS NOT NULL AND due < 1e300") {
+            $0.optionalReal(0)
+        } ?? nil
     }
 
     func nextExpiry() throws(LedgerError) -> Double? {
@@ -87,13 +90,14 @@ struct ShipmentTable {
                 .count(body.data.count),
             ])
         try database.run(
-            "INSERT INTO shipment_body (number, data, iv, key) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO shipment_body (number, data, iv, key) VALUES (?, ?, ?, ?)",
             [.integer(shipment.number), .blob(body.data), SQLValue(body.iv), SQLValue(body.key)])
         last = max(last, shipment.number)
         bytes += Int64(body.data.count)
     }
 
-    func attempted(_ shipment: Shipment) throws(LedgerError) {
+    mutating func attempted(_ shipment: Shipment) throws(LedgerError) {
+        guard shipment.due != nil else { return try keep(shipment.number, until: nil) }
         try database.run(
             "UPDATE shipments SET attempts = ?, due = ? WHERE number = ?",
             [.integer(shipment.attempts), SQLValue(shipment.due), .integer(shipment.number)])

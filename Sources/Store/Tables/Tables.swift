@@ -32,7 +32,7 @@ extension Tables {
     mutating func put(_ row: Outgoing) throws(LedgerError) {
         let old = try outbox.put(row)
         peers.count(row, after: old)
-        if let number = row.shipment, old?.isLiving != row.isLiving { try keep(number) }
+        if let number = row.shipment, !row.isLiving || old?.isLiving != true { try keep(number) }
     }
 
     mutating func add(_ shipment: Shipment, _ body: Shipment.Ciphertext, _ rows: [Outgoing]) throws(LedgerError) {
