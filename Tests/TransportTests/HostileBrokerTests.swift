@@ -335,7 +335,8 @@ extension Links {
             let alice = Witness(try BrokerOptions(broker.url, "a"))
             try await alice.until("the message after them") { $0.messages.count == 1 }
             #expect(alice.events.count == 4)
-            #expect(alice.link.room == 20)
+            // This broker names no receive maximum, so our own bound holds.
+            #expect(alice.link.room == 256)
             try await alice.stop()
         }
 
