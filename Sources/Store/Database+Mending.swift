@@ -21,18 +21,22 @@ extension Database {
             words.append("a number of \(table) was out of range")
             try run("UPDATE sqlite_sequence SET seq = ? WHERE name = '\(table)'", [.integer(newest(key, of: table))])
         }
-        for (table, key) in [("outbox", "shipment"), ("shipments", "number"), ("shipment_body", "number")] {
-            for isOut in ["\(key) < 1", "\(key) >= \(Self.greatestNumber)"] {
-                guard try first("SELECT 1 FROM \(table) WHERE \(isOut) LIMIT 1", [], { _ in true }) != nil else {
-                    continue
-                }
-                if table == "outbox" {
-                    try setAsideOutgoing(isOut)
-                } else {
-                    try run("DELETE FROM \(table) WHERE \(isOut)")
-                }
+        for range in ["< 1", ">= \(Self.greatestNumber)"] {
+            if try isThere("outbox", where: "ord > 0 AND shipment \(range)") {
+                try setAsideOutgoing("shipment \(range)")
+                words.append("a shipment of outbox was out of range")
+            }
+            for table in ["shipments", "shipment_body"] where try isThere(table, where: "number \(range)") {
+                try run("DELETE FROM \(table) WHERE number \(range)")
                 words.append("a number of \(table) was out of range")
             }
+        }
+        // Above every number stands what is none. It is never due, and would never end.
+        for (table, isLiving) in [("outbox", "living = 1"), ("shipments", "due IS NOT NULL")] {
+            let isNever = "\(isLiving) AND due >= 1e300"
+            guard try isThere(table, where: isNever) else { continue }
+            try run("UPDATE \(table) SET due = 0 WHERE \(isNever)")
+            words.append("a time of \(table) was none")
         }
         let isLost = "cursor < 0 OR cursor > ?"
         if try first("SELECT 1 FROM consumers WHERE \(isLost)", [.integer(Self.greatestNumber)], { _ in true }) != nil {
@@ -41,6 +45,10 @@ extension Database {
         }
         if !words.isEmpty { try endSetAside() }
         return words
+    }
+
+    private func isThere(_ table: String, where condition: String) throws(LedgerError) -> Bool {
+        try first("SELECT 1 FROM \(table) WHERE \(condition) LIMIT 1", [], { _ in true }) != nil
     }
 
     /// The greatest number that is in range, and that a consumer has seen.

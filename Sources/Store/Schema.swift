@@ -150,9 +150,7 @@ enum Schema {
         INSERT INTO shipments
             SELECT o.ord, o.sender, o.receiver, CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.group') END,
                 o.sn, o.digest, b.signature, CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.type') END,
-                CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.time') END,
-                CASE WHEN json_valid(b.content) THEN coalesce(json_extract(b.content, '$.seq.receipt') = 'signed', 0)
-                    ELSE 0 END, o.attempts,
+                CASE WHEN json_valid(b.content) THEN json_extract(b.content, '$.time') END, 0, o.attempts,
                 CASE WHEN o.living = 1 AND length(b.data) > 0 THEN coalesce(o.due, 0) END, o.expires,
                 CASE WHEN o.living = 1 THEN coalesce(length(b.data), 0) ELSE 0 END
             FROM outbox o LEFT JOIN outbox_body b ON b.ord = o.ord

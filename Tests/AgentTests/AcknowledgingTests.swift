@@ -471,4 +471,29 @@ struct AcknowledgingTests {
         #expect(pair.row(token)?.state == .delivered)
         #expect(pair.a.rejections.map(\.stage) == [.content, .content])
     }
+
+    @Test("one that names much that it was not made for costs a few looks")
+    func guesses() throws {
+        let pair = Pair.friends()
+        pair.b.isSilent = true
+        let tokens = (0..<20).map { number in
+            defer { pair.settle() }
+            return pair.send("\(number)")
+        }
+        pair.b.isSilent = false
+        let sent = try tokens.map { try sealed($0, in: pair) }
+        let wrong = sent.dropLast().map(\.digest)
+        let other = try #require(sent.last)
+        // Each message gets a key of its own, so that only the last is named rightly.
+        for token in tokens.dropLast() {
+            let shipment = try #require(pair.row(token)?.shipment)
+            pair.a.ledger.state.bodies[shipment]?.key = try SymmetricKey.generate().json().text
+        }
+        pair.lay(
+            acknowledgement: try acknowledgement(of: wrong + [other.digest], from: hulk, to: moki, under: other.key))
+        #expect(pair.row(tokens[19])?.state == .published)
+        pair.lay(
+            acknowledgement: try acknowledgement(of: [other.digest] + wrong, from: hulk, to: moki, under: other.key))
+        #expect(tokens.map { pair.row($0)?.state == .delivered } == Array(repeating: false, count: 19) + [true])
+    }
 }

@@ -1,10 +1,11 @@
-import Agent
 import Crypto
 import DIMP
 import Format
 import Records
 import TestSupport
 import Testing
+
+@testable import Agent
 
 /// Contents that wait while the pool seals the one before go in one message: shipments of several rows.
 @Suite("Batches")
@@ -162,6 +163,38 @@ struct ShipmentTests {
         pair.submit(.array, ["batch": true, "contents": [inner]])
         pair.settle()
         #expect(pair.b.inbox.map(\.type) == [202])
+    }
+
+    @Test("what the receiver's visa says that it takes holds for a batch: nothing fails that would have gone alone")
+    func receiverTakesLess() throws {
+        let pair = Pair.friends()
+        let limit = ProtocolLimits.leastMessageSize
+        let abilities = Abilities(batch: 64, takesAcknowledgements: true, size: limit)
+        pair.a.befriend(hulk, visa: try hulk.visa(saying: abilities, time: People.time + 1))
+        let long = String(repeating: "x", count: 1_000)
+        let tokens = (0..<20).map { pair.send("\($0) \(long)") }
+        pair.trouble.lost = 3
+        pair.settle()
+        pair.advance(600)
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
+        let sent = pair.published.filter { $0.board == 0 && $0.parcel.topic == .inbox(hulk.id.address) }
+        #expect(sent.allSatisfy { Int64($0.parcel.payload.count) <= limit })
+        #expect(try texts(pair).contains { $0.count > 1 })
+    }
+
+    @Test("what is sealed while no broker is there goes through one that takes little")
+    func sealedOffline() throws {
+        let pair = Pair.friends()
+        pair.unlink(0)
+        let long = String(repeating: "x", count: 2_000)
+        let tokens = (0..<30).map { pair.send("\($0) \(long)") }
+        pair.settle()
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .queued })
+        pair.packetLimit = ProtocolLimits.leastMessageSize + Int64(Tuning.packetOverhead)
+        pair.link(0)
+        pair.settle()
+        pair.advance(60)
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
     }
 
     @Test("the brokers' limit holds for a batch, and no content is too large to go alone")
@@ -460,6 +493,18 @@ struct ShipmentTests {
         #expect(!pair.b.ledger.state.events.contains { $0.kind == .gap })
     }
 
+    @Test("what had waited and could not be written keeps its place before what waits behind it")
+    func keepsItsPlace() throws {
+        let (pair, tokens) = try waiting(40)
+        pair.a.ledger.isFull = true
+        pair.feedSome(pair.jobCount)
+        pair.a.ledger.isFull = false
+        pair.settle()
+        pair.advance(60)
+        #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
+        #expect(pair.b.texts == (0..<40).map { "\($0)" })
+    }
+
     // MARK: - What waited for a key
 
     /// Rows that wait on disk, and whose card is there now.
@@ -500,5 +545,23 @@ struct ShipmentTests {
         #expect(try !texts(pair).contains { $0.contains("3") })
         #expect(pair.b.texts == ["0", "1", "2", "4", "5"])
         #expect(tokens.map { pair.row($0)?.state == .delivered } == [true, true, true, false, true, true])
+    }
+
+    @Test("what gathers behind a batch that goes nowhere is answered, and goes when its key is there again")
+    func gatheredBehindNothing() throws {
+        let (pair, tokens) = try waiting(6)
+        while pair.a.ledger.state.shipments.isEmpty { pair.feedSome(1) }
+        let behind = pair.send("behind")
+        let row = try #require(pair.row(tokens[3]))
+        #expect(row.state == .waiting && pair.a.answers[behind] == nil)
+        pair.feed(0, .cancelled(id: row.id, token: 99))
+        pair.feed(0, .forgot(hulk.id))
+        pair.settle()
+        guard case .accepted? = pair.a.answers[behind] else { return #expect(Bool(false), "nobody was answered") }
+        pair.feed(0, .befriended(hulk.id))
+        pair.settle()
+        pair.advance(700)
+        #expect(pair.row(behind)?.state == .delivered)
+        #expect(Set(pair.b.texts) == ["0", "1", "2", "4", "5", "behind"])
     }
 }

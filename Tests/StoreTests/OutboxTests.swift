@@ -265,4 +265,38 @@ import Testing
         #expect(try store.shipments(sn: 9_999).map(\.number) == [10_000])
         #expect(try store.nextDue() == 0)
     }
+
+    @Test("a row that was set aside is no part of its shipment any more, nor says when that expires")
+    func setAside() throws {
+        var early = outgoing("early")
+        early.expires = 100
+        try store.apply(sealed(1, [early, outgoing("late")]))
+        try store.commit()
+        try store.database.run("UPDATE outbox SET receiver = x'ff' WHERE id = 'early'")
+        #expect(try store.outgoing(shipment: 1).map(\.id) == ["late"])
+        try store.commit()
+        #expect(try store.outgoing(shipment: 1).map(\.id) == ["late"])
+        #expect(try store.nextExpiry() == 9_000)
+    }
+
+    @Test("a ciphertext that outlived its shipment does not stand in the way of the next with its number")
+    func numberAgain() throws {
+        try store.apply(sealed(1, [outgoing("a")]))
+        try store.commit()
+        try store.database.run("DELETE FROM shipments")
+        try store.database.run("DELETE FROM outbox")
+        try store.apply(sealed(1, [outgoing("b")], data: [2, 3]))
+        try store.commit()
+        #expect(try store.ciphertext(of: 1)?.data == [2, 3])
+    }
+
+    @Test("a shipment that is not to be sent again keeps no ciphertext")
+    func over() throws {
+        try store.apply(sealed(1, [outgoing("a")], data: [1, 2, 3]))
+        try store.apply(.attempted(shipment(1, of: [outgoing("a")], due: nil)))
+        try store.commit()
+        #expect(try store.ciphertext(of: 1) == nil)
+        #expect(try store.outboxSize().bytes == 0)
+        #expect(try store.nextDue() == nil)
+    }
 }

@@ -439,6 +439,44 @@ import Testing
         #expect(try store.outbox(limit: 1).map(\.id) == ["b"])
     }
 
+    @Test(
+        "a shipment with a number out of range takes its rows along, and the next one has a number that can be read",
+        arguments: ["9007199254740993", "1152921504606846976", "-7"])
+    func shipmentNumbers(number: String) throws {
+        let scratch = try Scratch()
+        do {
+            let store = try scratch.open()
+            try store.apply([sealed(1, [outgoing("a")]), sealed(2, [outgoing("b")], data: [2])])
+            try store.commit()
+            for (table, key) in [("outbox", "shipment"), ("shipments", "number"), ("shipment_body", "number")] {
+                try store.database.run("UPDATE \(table) SET \(key) = \(number) WHERE \(key) = 1")
+            }
+        }
+        let store = try scratch.open()
+        #expect(store.damage?.contains("out of range") == true)
+        #expect(try store.dueShipments(at: 100, limit: 9).map(\.number) == [2])
+        #expect(try store.nextShipment() == 3)
+        #expect(try store.outboxSize() == (1, 1))
+        #expect(try scratch.open().damage == nil)
+    }
+
+    @Test("a time that is none is due at once: else nothing would ever be done for it", arguments: ["9e999", "'soon'"])
+    func times(due: String) throws {
+        let scratch = try Scratch()
+        do {
+            let store = try scratch.open()
+            try store.apply([sealed(1, [outgoing("a")]), .outgoing(outgoing("b", state: .waiting, due: 5))])
+            try store.commit()
+            try store.database.run("UPDATE shipments SET due = \(due)")
+            try store.database.run("UPDATE outbox SET due = \(due) WHERE id = 'b'")
+        }
+        let store = try scratch.open()
+        #expect(store.damage?.contains("was none") == true)
+        #expect(try store.nextDue() == 0)
+        #expect(try store.dueShipments(at: 1, limit: 9).count == 1)
+        #expect(try store.dueOutgoing(at: 1, limit: 9).map(\.id) == ["b"])
+    }
+
     @Test("counts and sizes that nothing can have are read as the nearest that something can")
     func values() throws {
         let scratch = try changed([

@@ -118,9 +118,8 @@ struct OutboxTable {
 
     /// When the first of those is due that are not sealed.
     func nextDue() throws(LedgerError) -> Double? {
-        // A time that is none would be due for ever.
-        let sql = "SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL AND due < 1e300"
-        return try database.first(sql) { $0.optionalReal(0) } ?? nil
+        try database.first("SELECT min(due) FROM outbox WHERE living = 1 AND due IS NOT NULL") { $0.optionalReal(0) }
+            ?? nil
     }
 
     /// Rows in the order in which they were accepted, from `order` `start` on; without it the newest `limit`. Without

@@ -65,7 +65,7 @@ struct ShipmentTable {
     }
 
     func nextDue() throws(LedgerError) -> Double? {
-        try database.first("SELECT min(due) FROM shipments WHERE due IS NOT NULL AND due < 1e300") {
+        try database.first("SELECT min(due) FROM shipments WHERE due IS NOT NULL") {
             $0.optionalReal(0)
         } ?? nil
     }
