@@ -35,8 +35,8 @@ package struct Job: Sendable {
         }
     }
 
-    /// Does the work. Slow: a private-key operation, or public ones for `verify`, `check` and `inspect`. `clock` counts seconds of the processor,
-    /// for budgets; a caller that leaves it out has no such budget.
+    /// Does the work. Slow: a private-key operation, or public ones for `verify`, `check` and `inspect`. `clock` counts
+    /// seconds of the processor, for budgets; a caller that leaves it out has no such budget.
     package func done(clock: () -> Double = { 0 }) -> Input {
         let begun = clock()
         switch work {

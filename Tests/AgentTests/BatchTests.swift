@@ -110,6 +110,21 @@ struct BatchTests {
         #expect(pair.b.texts == ["1", "2", "3"] && pair.b.rejections.isEmpty)
     }
 
+    @Test("answers that a peer put together are taken, however little the owner allows in arrays")
+    func bundledAnswers() throws {
+        let pair = Pair.friends()
+        pair.b.policy.arrayContents = 2
+        let receipts = (1...3).map { number -> JSON in
+            .object(
+                Content.command("receipt", sn: number, time: Pair.start, ["text": "received", "digest": "AAAA"]).json)
+        }
+        pair.lay(
+            try moki.sealedMessage(
+                Content(type: .array, sn: 9, time: Pair.start, ["contents": .array(receipts)]), to: hulk))
+        // Each is looked at, and is about nothing that was sent.
+        #expect(pair.b.rejections.map(\.reason) == Array(repeating: "a receipt for nothing that we sent", count: 3))
+    }
+
     @Test("two contents with one serial number are two messages")
     func sameSerialNumber() throws {
         let pair = Pair.friends()

@@ -73,3 +73,16 @@ func incoming(_ id: String, sender: String = "hulk@A", receiver: String = "moki@
         received: 1_700_000_001,
         content: content, type: 1, sealed: true, encrypted: true, trust: .contact)
 }
+
+extension Configuration {
+    /// Of a daemon in this process: everything in one directory, no identity, and a broker that does not answer.
+    static func alone(in directory: String) -> Configuration {
+        var configuration = Configuration()
+        configuration.agent.state = directory + "/state"
+        configuration.agent.socket = directory + "/s"
+        configuration.agent.log = .error
+        configuration.identity.name = nil
+        configuration.brokers[0].url = "mqtt://127.0.0.1:1"
+        return configuration
+    }
+}

@@ -12,12 +12,7 @@ import Testing
     @Test("calls, events, waiters and the end reach those that they are for")
     func wiring() async throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        var configuration = Configuration()
-        configuration.agent.state = directory + "/state"
-        configuration.agent.socket = directory + "/s"
-        configuration.agent.log = .error
-        configuration.identity.name = nil
-        configuration.brokers[0].url = "mqtt://127.0.0.1:1"
+        let configuration = Configuration.alone(in: directory)
         let daemon = try Daemon(configuration, options: Options(), environment: [:], supervisor: Supervisor())
         try daemon.start()
         let socket = configuration.agent.socket

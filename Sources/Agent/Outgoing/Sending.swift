@@ -335,8 +335,8 @@ enum Sending {
     }
 }
 
-/// When a shipment to a peer that takes it once was first tried, by its first row, while no broker has said a word of it: the peer may have
-/// it, so it is not sent again for ever.
+/// When a shipment to a peer that takes it once was first tried, by its first row, while no broker has said a word of it:
+/// the peer may have it, so it is not sent again for ever.
 enum FirstTry {
     static func remember(_ name: String, in context: Context) throws(LedgerError) {
         let key = LedgerKey.tried(name)

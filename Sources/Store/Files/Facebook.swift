@@ -32,7 +32,8 @@ package final class Facebook: Barrack {
     package static let cacheLimit = 4 << 20
 
     /// Reads identities, and of contacts no more than the names of their directories. A damaged file is set aside and
-    /// reported by `directory.takeDamages()`. `time` dates the visa of an identity whose files have none. Throws for a secret that others may read.
+    /// reported by `directory.takeDamages()`. `time` dates the visa of an identity whose files have none, or one of an
+    /// earlier version. Throws for a secret that others may read.
     package init(_ directory: StateDirectory, time: Double) throws(FileError) {
         self.directory = directory
         try loadIdentities(time: time)
