@@ -14,6 +14,8 @@ struct Context {
     /// Rejections that were counted and not told yet.
     var refusals = RefusalLog()
 
+    /// Of each shipment that ended since the last call of `takeEnded`, one row.
+    private var ended: [Outgoing] = []
     private var answers: [Effect] = []
     private var effects: [Effect] = []
 
@@ -37,6 +39,16 @@ struct Context {
 
     mutating func perform(_ effect: Effect) {
         effects.append(effect)
+    }
+
+    /// With this row its shipment has ended, and gives room to others for its receiver.
+    mutating func end(_ row: Outgoing) {
+        ended.append(row)
+    }
+
+    mutating func takeEnded() -> [Outgoing] {
+        defer { ended = [] }
+        return ended
     }
 
     /// Everything that was said since the last call, answers first.

@@ -110,6 +110,7 @@ package struct Messenger {
             try follow(admission.goOn(with: held, in: &context), of: held.arrival)
         }
         try takeParked()
+        try sendInTurn()
         receipts.sendGathered(publishing: publishing, in: &context)
         return context.takeEffects()
     }
@@ -162,6 +163,7 @@ package struct Messenger {
             receipts.nextDue, context.refusals.nextDue, admission.nextDue,
             context.book.nextKeyEnd, visas.nextDue,
         ]
+        if publishing.freeBroker() != nil, !outbox.turns.isEmpty { next.append(now.lived) }
         if publishing.isConnected { next += [lookups.nextDue, cards.nextDue] }
         return max(next.lazy.compactMap { $0 }.min() ?? pruning, now.lived + 0.01)
     }
@@ -209,6 +211,14 @@ package struct Messenger {
         try Sending.sendDue(outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
     }
 
+    /// Messages ended, by receipts mostly: others to these peers go in their place.
+    private mutating func sendInTurn() throws(LedgerError) {
+        outbox.turns.ended(context.takeEnded(), at: context.now.lived)
+        guard !outbox.turns.isEmpty, publishing.freeBroker() != nil else { return }
+        try sendDue()
+        outbox.turns.ended(context.takeEnded(), at: context.now.lived)
+    }
+
     // MARK: - Brokers come and go
 
     private mutating func connected(
@@ -220,6 +230,7 @@ package struct Messenger {
         if !publishing.isConnected {
             receipts.forgetBatches()
             lookups.beginAnew(in: context)
+            try outbox.turns.begin(in: context)
         }
         publishing.connect(broker, room: room, packetLimit: packetLimit, at: context.now.lived)
         visas.connected(broker, packetLimit: packetLimit, in: context)
@@ -252,7 +263,7 @@ package struct Messenger {
         }
         for purpose in publishing.disconnect(broker) {
             switch purpose {
-            case .message(let id): try Sending.lost(id, in: context)
+            case .message(let id): try Sending.lost(id, turns: &outbox.turns, in: context)
             case .receipts(let records):
                 if publishing.isConnected { try receipts.sendLost(records, in: &context) }
             case .acknowledgement(let owed): try receipts.sendLost(owed, in: context)
@@ -282,7 +293,8 @@ package struct Messenger {
         guard let publication = publishing.acknowledge(number) else { return }
         switch publication.purpose {
         case .message(let id):
-            try Sending.acknowledged(id, as: outcome, brokers: publishing.brokers.count, in: &context)
+            try Sending.acknowledged(
+                id, as: outcome, brokers: publishing.brokers.count, turns: &outbox.turns, in: &context)
         case .receipts(let records): try ReceiptSender.acknowledged(records, as: outcome, in: context)
         case .acknowledgement(let owed): try receipts.acknowledged(owed, as: outcome, in: &context)
         case .clearing(let address):

@@ -16,10 +16,11 @@ package struct Submission: Sendable {
     package var expiry: Double?
     /// The receiver is asked for a signed receipt, which proves to others that it took the message.
     package var wantsSignedReceipt: Bool
+    package var priority: Priority
 
     package init(
         token: UInt64, sender: ID, receiver: ID, type: ContentType, members: JSONObject, ref: String? = nil,
-        expiry: Double? = nil, wantsSignedReceipt: Bool = false
+        expiry: Double? = nil, wantsSignedReceipt: Bool = false, priority: Priority = .normal
     ) {
         self.token = token
         self.sender = sender
@@ -29,6 +30,7 @@ package struct Submission: Sendable {
         self.ref = ref
         self.expiry = expiry
         self.wantsSignedReceipt = wantsSignedReceipt
+        self.priority = priority
     }
 }
 

@@ -20,6 +20,17 @@ enum Tuning {
     /// more would save little, and a broker that takes no more without a word would keep all of them back.
     static let batchBytes: Int64 = 64 << 10
 
+    /// Messages to one peer that are on their way at a time: to begin with, at the least, at the most, and how many urgent
+    /// ones may go beyond.
+    static let firstWindow = 64
+    static let leastWindow = 32
+    static let largestWindow = 256
+    static let urgentReserve = 16
+    /// Messages to a silent peer that are repeated; the others rest.
+    static let probes = 4
+    /// Peers that have their turn without need before the next tick.
+    static let idleTurns = 256
+
     /// Message keys whose wrapped bytes are remembered for repeats.
     static let rememberedWrappings = 256
 
@@ -79,7 +90,7 @@ enum Tuning {
     static let strangersForgottenAtOnce = 4
     /// How long a hole in a sender's numbers may be filled by repeats before it is told, and streams that are followed.
     static let holePatience = 120.0
-    static let followedStreams = 4
+    static let followedStreams = 12
     static let refusalReasons = 64
     static let refusalPause = 60.0
 

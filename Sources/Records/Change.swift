@@ -7,7 +7,7 @@ package enum Change: Sendable, Equatable {
     /// Inserts a shipment and its rows, which point to it, in this order. Rows with an `order` are there already and are
     /// replaced by `id`.
     case sealed(Shipment, Shipment.Ciphertext, [Outgoing])
-    /// How often the shipment was tried and when it is due.
+    /// How often the shipment was tried, when it is due, and whether it is held.
     case attempted(Shipment)
     /// All rows of a shipment that have the state of the first become what the second is: `state`, `reason`, `published`
     /// unless they have it already, and `delivered`. One statement, however many they are.

@@ -12,8 +12,8 @@ package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger {
 
 /// Outgoing messages, and the shipments that carry them. IDs are given and returned without terminals.
 ///
-/// A shipment lives as long as one of its rows does. With the last of them it loses its ciphertext and is due no more, by
-/// whatever change that row ended; what a late receipt can name stays until its rows are pruned.
+/// A shipment lives as long as one of its rows does. With the last of them it loses its ciphertext and is neither due nor
+/// held any more, by whatever change that row ended; what a late receipt can name stays until its rows are pruned.
 package protocol OutboxLedger: AnyObject {
     func outgoing(id: String) throws(LedgerError) -> Outgoing?
     func outgoing(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing?
@@ -48,6 +48,11 @@ package protocol OutboxLedger: AnyObject {
     /// Those that are due at or before this, in the order in which they were sealed, at most `limit`: those that have
     /// been due for longest.
     func dueShipments(at lived: Double, limit: Int) throws(LedgerError) -> [Shipment]
+    /// Those for this receiver that wait for their turn: those that were sent before, or those that never were. In the
+    /// order in which they were sealed, at most `limit`, and of the best priority alone that there is among them.
+    func heldShipments(receiver: ID, wasSent: Bool, limit: Int) throws(LedgerError) -> [Shipment]
+    /// The receivers for which a shipment waits for its turn, each once, at most `limit`.
+    func heldReceivers(limit: Int) throws(LedgerError) -> [ID]
 
     /// The earliest `due` of a waiting row or of a shipment.
     func nextDue() throws(LedgerError) -> Double?

@@ -25,8 +25,8 @@ package enum LedgerKey: Sendable, Hashable {
     case forgottenUntil
     /// The random name of the stream of numbers under which this identity sends.
     case stream(Address)
-    /// The last number that this identity gave to a message for this receiver.
-    case sequence(from: Address, to: Address)
+    /// The last number that this identity gave to a message of this priority for this receiver.
+    case sequence(from: Address, to: Address, priority: Priority)
     /// The numbers that came from this sender to this identity, for a target: the identity itself or a group.
     case window(owner: Address, sender: Address, target: Address)
     /// When a message to a stock peer was first tried, in seconds lived; by the message's id.
@@ -51,7 +51,8 @@ package enum LedgerKey: Sendable, Hashable {
         case .tidied: "tidied"
         case .forgottenUntil: "forgotten until"
         case .stream(let address): "stream \(address)"
-        case .sequence(let sender, let receiver): "sequence \(sender) \(receiver)"
+        case .sequence(let sender, let receiver, .normal): "sequence \(sender) \(receiver)"
+        case .sequence(let sender, let receiver, let priority): "sequence \(sender) \(receiver) \(priority)"
         case .window(let owner, let sender, let target): "window \(owner) \(sender) \(target)"
         case .tried(let id): "tried \(id)"
         case .clearing(let address, let broker): "clear \(address) \(broker)"
@@ -84,9 +85,12 @@ package enum LedgerKey: Sendable, Hashable {
         case ("gone", 1):
             guard let address = addresses[0] else { return nil }
             self = .removed(address)
-        case ("sequence", 2):
-            guard let sender = addresses[0], let receiver = addresses[1] else { return nil }
-            self = .sequence(from: sender, to: receiver)
+        case ("sequence", 2...3):
+            let priority = rest.split(separator: " ").dropFirst(2).first.map { Priority(rawValue: String($0)) }
+            guard let sender = addresses[0], let receiver = addresses[1], let priority = priority ?? .normal else {
+                return nil
+            }
+            self = .sequence(from: sender, to: receiver, priority: priority)
         case ("window", 3):
             guard let owner = addresses[0], let sender = addresses[1], let target = addresses[2] else { return nil }
             self = .window(owner: owner, sender: sender, target: target)

@@ -27,11 +27,13 @@ package struct Outgoing: Sendable, Equatable {
     /// When the next try is due and when the message expires, in seconds that this installation has lived.
     package var due: Double?
     package var expires: Double
+    package var priority: Priority
 
     package init(
         id: String, order: Int64 = 0, sn: Int64, sender: ID, recipient: Recipient, ref: String? = nil,
         request: [UInt8], body: RowBody, state: DeliveryState, reason: String? = nil, created: Double,
-        published: Double? = nil, delivered: Double? = nil, attempts: Int64 = 0, due: Double? = nil, expires: Double
+        published: Double? = nil, delivered: Double? = nil, attempts: Int64 = 0, due: Double? = nil, expires: Double,
+        priority: Priority = .normal
     ) {
         self.id = id
         self.order = order
@@ -49,6 +51,7 @@ package struct Outgoing: Sendable, Equatable {
         self.attempts = attempts
         self.due = due
         self.expires = expires
+        self.priority = priority
     }
 
     /// To whom the message goes, without a terminal.
@@ -94,6 +97,27 @@ package struct Outgoing: Sendable, Equatable {
     package var shipment: Int64? {
         if case .sealed(let number) = body { number } else { nil }
     }
+}
+
+/// What goes first to a receiver, best first. Order is kept among messages of one priority (extensions.md 5).
+package enum Priority: String, Sendable, CaseIterable, Comparable {
+    case urgent, normal, bulk
+
+    /// Rises from the best on.
+    package var rank: Int64 {
+        switch self {
+        case .urgent: 0
+        case .normal: 1
+        case .bulk: 2
+        }
+    }
+
+    package init?(rank: Int64) {
+        guard let priority = Self.allCases.first(where: { $0.rank == rank }) else { return nil }
+        self = priority
+    }
+
+    package static func < (one: Priority, other: Priority) -> Bool { one.rank < other.rank }
 }
 
 /// The states of an outgoing message (extensions.md 7). The last four are ends: nothing follows them, but for a receipt

@@ -23,10 +23,15 @@ package struct Shipment: Sendable, Equatable {
     package var attempts: Int64
     /// When it is sent next, in seconds that this installation has lived; `nil`: not any more.
     package var due: Double?
+    /// That of its rows.
+    package var priority: Priority
+    /// It waits for its receiver's turn. Until then nothing is due for it but the expiry of a row.
+    package var isHeld: Bool
 
     package init(
         number: Int64, sender: ID, receiver: ID, sn: Int64?, digest: [UInt8], signature: [UInt8], type: Int64?,
-        time: Double?, group: ID? = nil, wantsSignedReceipt: Bool = false, attempts: Int64 = 0, due: Double?
+        time: Double?, group: ID? = nil, wantsSignedReceipt: Bool = false, attempts: Int64 = 0, due: Double?,
+        priority: Priority = .normal, isHeld: Bool = false
     ) {
         self.number = number
         self.sender = sender
@@ -40,6 +45,8 @@ package struct Shipment: Sendable, Equatable {
         self.wantsSignedReceipt = wantsSignedReceipt
         self.attempts = attempts
         self.due = due
+        self.priority = priority
+        self.isHeld = isHeld
     }
 
     /// What is dropped when the last of its rows has ended.

@@ -35,6 +35,16 @@ extension MessageStore {
         try reading { () throws(LedgerError) in try tables.shipments.due(at: lived, limit: limit) }
     }
 
+    package func heldShipments(receiver: ID, wasSent: Bool, limit: Int) throws(LedgerError) -> [Shipment] {
+        try reading { () throws(LedgerError) in
+            try tables.shipments.held(receiver: receiver, wasSent: wasSent, limit: limit)
+        }
+    }
+
+    package func heldReceivers(limit: Int) throws(LedgerError) -> [ID] {
+        try reading { () throws(LedgerError) in try tables.shipments.heldReceivers(limit: limit) }
+    }
+
     package func dueOutgoing(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
         try reading { () throws(LedgerError) in try tables.outbox.due(at: lived, limit: limit) }
     }

@@ -3,7 +3,7 @@ import Records
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through. Each step changes
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
-    static let steps: [[String]] = [first, second, third, fourth, eventSpans, shipments, problems]
+    static let steps: [[String]] = [first, second, third, fourth, eventSpans, shipments, problems, turns]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -183,5 +183,17 @@ enum Schema {
     /// `status` looks for the newest problem, and there may be twenty thousand other events.
     private static let problems = [
         "CREATE INDEX happenings_problems ON happenings (n) WHERE level IN ('warning', 'error')"
+    ]
+
+    /// What goes first to a receiver, and what waits for the receiver's turn: 1 for a shipment that was never sent, 2 for
+    /// one that rests, empty for all others.
+    private static let turns = [
+        "ALTER TABLE outbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE shipments ADD COLUMN priority INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE shipments ADD COLUMN held INTEGER",
+        """
+        CREATE INDEX shipments_held ON shipments (receiver, held, priority, number)
+            WHERE due IS NOT NULL AND held IS NOT NULL
+        """,
     ]
 }

@@ -77,6 +77,7 @@ import Testing
         _ = try (store.shipment(1), store.shipment(digest: [1]), store.shipments(sn: 1), store.ciphertext(of: 1))
         _ = try store.shipment(signature: [1], receiver: .sample("B"), ids: "a"..<"b")
         _ = try (store.outgoing(shipment: 1), store.dueShipments(at: 1, limit: 1))
+        _ = try (store.heldShipments(receiver: .sample("B"), wasSent: true, limit: 1), store.heldReceivers(limit: 1))
         _ = try store.dueOutgoing(at: 1, limit: 1)
         _ = try store.expiredOutgoing(at: 1, limit: 1)
         _ = try store.waitingOutgoing(receiver: .sample("B"), after: 0, limit: 1)

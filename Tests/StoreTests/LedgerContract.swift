@@ -48,6 +48,7 @@ import Testing
         var row = outgoing("a", ref: "r", due: 4.5)
         (row.reason, row.published, row.delivered, row.attempts) = ("nobody-subscribed", 1.5, 2.5, 1 << 40)
         row.recipient = .member(.sample("hulk@A"), of: .sample("crew@G"))
+        row.priority = .bulk
         for body in [.content("{}"), .none] as [Outgoing.RowBody] {
             row.body = body
             try ledger.apply(.outgoing(row))
@@ -198,6 +199,59 @@ import Testing
         #expect(try ledger.nextDue() == 1)
         // A row that waits comes by another question.
         #expect(try ledger.dueOutgoing(at: 100, limit: 9).isEmpty)
+    }
+
+    @Test(
+        "what waits for its receiver's turn comes by priority, those that were sent before apart from the others",
+        arguments: Kind.allCases)
+    func held(kind: Kind) throws {
+        let ledger = try ledger(kind)
+        func put(
+            _ number: Int64, _ priority: Priority, to receiver: String = "hulk@A", attempts: Int64 = 0,
+            isHeld: Bool = true
+        ) throws {
+            let row = outgoing("\(number)", receiver: receiver)
+            var known = shipment(number, of: [row], data: [UInt8(number)], due: 9_000)
+            (known.priority, known.attempts, known.isHeld) = (priority, attempts, isHeld)
+            let body = Shipment.Ciphertext(data: [UInt8(number)], iv: nil, key: nil)
+            try ledger.apply(.sealed(known, body, [pointing(row, to: number)]))
+            #expect(try ledger.shipment(number) == known)
+        }
+        try put(1, .bulk)
+        try put(2, .normal)
+        try put(3, .urgent, isHeld: false)
+        try put(4, .bulk)
+        try put(5, .urgent)
+        try put(6, .normal)
+        try put(7, .urgent, to: "carol@C")
+        try put(8, .bulk, attempts: 3)
+        var ended = try #require(try ledger.outgoing(id: "5"))
+        (ended.state, ended.due) = (.failed, nil)
+        try ledger.apply(.outgoing(ended))
+        #expect(try ledger.shipment(5)?.isHeld == false)
+        func held(_ wasSent: Bool, to receiver: String = "hulk@A", limit: Int = 9) throws -> [Int64] {
+            try ledger.heldShipments(receiver: .sample(receiver), wasSent: wasSent, limit: limit).map(\.number)
+        }
+        #expect(try held(false) == [2, 6])
+        #expect(try held(false, limit: 1) == [2])
+        #expect(try held(true) == [8])
+        #expect(try held(false, to: "carol@C") == [7])
+        #expect(try held(false, to: "dave@D") == [])
+        #expect(
+            try ledger.heldReceivers(limit: 9).map(\.text).sorted()
+                == ["carol@C", "hulk@A"].map { ID.sample($0).text }.sorted())
+        #expect(try ledger.heldReceivers(limit: 1).count == 1)
+        for number in [2, 6] as [Int64] {
+            var shipment = try #require(try ledger.shipment(number))
+            #expect(shipment.isHeld && shipment.priority == .normal)
+            shipment.isHeld = false
+            try ledger.apply(.attempted(shipment))
+        }
+        #expect(try held(false) == [1, 4])
+        var sent = try #require(try ledger.shipment(4))
+        sent.attempts = 1
+        try ledger.apply(.attempted(sent))
+        #expect(try held(false) == [1] && held(true) == [4, 8])
     }
 
     // MARK: - Questions for rows

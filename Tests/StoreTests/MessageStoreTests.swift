@@ -145,8 +145,10 @@ import Testing
     func forgotten() throws {
         let store = try scratch.open()
         let (moki, hulk) = (Address.sample("moki"), Address.sample("hulk"))
-        let gone: [LedgerKey] = [.sequence(from: moki, to: hulk), .sequence(from: moki, to: moki)]
-        let kept: [LedgerKey] = [.sequence(from: hulk, to: moki), .stream(moki), .lived]
+        let gone: [LedgerKey] = [
+            .sequence(from: moki, to: hulk, priority: .normal), .sequence(from: moki, to: moki, priority: .normal),
+        ]
+        let kept: [LedgerKey] = [.sequence(from: hulk, to: moki, priority: .normal), .stream(moki), .lived]
         try store.apply((gone + kept).map { .value($0, "x") })
         try store.apply(.forgetValues(.sequences(from: moki)))
         for key in gone { #expect(try store.value(key) == nil) }

@@ -52,6 +52,7 @@ package final class MemoryLedger: Ledger {
         case .attempted(let shipment):
             state.shipments[shipment.number]?.attempts = shipment.attempts
             state.shipments[shipment.number]?.due = shipment.due
+            state.shipments[shipment.number]?.isHeld = shipment.isHeld && shipment.due != nil
         case .moved(let old, let new): move(old, to: new)
         case .incoming(var row):
             row.seq = state.last
@@ -93,10 +94,11 @@ package final class MemoryLedger: Ledger {
         keep(old.shipment)
     }
 
-    /// A shipment without a living row is due no more.
+    /// A shipment without a living row is neither due nor held any more.
     private func keep(_ number: Int64?) {
         guard let number, !state.outgoing.contains(where: { $0.shipment == number && $0.isLiving }) else { return }
         state.shipments[number]?.due = nil
+        state.shipments[number]?.isHeld = false
         state.bodies[number] = nil
     }
 
@@ -177,6 +179,18 @@ extension MemoryLedger: OutboxLedger {
         let longest = due.sorted { ($0.due ?? 0, $0.number) < ($1.due ?? 0, $1.number) }.prefix(limit)
         return longest.sorted { $0.number < $1.number }
     }
+
+    package func heldShipments(receiver: ID, wasSent: Bool, limit: Int) -> [Shipment] {
+        let found = held.filter { $0.receiver == receiver && ($0.attempts > 0) == wasSent }
+        let best = found.map(\.priority).min()
+        return Array(found.filter { $0.priority == best }.sorted { $0.number < $1.number }.prefix(limit))
+    }
+
+    package func heldReceivers(limit: Int) -> [ID] {
+        Array(Set(held.map(\.receiver)).sorted { $0.text < $1.text }.prefix(limit))
+    }
+
+    private var held: [Shipment] { state.shipments.values.filter { $0.isHeld && $0.due != nil } }
 
     package func dueOutgoing(at lived: Double, limit: Int) -> [Outgoing] {
         let due = waiting.filter { row in row.due.map { $0 <= lived } ?? false }

@@ -49,7 +49,10 @@ extension Outbox {
             (row.reason, row.delivered) = (reason, now)
         }
         context.counts.delivered += delivered.count
-        if !delivered.isEmpty, let first = rows.first { try FirstTry.forget(first, in: context) }
+        if let row = delivered.first, let first = rows.first {
+            context.end(row)
+            try FirstTry.forget(first, in: context)
+        }
         // An application that says that it received and that it does not understand says both in any order.
         for var row in rows where reason != nil && row.state == .delivered && row.reason == nil {
             row.reason = reason
@@ -97,6 +100,7 @@ extension Outbox {
         }
         try FirstTry.forget(row, in: context)
         try context.ledger.apply(.outgoing(row))
+        if let number = row.shipment, try context.ledger.shipment(number)?.due == nil { context.end(row) }
         context.perform(.changed(row))
         try context.note(
             .message, level: row.state == .cancelled ? .info : .warning,

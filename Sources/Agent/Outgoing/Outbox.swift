@@ -9,12 +9,14 @@ import Records
 ///  1. `submit`: known before? room? The receiver is a contact now.
 ///  2. no key of the receiver: saved as `waiting`, answered, looked up; `keyArrived` goes on.
 ///  3. given to the pool (`sealNext`), or gathered behind what the pool has for this receiver.
-///  4. sealed (`sealed`): saved as `queued` rows of one shipment, answered, sent; those that gathered are next.
+///  4. sealed (`sealed`): saved as `queued` rows of one shipment, answered, sent or held; those that gathered are next.
 struct Outbox {
     private var sealing = SealingQueue()
     private var numbers = SequenceNumbers()
     /// For repeats.
     var wrappedKeys = WrappedKeys()
+    /// Who may send next.
+    var turns = PeerTurns()
     /// Receivers whose key has come while messages waited for it, with the order of the last that was taken up: later ones
     /// wait behind them, so that messages to one peer leave in their order.
     private var releases: [Address: ReleasedReceiver] = [:]
@@ -100,7 +102,7 @@ struct Outbox {
             recipient: .person(submission.receiver.bare), ref: submission.ref,
             request: Digest.sha256(JSON.object(wish).bytes),
             body: .content(JSON.object(content.json).text), state: .waiting, created: context.recordedTime,
-            expires: context.now.lived + (submission.expiry ?? context.policy.expiry))
+            expires: context.now.lived + (submission.expiry ?? context.policy.expiry), priority: submission.priority)
         return (row, content)
     }
 
@@ -238,16 +240,19 @@ struct Outbox {
             packing.recipients = context.book.recipients(of: receiver)
             if context.book.isCulver(receiver) {
                 try numbers.number(
-                    &drafts, from: identity.id, to: receiver, isPoolIdle: sealing.count <= drafts.count, in: context)
+                    &drafts, from: identity.id, to: receiver, priority: first.row.priority,
+                    isPoolIdle: sealing.count <= drafts.count, in: context)
                 packing.reused = context.book.keyInUse(for: packing, wrappedFor: key, lived: context.now.lived)
                 if let reused = packing.reused { wrappedKeys.remember(reused) }
             }
         }
         context.counts.signatures += 1
+        // Order is kept among messages of one priority alone.
+        let lane = "out \(receiver.text)"
         context.perform(
             .work(
                 Job(
-                    lane: "out \(receiver.text)",
+                    lane: first.row.priority == .normal ? lane : "\(first.row.priority) \(lane)",
                     work: .seal(
                         Sealing(packing: packing, content: together(drafts, in: context), purpose: .message(drafts))))))
     }
@@ -274,7 +279,7 @@ struct Outbox {
         leave(drafts)
     }
 
-    /// The pool has sealed a message: saved, answered, sent where a broker has room.
+    /// The pool has sealed a message: saved, answered, sent where a broker has room and its receiver's window too.
     mutating func sealed(
         _ drafts: [Draft], as packed: Packing.Packed, from sealing: Sealing, lookups: Lookups,
         publishing: inout Publishing, in context: inout Context
@@ -313,16 +318,19 @@ struct Outbox {
         let number = try context.ledger.nextShipment()
         var rows = drafts.compactMap { $0.row.after(.sealed(due: context.now.lived)) }
         for index in rows.indices { rows[index].body = .sealed(shipment: number) }
-        guard let first = rows.first else { return }
+        guard let lead = Sending.lead(of: rows) else { return }
         var shipment = Shipment(
-            number: number, sender: first.sender, receiver: first.receiver, sn: rows.count == 1 ? first.sn : nil,
+            number: number, sender: lead.sender, receiver: lead.receiver, sn: rows.count == 1 ? lead.sn : nil,
             digest: packed.digest, signature: packed.message.signature, type: envelope.type,
             time: envelope.time, group: envelope.group,
-            wantsSignedReceipt: drafts.contains { $0.content.json["seq"]?["receipt"] != nil }, due: context.now.lived)
-        if publishing.freeBroker() != nil {
-            let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: first.receiver)
+            wantsSignedReceipt: drafts.contains { $0.content.json["seq"]?["receipt"] != nil }, due: context.now.lived,
+            priority: lead.priority)
+        if publishing.freeBroker() != nil, turns[lead.receiver].admits(new: lead.priority) {
+            let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: lead.receiver)
             try Sending.send(
-                &shipment, with: &rows, name: first.id, wire: wire, publishing: &publishing, in: &context)
+                &shipment, with: &rows, name: lead.id, wire: wire, turns: &turns, publishing: &publishing, in: &context)
+        } else {
+            turns.hold(&shipment, until: lead.expires)
         }
         try context.ledger.apply(
             .sealed(
@@ -330,7 +338,8 @@ struct Outbox {
                 Shipment.Ciphertext(
                     data: secure.data, iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text), rows))
         if let last = drafts.last {
-            try SequenceNumbers.save(last.content, from: first.sender, to: first.receiver, in: context)
+            try SequenceNumbers.save(
+                last.content, from: lead.sender, to: lead.receiver, priority: lead.priority, in: context)
         }
         context.counts.sealed += rows.count
         for (draft, row) in zip(drafts, rows) {

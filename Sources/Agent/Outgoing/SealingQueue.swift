@@ -4,7 +4,7 @@ import Records
 /// Messages on their way through the pool: those that it seals now, and those that gather behind them. They are in no
 /// ledger's sums yet, and their refs in no table.
 ///
-/// A line is what goes from one sender to one receiver. While the pool has a message of a line whose receiver takes several
+/// A line is what goes from one sender to one receiver with one priority. While the pool has a message of a line whose receiver takes several
 /// contents in one, the next ones gather; else each is given to the pool at once. A line exists while it holds something.
 struct SealingQueue {
     private var lines: [SealingRoute: SealingLine] = [:]
@@ -19,10 +19,12 @@ struct SealingQueue {
     struct SealingRoute: Hashable {
         var sender: ID
         var receiver: ID
+        var priority: Priority
 
         init(_ row: Outgoing) {
             sender = row.sender
             receiver = row.receiver
+            priority = row.priority
         }
     }
 

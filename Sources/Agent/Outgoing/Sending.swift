@@ -30,11 +30,48 @@ enum Sending {
             for shipment in shipments {
                 try attempt(shipment, outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
             }
-            if rows.count < room, shipments.count < room { return }
+            if rows.count < room, shipments.count < room { break }
             // As many as were asked for, and all of them went without using up room: there may be more.
             if publishing.room == room { idle += 1 }
-            if idle > Tuning.idlePortions { return }
+            if idle > Tuning.idlePortions { break }
             room = publishing.room
+        }
+        try takeTurns(outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
+    }
+
+    /// Sends what waits for its receiver's turn. The receivers share the room that there is.
+    private static func takeTurns(
+        outbox: inout Outbox, lookups: inout Lookups, publishing: inout Publishing, in context: inout Context
+    ) throws(LedgerError) {
+        var idle = 0
+        while idle < Tuning.idleTurns, publishing.room > 0, let (receiver, wish) = outbox.turns.next() {
+            let room = publishing.room
+            let share = max(1, room / (outbox.turns.count + 1))
+            let shipments: [Shipment]
+            switch wish {
+            case .unsent(let limit):
+                shipments = try context.ledger.heldShipments(
+                    receiver: receiver, wasSent: false, limit: min(limit, share))
+                outbox.turns.update(receiver) { $0.found(unsent: shipments.first?.priority) }
+                // Others may have been found than were hoped for, which do not go yet.
+                guard case .unsent = outbox.turns[receiver].wish else {
+                    idle += 1
+                    continue
+                }
+            case .resting(let limit):
+                shipments = try context.ledger.heldShipments(
+                    receiver: receiver, wasSent: true, limit: min(limit, share))
+            }
+            var takenUp = 0
+            for shipment in shipments where publishing.room > 0 {
+                try attempt(
+                    shipment, hasTurn: true, outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
+                takenUp += 1
+            }
+            if case .resting = wish {
+                outbox.turns.update(receiver) { $0.found(resting: shipments.count, takenUp: takenUp) }
+            }
+            if publishing.room == room { idle += 1 }
         }
     }
 
@@ -55,9 +92,10 @@ enum Sending {
         try outbox.resume(row, lookups: &lookups, publishing: publishing, in: &context)
     }
 
+    /// - Parameter hasTurn: the shipment waited for its receiver's turn, which has come.
     private static func attempt(
-        _ due: Shipment, outbox: inout Outbox, lookups: inout Lookups, publishing: inout Publishing,
-        in context: inout Context
+        _ due: Shipment, hasTurn: Bool = false, outbox: inout Outbox, lookups: inout Lookups,
+        publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) {
         var shipment = due
         let receiver = shipment.receiver
@@ -82,6 +120,13 @@ enum Sending {
             return try rest(shipment, with: rows, in: &context)
         }
         guard publishing.freeBroker() != nil else { return }
+        let (pause, lived) = (context.policy.receiptTimeout, context.now.lived)
+        let admits = { (flow: inout PeerFlow) in flow.admits(due: due.number, due.priority, pause: pause, at: lived) }
+        // Of one that is held already a row has expired, and the others wait on.
+        if !hasTurn, shipment.isHeld || !outbox.turns.update(receiver, admits) {
+            outbox.turns.hold(&shipment, until: lead.expires)
+            return try context.ledger.apply(.attempted(shipment))
+        }
         if takesOnce, try FirstTry.isDoubtful(first, in: context) {
             for row in rows { try Outbox.end(row, by: .failed, reason: "unacknowledged", in: &context) }
             return
@@ -90,7 +135,7 @@ enum Sending {
         guard let wire else {
             // The contact is gone, and its keys with it.
             lookups.lookUp(receiver, isWanted: true, in: &context)
-            shipment.due = RepeatSchedule(context).afterLongestPause(lead)
+            shipment.postpone(until: RepeatSchedule(context).afterLongestPause(lead))
             return try context.ledger.apply(.attempted(shipment))
         }
         if let limit = context.book.abilities(of: receiver).size, Int64(wire.count) > limit {
@@ -105,7 +150,9 @@ enum Sending {
             return
         }
         let before = lead.reason
-        try send(&shipment, with: &rows, name: first.id, wire: wire, publishing: &publishing, in: &context)
+        try send(
+            &shipment, with: &rows, name: first.id, wire: wire, turns: &outbox.turns, publishing: &publishing,
+            in: &context)
         if due.attempts > 0, shipment.attempts > due.attempts { context.counts.repeats += 1 }
         try context.ledger.apply(.attempted(shipment))
         if let changed = rows.first, changed.reason != before { try write(reasonOf: rows, before: lead, in: &context) }
@@ -114,7 +161,7 @@ enum Sending {
     }
 
     /// What stands for all living rows of a shipment: the first of them, which expires when the first of them does.
-    private static func lead(of rows: [Outgoing]) -> Outgoing? {
+    static func lead(of rows: [Outgoing]) -> Outgoing? {
         guard var lead = rows.first else { return nil }
         for row in rows { lead.expires = min(lead.expires, row.expires) }
         return lead
@@ -123,25 +170,28 @@ enum Sending {
     /// One attempt, on a broker that has room for it and takes it. `rows` are those that live; what changes is to be written
     /// by the caller. `name` is the id of the first row that the shipment ever had.
     static func send(
-        _ shipment: inout Shipment, with rows: inout [Outgoing], name: String, wire: [UInt8],
+        _ shipment: inout Shipment, with rows: inout [Outgoing], name: String, wire: [UInt8], turns: inout PeerTurns,
         publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) {
         guard let lead = Self.lead(of: rows), let expires = rows.map(\.expires).max() else { return }
-        let lived = context.now.lived
+        let (number, lived) = (shipment.number, context.now.lived)
         var publication = PendingPublication(
             topic: .inbox(lead.receiver.address), payload: wire, purpose: .message(id: name))
         func postpone(until due: Double) {
-            shipment.due = lead.after(.postponed(until: due))?.due ?? shipment.due
+            shipment.postpone(until: lead.after(.postponed(until: due))?.due ?? shipment.due)
             for index in rows.indices { rows[index].due = shipment.due }
         }
         switch publishing.outlet(for: publication, attempt: shipment.attempts, at: lived) {
         case .none:
             // The brokers that take it have no room; those behind it may have another way.
-            if publishing.freeBroker() != nil { postpone(until: lived + 1) }
+            guard publishing.freeBroker() != nil else { return }
+            turns.update(lead.receiver) { $0.setAside(number) }
+            postpone(until: lived + 1)
         case .barred(let until, let reason):
             postpone(until: min(until, lead.expires))
             if lead.reason != reason { try tell(reason, of: lead, in: context) }
             for index in rows.indices { rows[index].reason = reason }
+            turns.update(lead.receiver) { $0.setAside(number) }
         case .broker(let broker):
             let takesOnce = context.book.takesOnce(lead.receiver)
             // The first copy that a broker took waits there for the receiver; repeats would pile up behind it.
@@ -157,6 +207,7 @@ enum Sending {
             publication.expiry = UInt32(max(1, min(life, expires - lived, Policy.longestExpiry)))
             publication.broker = broker
             publishing.publish(publication, in: &context)
+            turns.update(lead.receiver) { $0.sent(number) }
         }
     }
 
@@ -215,7 +266,7 @@ enum Sending {
 
     /// `name`: the id of the shipment's first row.
     static func acknowledged(
-        _ name: String, as outcome: Outcome, brokers: Int, in context: inout Context
+        _ name: String, as outcome: Outcome, brokers: Int, turns: inout PeerTurns, in context: inout Context
     ) throws(LedgerError) {
         guard let (known, all) = try shipment(of: name, in: context), let first = all.first else { return }
         var shipment = known
@@ -231,13 +282,15 @@ enum Sending {
                 (row.published, row.reason) = (row.published ?? now, nil)
             }
             if takesOnce {
-                shipment.due = moved.first?.due
+                turns.updateKnown(known.receiver) { $0.receipted(known.number, at: context.now.lived) }
+                shipment.postpone(until: moved.first?.due)
                 if moved.first?.isLiving == true { try context.ledger.apply(.attempted(shipment)) }
                 try FirstTry.forget(first, in: context)
             }
         case .nobody:
             // Perhaps a peer is on the next broker; when all were asked, after the pause.
             if shipment.attempts % Int64(max(1, brokers)) != 0 {
+                turns.updateKnown(known.receiver) { $0.lost(known.number) }
                 try postpone(&shipment, as: lead, until: context.now.lived, in: context)
             }
             try set("nobody-subscribed", of: rows, in: &context)
@@ -249,6 +302,7 @@ enum Sending {
             try FirstTry.forget(first, in: context)
         case .notNow:
             // It never left. With the broker's loss it would be due at once.
+            turns.updateKnown(known.receiver) { $0.lost(known.number) }
             try postpone(&shipment, as: lead, until: context.now.lived + 1, in: context)
         }
     }
@@ -267,7 +321,7 @@ enum Sending {
         _ shipment: inout Shipment, as lead: Outgoing, until due: Double, in context: Context
     ) throws(LedgerError) {
         guard let moved = lead.after(.postponed(until: due)) else { return }
-        shipment.due = moved.due
+        shipment.postpone(until: moved.due)
         try context.ledger.apply(.attempted(shipment))
     }
 
@@ -292,11 +346,12 @@ enum Sending {
     }
 
     /// It was on its way to a broker that is gone: due before all others, because it was to go before them.
-    static func lost(_ name: String, in context: Context) throws(LedgerError) {
+    static func lost(_ name: String, turns: inout PeerTurns, in context: Context) throws(LedgerError) {
         guard let (known, all) = try shipment(of: name, in: context), known.due != nil,
             let lead = all.first(where: \.isLiving)
         else { return }
         var shipment = known
+        turns.updateKnown(known.receiver) { $0.lost(known.number) }
         try postpone(&shipment, as: lead, until: 0, in: context)
     }
 
@@ -327,12 +382,18 @@ enum Sending {
         let event = restingEvent(lead, in: context)
         guard let next = lead.after(event) else { return }
         var shipment = shipment
-        shipment.due = next.due
+        shipment.postpone(until: next.due)
         if next.isLiving { return try context.ledger.apply(.attempted(shipment)) }
         for row in rows {
             if let settled = row.after(event) { try context.ledger.apply(.outgoing(settled)) }
         }
+        context.end(lead)
     }
+}
+
+extension Shipment {
+    /// Something was tried, or put off: it waits for that time, and for no turn.
+    fileprivate mutating func postpone(until due: Double?) { (self.due, isHeld) = (due, false) }
 }
 
 /// When a shipment to a peer that takes it once was first tried, by its first row, while no broker has said a word of it:

@@ -2,20 +2,23 @@ import DIMP
 import Format
 import Records
 
-/// The numbers that our messages carry (extensions.md 3): a stream that is random for the installation, and a number that
-/// rises for each sender and receiver. A number is written down with the sealed row: what was not saved has not left, and
-/// its number is given again after a power cut.
+/// The numbers that our messages carry (extensions.md 3): a stream that is random for the installation, and a number
+/// that rises for each sender, receiver and priority. A number is written down with the sealed row: what was not saved
+/// has not left, and its number is given again after a power cut.
 struct SequenceNumbers {
     /// The last number given, saved or not.
     private var given: [LedgerKey: Int64] = [:]
 
-    /// Gives each of these contents for one receiver its number in the member `seq`, unless it has one.
+    /// Gives each of these contents of one priority for one receiver its number in the member `seq`, unless it has one.
     mutating func number(
-        _ drafts: inout [Draft], from sender: ID, to receiver: ID, isPoolIdle: Bool, in context: Context
+        _ drafts: inout [Draft], from sender: ID, to receiver: ID, priority: Priority, isPoolIdle: Bool,
+        in context: Context
     ) throws(LedgerError) {
         guard drafts.contains(where: { $0.content.json["seq"]?["n"] == nil }) else { return }
-        let stream = try stream(of: sender, in: context)
-        let key = LedgerKey.sequence(from: sender.address, to: receiver.address)
+        var stream = try stream(of: sender, in: context)
+        // A message that overtakes others would else leave a hole behind it for as long as they wait.
+        if priority != .normal { stream += "-\(priority)" }
+        let key = LedgerKey.sequence(from: sender.address, to: receiver.address, priority: priority)
         var last =
             if let last = given[key] { last } else {
                 try context.ledger.value(key).flatMap { Int64($0) } ?? 0
@@ -34,10 +37,12 @@ struct SequenceNumbers {
     }
 
     /// Saves the number of a content that is saved with it, the last of its message.
-    static func save(_ content: Content, from sender: ID, to receiver: ID, in context: Context) throws(LedgerError) {
+    static func save(
+        _ content: Content, from sender: ID, to receiver: ID, priority: Priority, in context: Context
+    ) throws(LedgerError) {
         guard let number = content.json["seq"]?["n"]?.integer else { return }
         try context.ledger.apply(
-            .value(.sequence(from: sender.address, to: receiver.address), String(number)))
+            .value(.sequence(from: sender.address, to: receiver.address, priority: priority), String(number)))
     }
 
     /// What was given and not saved is given again. Only while the pool seals nothing.

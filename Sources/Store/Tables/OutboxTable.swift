@@ -242,8 +242,8 @@ struct OutboxTable {
         try database.run(
             """
             INSERT INTO outbox (sn, sender, receiver, ref, request, state, living, reason, created, published, delivered,
-                attempts, due, expires, size, grp, shipment, id)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+                attempts, due, expires, size, grp, shipment, priority, id)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
             """, row.values + [.text(row.id)])
         if row.isLiving {
             size.count += 1
@@ -262,10 +262,10 @@ struct OutboxTable {
             """
             UPDATE outbox SET sn = ?1, sender = ?2, receiver = ?3, ref = ?4, request = ?5, state = ?6, living = ?7,
                 reason = ?8, created = ?9, published = ?10, delivered = ?11, attempts = ?12, due = ?13, expires = ?14,
-                size = ?15, grp = ?16, shipment = ?17,
+                size = ?15, grp = ?16, shipment = ?17, priority = ?18,
                 ended_lived = CASE WHEN ?7 THEN NULL ELSE ended_lived END,
                 ended_wall = CASE WHEN ?7 THEN NULL ELSE ended_wall END
-            WHERE ord = ?18
+            WHERE ord = ?19
             """, row.values + [.integer(order)])
         if row.content == nil { try database.run("DELETE FROM outbox_content WHERE ord = ?", [.integer(order)]) }
     }
@@ -275,7 +275,8 @@ struct OutboxTable {
 private let head = """
     SELECT o.id, o.ord, o.sn, o.sender, o.receiver, o.ref, o.request, o.state, o.reason, o.created, o.published,
         o.delivered, CASE WHEN s.number IS NULL THEN o.attempts ELSE s.attempts END,
-        CASE WHEN o.living = 0 THEN NULL WHEN s.number IS NULL THEN o.due ELSE s.due END, o.expires, o.grp, o.shipment
+        CASE WHEN o.living = 0 THEN NULL WHEN s.number IS NULL THEN o.due ELSE s.due END, o.expires, o.grp, o.shipment,
+        o.priority
     """
 
 /// The row with its content. The left joins fix the order: the row by its index, then the others.
@@ -294,10 +295,10 @@ extension Outgoing {
             id: row.text(0), order: row.count(1), sn: row.integer(2), sender: try row.id(3),
             recipient: try row.optionalID(15).map { .member(receiver, of: $0) } ?? .person(receiver),
             ref: row.optionalText(5), request: row.blob(6),
-            body: row.optionalInteger(16).map(RowBody.sealed) ?? row.optionalText(17).map(RowBody.content) ?? .none,
+            body: row.optionalInteger(16).map(RowBody.sealed) ?? row.optionalText(18).map(RowBody.content) ?? .none,
             state: state, reason: row.optionalText(8), created: row.real(9),
             published: row.optionalReal(10), delivered: row.optionalReal(11), attempts: row.count(12),
-            due: row.optionalReal(13), expires: row.real(14))
+            due: row.optionalReal(13), expires: row.real(14), priority: Priority(rank: row.integer(17)) ?? .normal)
     }
 
     /// What the content counts for in the outbox.
@@ -309,7 +310,7 @@ extension Outgoing {
             .integer(sn), .id(sender), .id(receiver), SQLValue(ref), .blob(request), .text(state.rawValue),
             .flag(isLiving), SQLValue(reason), .real(created), SQLValue(published), SQLValue(delivered),
             .integer(shipment == nil ? attempts : 0), shipment == nil ? SQLValue(due) : .null, .real(expires),
-            .integer(size), SQLValue(recipient.group), SQLValue(shipment),
+            .integer(size), SQLValue(recipient.group), SQLValue(shipment), .integer(priority.rank),
         ]
     }
 }

@@ -64,6 +64,27 @@ struct ShipmentTable {
             "\(head) WHERE number IN (\(due)) ORDER BY number", [.real(lived), .count(limit)], Shipment.init)
     }
 
+    func held(receiver: ID, wasSent: Bool, limit: Int) throws(LedgerError) -> [Shipment] {
+        let held = "FROM shipments INDEXED BY shipments_held WHERE due IS NOT NULL AND receiver = ?1 AND held = ?2"
+        let best = "SELECT number \(held) AND priority = (SELECT min(priority) \(held)) ORDER BY number LIMIT ?3"
+        return try database.rows(
+            "\(head) WHERE number IN (\(best)) ORDER BY number",
+            [.id(receiver), .integer(wasSent ? 2 : 1), .count(limit)], Shipment.init)
+    }
+
+    func heldReceivers(limit: Int) throws(LedgerError) -> [ID] {
+        // From one receiver to the next; DISTINCT would read what is held for each.
+        let next = """
+            SELECT min(receiver) FROM shipments INDEXED BY shipments_held WHERE due IS NOT NULL AND held IS NOT NULL
+            """
+        let sql = """
+            WITH RECURSIVE awaited (receiver) AS (\(next)
+                UNION ALL SELECT (\(next) AND receiver > a.receiver) FROM awaited a WHERE a.receiver IS NOT NULL)
+            SELECT receiver FROM awaited WHERE receiver IS NOT NULL LIMIT ?
+            """
+        return try database.rows(sql, [.count(limit)]) { row throws(LedgerError) in try row.id(0) }
+    }
+
     func nextDue() throws(LedgerError) -> Double? {
         try database.first("SELECT min(due) FROM shipments WHERE due IS NOT NULL") {
             $0.optionalReal(0)
@@ -79,15 +100,15 @@ struct ShipmentTable {
         try database.run(
             """
             INSERT INTO shipments (number, sender, receiver, grp, sn, digest, signature, type, time, signed, attempts, due,
-                expires, size)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                expires, size, priority, held)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
             """,
             [
                 .integer(shipment.number), .id(shipment.sender), .id(shipment.receiver), SQLValue(shipment.group),
                 SQLValue(shipment.sn), .blob(shipment.digest), .blob(shipment.signature), SQLValue(shipment.type),
                 SQLValue(shipment.time), .flag(shipment.wantsSignedReceipt), .integer(shipment.attempts),
                 .real(shipment.due ?? 0), .real(expires),
-                .count(body.data.count),
+                .count(body.data.count), .integer(shipment.priority.rank), shipment.held,
             ])
         try database.run(
             "INSERT OR REPLACE INTO shipment_body (number, data, iv, key) VALUES (?, ?, ?, ?)",
@@ -99,8 +120,8 @@ struct ShipmentTable {
     mutating func attempted(_ shipment: Shipment) throws(LedgerError) {
         guard shipment.due != nil else { return try keep(shipment.number, until: nil) }
         try database.run(
-            "UPDATE shipments SET attempts = ?, due = ? WHERE number = ?",
-            [.integer(shipment.attempts), SQLValue(shipment.due), .integer(shipment.number)])
+            "UPDATE shipments SET attempts = ?, due = ?, held = ? WHERE number = ?",
+            [.integer(shipment.attempts), SQLValue(shipment.due), shipment.held, .integer(shipment.number)])
     }
 
     /// Rows of it have ended: `expires` is when the first of the others does, `nil` when none lives.
@@ -113,14 +134,15 @@ struct ShipmentTable {
         let size = try database.first(
             "SELECT \(Database.size) FROM shipments WHERE number = ? AND due IS NOT NULL", [.integer(number)]
         ) { $0.integer(0) }
-        try database.run("UPDATE shipments SET due = NULL, size = 0 WHERE number = ?", [.integer(number)])
+        try database.run("UPDATE shipments SET due = NULL, held = NULL, size = 0 WHERE number = ?", [.integer(number)])
         try database.run("DELETE FROM shipment_body WHERE number = ?", [.integer(number)])
         bytes -= size ?? 0
     }
 }
 
 private let head = """
-    SELECT number, sender, receiver, grp, sn, digest, signature, type, time, attempts, due, signed FROM shipments
+    SELECT number, sender, receiver, grp, sn, digest, signature, type, time, attempts, due, signed, priority, held
+    FROM shipments
     """
 
 extension Shipment {
@@ -129,6 +151,9 @@ extension Shipment {
             number: row.count(0), sender: try row.id(1), receiver: try row.id(2), sn: row.optionalInteger(4),
             digest: row.blob(5), signature: row.blob(6), type: row.optionalInteger(7), time: row.optionalReal(8),
             group: row.readableID(3), wantsSignedReceipt: row.flag(11), attempts: row.count(9),
-            due: row.optionalReal(10))
+            due: row.optionalReal(10), priority: Priority(rank: row.integer(12)) ?? .normal, isHeld: !row.isNull(13))
     }
+
+    /// The column: empty, or whether it was sent before it came to wait.
+    fileprivate var held: SQLValue { isHeld ? .integer(attempts > 0 ? 2 : 1) : .null }
 }

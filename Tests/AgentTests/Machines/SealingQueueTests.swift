@@ -77,6 +77,19 @@ import Testing
         #expect(queue.receiverOfNext(route) == nil)
     }
 
+    @Test("what is more urgent gathers behind its like alone")
+    func priorities() {
+        var queue = SealingQueue()
+        queue.insert(draft("0"), isReleased: false)
+        _ = queue.next(route, within: limits(3))
+        var urgent = draft("1")
+        urgent.row.priority = .urgent
+        queue.insert(draft("2"), isReleased: false)
+        queue.insert(urgent, isReleased: false)
+        let next = queue.next(SealingQueue.SealingRoute(urgent.row), within: limits(3))
+        #expect(next.map(\.row.id) == ["1"] && queue.receiverOfNext(route) == nil)
+    }
+
     @Test("to a peer that takes one in a message each goes at once, and what batches later waits for all of them")
     func singly() {
         var queue = SealingQueue()

@@ -235,17 +235,17 @@ final class Pair {
     @discardableResult
     func send(
         _ text: String, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil, expiry: Double? = nil,
-        wantsSignedReceipt: Bool = false
+        wantsSignedReceipt: Bool = false, priority: Priority = .normal
     ) -> UInt64 {
         submit(
             .text, ["text": .string(text)], from: board, to: receiver, ref: ref, expiry: expiry,
-            wantsSignedReceipt: wantsSignedReceipt)
+            wantsSignedReceipt: wantsSignedReceipt, priority: priority)
     }
 
     @discardableResult
     func submit(
         _ type: ContentType, _ members: JSONObject, from board: Int = 0, to receiver: ID? = nil, ref: String? = nil,
-        expiry: Double? = nil, wantsSignedReceipt: Bool = false
+        expiry: Double? = nil, wantsSignedReceipt: Bool = false, priority: Priority = .normal
     ) -> UInt64 {
         let token = boards[board].newToken()
         let to = receiver ?? boards[1 - board].id
@@ -254,7 +254,7 @@ final class Pair {
             .submitted(
                 Submission(
                     token: token, sender: boards[board].id, receiver: to, type: type, members: members, ref: ref,
-                    expiry: expiry, wantsSignedReceipt: wantsSignedReceipt)))
+                    expiry: expiry, wantsSignedReceipt: wantsSignedReceipt, priority: priority)))
         return token
     }
 
