@@ -41,7 +41,9 @@ import Testing
         defer { daemon.end() }
         let session = try await daemon.culver("send", "hub", "--lines", input: "one\n\nthree")
         #expect(session.out == "m1\nm2\nm3\n")
-        #expect(daemon.asked.map(\.params) == ["one", "", "three"].map { ["to": "hub", "text": $0] })
+        #expect(
+            daemon.asked.map(\.params)
+                == ["one", "", "three"].map { ["to": "hub", "text": $0, "priority": "bulk"] })
         #expect(daemon.calls == 1)
     }
 
@@ -114,10 +116,12 @@ import Testing
         defer { daemon.end() }
         let content = try daemon.file(#"{"type":136,"msg":"hi"}"#)
         let session = try await daemon.culver(
-            "--json", "send", "hub", "--content", content, "--from", "me", "--ref", "r-1", "--expiry", "2h")
+            "--json", "send", "hub", "--content", content, "--from", "me", "--ref", "r-1", "--expiry", "2h",
+            "--priority", "urgent")
         #expect(
             daemon.asked.first?.params == [
                 "to": "hub", "from": "me", "content": ["type": 136, "msg": "hi"], "ref": "r-1", "expiry": 7_200,
+                "priority": "urgent",
             ])
         #expect(session.out == #"{"id":"m1","sn":1,"state":"queued"}"# + "\n")
     }

@@ -7,6 +7,11 @@ enum ReceiptKind: String, ExpressibleByArgument, CaseIterable {
     case signed
 }
 
+/// What goes first to a receiver (culver-protocol(7)).
+enum Urgency: String, ExpressibleByArgument, CaseIterable {
+    case urgent, normal, bulk
+}
+
 struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send a message; prints its id once it is safe on disk.",
@@ -51,6 +56,7 @@ struct Send: ParsableCommand {
     @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d; at most 14d.", valueName: "time")) var expiry:
         TimeSpan?
     @Option(help: "Ask for a receipt that proves to others that the receiver took it.") var receipt: ReceiptKind?
+    @Option(help: "What goes first to this receiver; --lines sends bulk unless it is given.") var priority: Urgency?
     @Option(help: "Wait until a broker has it, or until its receiver has.") var wait: Goal?
     @Option(help: ArgumentHelp("How long to wait: 60s, 5m, 12h, 7d.", valueName: "time")) var timeout: TimeSpan =
         .minute
@@ -137,6 +143,7 @@ struct Send: ParsableCommand {
         params.set("from", from)
         params["expiry"] = expiry.map { .number($0.seconds) }
         params["receipt"] = receipt.map { .string($0.rawValue) }
+        params["priority"] = (priority ?? (lines ? .bulk : nil)).map { .string($0.rawValue) }
         return params
     }
 

@@ -56,6 +56,7 @@ import Store
         let expiry = try params.seconds("expiry")
         let receipt = try params.text("receipt")
         if let receipt, receipt != "signed" { throw Params.wrong("receipt", isNot: "signed") }
+        let priority = try params.text("priority").map(Self.priority) ?? .normal
         let connection = request.call.connection
         let token = answers.expect(in: &turn) {
             switch $0 {
@@ -72,7 +73,7 @@ import Store
             .submitted(
                 Submission(
                     token: token, sender: identity.id, receiver: receiver, type: type, members: members, ref: ref,
-                    expiry: expiry, wantsSignedReceipt: receipt != nil)))
+                    expiry: expiry, wantsSignedReceipt: receipt != nil, priority: priority)))
     }
 
     func cancel(_ request: CheckedCall, in turn: inout Turn) throws {
@@ -125,6 +126,14 @@ import Store
                 "state", isNot: "one of " + DeliveryState.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return state
+    }
+
+    private static func priority(_ text: String) throws -> Priority {
+        guard let priority = Priority(rawValue: text) else {
+            throw Params.wrong(
+                "priority", isNot: "one of " + Priority.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return priority
     }
 
     private func row(of request: CheckedCall) throws -> Outgoing {

@@ -41,7 +41,8 @@ extension Method {
         .plain("contact.refuse", .admin, ["did"]) { try $0.contacts.refuse($1, in: &$2) },
 
         .later(
-            "message.send", .sender, ["to", "from", "text", "content", "expiry", "ref", "receipt", "messages"]
+            "message.send", .sender,
+            ["to", "from", "text", "content", "expiry", "ref", "receipt", "priority", "messages"]
         ) {
             try $0.messages.send($1, in: &$2)
         },

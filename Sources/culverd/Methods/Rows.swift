@@ -34,6 +34,7 @@ enum Rows {
         object["attempts"] = .integer(row.attempts)
         if let reason = row.reason { object["reason"] = .string(reason) }
         if let ref = row.ref { object["ref"] = .string(ref) }
+        if row.priority != .normal { object["priority"] = .string(row.priority.rawValue) }
         return object
     }
 
