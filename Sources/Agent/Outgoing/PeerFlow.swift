@@ -33,7 +33,7 @@ struct PeerFlow {
     var isInLine = false
 
     /// What of this peer goes next.
-    enum Wish: Equatable {
+    enum Portion: Equatable {
         /// Of those that were never sent, of the best priority that there is, so many.
         case unsent(limit: Int)
         case resting(limit: Int)
@@ -42,7 +42,7 @@ struct PeerFlow {
     /// Nothing is on its way, and nothing waits.
     var isIdle: Bool { onWay.isEmpty && unsent == nil && !isResting }
 
-    var wish: Wish? {
+    var next: Portion? {
         if let unsent, room(for: unsent) > 0, isClear(for: unsent) { return .unsent(limit: room(for: unsent)) }
         return isResting && !isSilent && credit > 0 ? .resting(limit: credit) : nil
     }
@@ -64,7 +64,7 @@ struct PeerFlow {
     }
 
     /// A message whose time is up. `pause`: the time-out for a receipt, in seconds.
-    mutating func admits(due number: Int64, _ priority: Priority, pause: Double, at lived: Double) -> Bool {
+    mutating func admits(due number: Int64, priority: Priority, pause: Double, at lived: Double) -> Bool {
         guard onWay.contains(number) else { return room(for: priority) > 0 }
         if lived >= heard + pause {
             isSilent = isResting
@@ -84,7 +84,7 @@ struct PeerFlow {
     mutating func sent(_ number: Int64) { onWay.insert(number) }
 
     /// It waits for its turn.
-    mutating func held(_ number: Int64, _ priority: Priority, wasSent: Bool) {
+    mutating func held(_ number: Int64, priority: Priority, wasSent: Bool) {
         if wasSent {
             if onWay.contains(number) { isSilent = true }
             isResting = true

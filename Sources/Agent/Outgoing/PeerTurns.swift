@@ -13,10 +13,10 @@ struct PeerTurns {
     var count: Int { line.count }
 
     /// Something happened to the peer's flow.
-    mutating func update<Answer>(_ receiver: ID, _ change: (inout PeerFlow) -> Answer) -> Answer {
+    mutating func update<Answer>(_ receiver: ID, by change: (inout PeerFlow) -> Answer) -> Answer {
         var flow = flows.removeValue(forKey: receiver) ?? PeerFlow()
         let answer = change(&flow)
-        if flow.wish != nil, !flow.isInLine {
+        if flow.next != nil, !flow.isInLine {
             flow.isInLine = true
             line.append(receiver)
         }
@@ -25,14 +25,16 @@ struct PeerTurns {
     }
 
     /// Nothing is known of a peer to which nothing is on its way: what ends does not begin a flow.
-    mutating func updateKnown(_ receiver: ID, _ change: (inout PeerFlow) -> Void) {
-        if flows[receiver] != nil { update(receiver, change) }
+    mutating func updateKnown(_ receiver: ID, by change: (inout PeerFlow) -> Void) {
+        if flows[receiver] != nil { update(receiver, by: change) }
     }
 
     /// The shipment is to wait for its receiver's turn, and no longer than the first of its rows lives. To be written.
     mutating func hold(_ shipment: inout Shipment, until expires: Double) {
         if !shipment.isHeld {
-            update(shipment.receiver) { $0.held(shipment.number, shipment.priority, wasSent: shipment.attempts > 0) }
+            update(shipment.receiver) {
+                $0.held(shipment.number, priority: shipment.priority, wasSent: shipment.attempts > 0)
+            }
         }
         (shipment.due, shipment.isHeld) = (expires, true)
     }
@@ -57,11 +59,11 @@ struct PeerTurns {
     }
 
     /// The first in the line, and what may go to it. It leaves the line, until something is `found`.
-    mutating func next() -> (receiver: ID, wish: PeerFlow.Wish)? {
+    mutating func next() -> (receiver: ID, portion: PeerFlow.Portion)? {
         while !line.isEmpty {
             let receiver = line.removeFirst()
             flows[receiver]?.isInLine = false
-            if let wish = flows[receiver]?.wish { return (receiver, wish) }
+            if let portion = flows[receiver]?.next { return (receiver, portion) }
         }
         return nil
     }

@@ -44,17 +44,17 @@ enum Sending {
         outbox: inout Outbox, lookups: inout Lookups, publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) {
         var idle = 0
-        while idle < Tuning.idleTurns, publishing.room > 0, let (receiver, wish) = outbox.turns.next() {
+        while idle < Tuning.idleTurns, publishing.room > 0, let (receiver, portion) = outbox.turns.next() {
             let room = publishing.room
             let share = max(1, room / (outbox.turns.count + 1))
             let shipments: [Shipment]
-            switch wish {
+            switch portion {
             case .unsent(let limit):
                 shipments = try context.ledger.heldShipments(
                     receiver: receiver, wasSent: false, limit: min(limit, share))
                 outbox.turns.update(receiver) { $0.found(unsent: shipments.first?.priority) }
                 // Others may have been found than were hoped for, which do not go yet.
-                guard case .unsent = outbox.turns[receiver].wish else {
+                guard case .unsent = outbox.turns[receiver].next else {
                     idle += 1
                     continue
                 }
@@ -68,7 +68,7 @@ enum Sending {
                     shipment, hasTurn: true, outbox: &outbox, lookups: &lookups, publishing: &publishing, in: &context)
                 takenUp += 1
             }
-            if case .resting = wish {
+            if case .resting = portion {
                 outbox.turns.update(receiver) { $0.found(resting: shipments.count, takenUp: takenUp) }
             }
             if publishing.room == room { idle += 1 }
@@ -121,9 +121,11 @@ enum Sending {
         }
         guard publishing.freeBroker() != nil else { return }
         let (pause, lived) = (context.policy.receiptTimeout, context.now.lived)
-        let admits = { (flow: inout PeerFlow) in flow.admits(due: due.number, due.priority, pause: pause, at: lived) }
+        let admits = { (flow: inout PeerFlow) in
+            flow.admits(due: due.number, priority: due.priority, pause: pause, at: lived)
+        }
         // Of one that is held already a row has expired, and the others wait on.
-        if !hasTurn, shipment.isHeld || !outbox.turns.update(receiver, admits) {
+        if !hasTurn, shipment.isHeld || !outbox.turns.update(receiver, by: admits) {
             outbox.turns.hold(&shipment, until: lead.expires)
             return try context.ledger.apply(.attempted(shipment))
         }

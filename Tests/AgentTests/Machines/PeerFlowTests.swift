@@ -18,7 +18,7 @@ import Testing
                 flow.sent(shipment(number))
                 sent += 1
             } else {
-                flow.held(shipment(number), priority, wasSent: false)
+                flow.held(shipment(number), priority: priority, wasSent: false)
             }
         }
         return sent
@@ -28,10 +28,10 @@ import Testing
     private mutating func `repeat`(_ numbers: some Sequence<Int>, at lived: Double) -> [Int] {
         var repeated: [Int] = []
         for number in numbers {
-            if flow.admits(due: shipment(number), .normal, pause: pause, at: lived) {
+            if flow.admits(due: shipment(number), priority: .normal, pause: pause, at: lived) {
                 repeated.append(number)
             } else {
-                flow.held(shipment(number), .normal, wasSent: true)
+                flow.held(shipment(number), priority: .normal, wasSent: true)
             }
         }
         return repeated
@@ -40,31 +40,31 @@ import Testing
     @Test("a window goes out, and each receipt lets go one more than it brings back, up to the largest window")
     mutating func window() {
         let sent = send(0..<1000)
-        #expect(sent == Tuning.firstWindow && flow.wish == nil)
+        #expect(sent == Tuning.firstWindow && flow.next == nil)
         flow.receipted(shipment(0), at: 1)
-        #expect(flow.wish == .unsent(limit: 2))
+        #expect(flow.next == .unsent(limit: 2))
         for number in 1..<Tuning.firstWindow { flow.receipted(shipment(number), at: 1) }
-        #expect(flow.wish == .unsent(limit: 2 * Tuning.firstWindow))
+        #expect(flow.next == .unsent(limit: 2 * Tuning.firstWindow))
         for number in 0..<1000 { flow.receipted(shipment(number), at: 1) }
-        #expect(flow.wish == .unsent(limit: Tuning.largestWindow))
+        #expect(flow.next == .unsent(limit: Tuning.largestWindow))
     }
 
     @Test("of a silent peer four are repeated, always the same; a receipt lets two of the others go again, in its turn")
     mutating func silence() {
         _ = send(0..<20)
         let first = self.repeat(0..<20, at: 10)
-        #expect(first == [0, 1, 2, 3] && flow.wish == nil)
+        #expect(first == [0, 1, 2, 3] && flow.next == nil)
         let second = self.repeat(first, at: 30)
-        #expect(second == first && flow.wish == nil)
+        #expect(second == first && flow.next == nil)
         flow.receipted(shipment(0), at: 31)
-        #expect(flow.wish == .resting(limit: 2))
+        #expect(flow.next == .resting(limit: 2))
         for number in 4...5 { flow.sent(shipment(number)) }
         flow.found(resting: 2, takenUp: 2)
-        #expect(flow.wish == nil)
+        #expect(flow.next == nil)
         for number in 1...5 { flow.receipted(shipment(number), at: 32) }
-        #expect(flow.wish == .resting(limit: 10))
+        #expect(flow.next == .resting(limit: 10))
         flow.found(resting: 0, takenUp: 0)
-        #expect(flow.wish == nil)
+        #expect(flow.next == nil)
     }
 
     @Test("a silent peer's window stays open for what is new, and after the silence the old goes first")
@@ -75,10 +75,10 @@ import Testing
         #expect(sent == 10)
         flow.receipted(shipment(0), at: 31)
         let later = send(30..<31)
-        #expect(later == 0 && flow.wish == .resting(limit: 2))
+        #expect(later == 0 && flow.next == .resting(limit: 2))
         flow.found(resting: 0, takenUp: 0)
-        guard case .unsent = flow.wish else {
-            Issue.record("\(String(describing: flow.wish))")
+        guard case .unsent = flow.next else {
+            Issue.record("\(String(describing: flow.next))")
             return
         }
     }
@@ -88,11 +88,11 @@ import Testing
         _ = send(0..<20)
         _ = self.repeat(0..<20, at: 10)
         flow.ended(shipment(0))
-        #expect(flow.wish == .resting(limit: 2))
+        #expect(flow.next == .resting(limit: 2))
         flow.found(resting: 2, takenUp: 2)
-        #expect(flow.wish == nil)
+        #expect(flow.next == nil)
         flow.setAside(shipment(1))
-        #expect(flow.wish == .resting(limit: 1))
+        #expect(flow.next == .resting(limit: 1))
     }
 
     @Test("a peer that gives receipts but is slow gets half the window, once in a time-out, down to the least")
@@ -147,8 +147,8 @@ import Testing
     @Test("one after the other, and who has nothing to send is not in the line")
     mutating func line() {
         for receiver in [hulk, carol] {
-            turns.update(receiver) { $0.held(1, .normal, wasSent: false) }
-            turns.update(receiver) { $0.held(2, .normal, wasSent: false) }
+            turns.update(receiver) { $0.held(1, priority: .normal, wasSent: false) }
+            turns.update(receiver) { $0.held(2, priority: .normal, wasSent: false) }
         }
         var order: [ID] = []
         for number in 0..<4 {
