@@ -352,6 +352,8 @@ package struct Messenger {
         } catch {
             return try context.reject(error, from: nil)
         }
+        // This board's own broadcast comes back to it.
+        if address.isBroadcast, context.book.isOurs(arrival.sender.address) { return }
         try follow(admission.admit(arrival, in: &context), of: arrival)
     }
 

@@ -274,15 +274,6 @@ struct DeliveryTests {
         #expect(pair.row(token)?.state == .delivered)
     }
 
-    @Test("nothing is sent to everybody", arguments: [ID.anyone, ID.everyone])
-    func broadcast(_ id: ID) throws {
-        let pair = Pair.friends()
-        let token = pair.send("x", to: id)
-        guard case .refused(let refusal)? = pair.a.answers[token] else { Issue.record("accepted"); return }
-        #expect(refusal.reason == "broadcast")
-        #expect(pair.row(token) == nil)
-    }
-
     @Test("a waiting message that is cancelled while the pool seals it is not sent")
     func cancelledInThePool() throws {
         let pair = Pair([Board([People.moki]), Board([People.hulk], seed: 2)])

@@ -33,6 +33,17 @@ import Testing
         #expect(topics.topic(of: topic) == nil)
     }
 
+    @Test("what is for all has a topic without a further level", arguments: [Address.anywhere, .everywhere])
+    func broadcasts(address: Address) {
+        #expect(topics.text(.inbox(address)) == "dim/v1/\(address)")
+        #expect(topics.topic(of: "dim/v1/\(address)") == .inbox(address))
+        #expect(topics.broadcasts.contains("dim/v1/\(address)"))
+        for level in ["in", "meta", "visa", "state", "ack", ""] {
+            #expect(topics.topic(of: "dim/v1/\(address)/\(level)") == nil)
+        }
+        #expect(topics.topic(of: "dim/v1/\(address.text.uppercased())") == nil)
+    }
+
     @Test("a text as long as MQTT allows is no topic")
     func long() {
         #expect(topics.topic(of: "dim/v1/" + String(repeating: "4", count: 65_520) + "/in") == nil)

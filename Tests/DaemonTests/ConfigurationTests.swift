@@ -126,6 +126,7 @@ private final class Directory {
             cert_file = /cert
             key_file = key
             keep_alive = 2m
+            broadcasts = yes
             [broker cloud]
             url = unix:///run/mqtt.sock
             [contact hub]
@@ -154,7 +155,8 @@ private final class Directory {
         expected.brokers = [
             BrokerSettings(
                 name: "lan", url: "mqtts://[::1]:9", topicRoot: "a/b", username: "{hostname}-{address}",
-                passwordFile: "mqtt-password", caFile: "/ca", certFile: "/cert", keyFile: "key", keepAlive: 120),
+                passwordFile: "mqtt-password", caFile: "/ca", certFile: "/cert", keyFile: "key", keepAlive: 120,
+                broadcasts: true),
             BrokerSettings(name: "cloud", url: "unix:///run/mqtt.sock"),
         ]
         expected.contacts = [ContactSettings(name: "hub", id: "hub@\(id)")]
@@ -218,6 +220,7 @@ private final class Directory {
                 "[broker]\nkeep_alive = 60",
                 "F:2: keep_alive: \"60\" is no duration; write a number and s, m, h or d, such as 10s or 7d"
             ),
+            ("[broker]\nbroadcasts = on", "F:2: broadcasts: \"on\" is neither yes nor no"),
             ("[broker]\nkeep_alive = 1s", "F:2: keep_alive: 1s is out of range: 5s to 65535s"),
             (
                 "[broker]\ntopic_root = a/#",

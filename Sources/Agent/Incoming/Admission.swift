@@ -67,15 +67,28 @@ struct Admission {
 
     // MARK: - The road
 
-    /// Size, JSON, addressed to us.
+    /// Size, JSON, addressed to us. On the topics that all share nothing but broadcasts counts, and it is for the first
+    /// of this board's identities.
     func read(
         _ wire: [UInt8], at address: Address, in context: Context
     ) throws(Rejection) -> Arrival {
         let incoming = try IncomingMessage(
             parsing: wire, maximumSize: context.policy.messageSize, limits: context.policy.json)
-        let owners = context.book.identity(address).map { [$0.id] } ?? []
+        if address.isBroadcast { try checkShared(incoming, in: context) }
+        let owner = address.isBroadcast ? context.book.identities.first : context.book.identity(address)
+        let owners = owner.map { [$0.id] } ?? []
         return Arrival(
             message: try incoming.addressed(to: owners, including: .broadcasts), wire: wire, depth: 0, parked: nil)
+    }
+
+    /// Everybody writes there, so a stranger is not heard at all, not even with a question, but under `open`.
+    private func checkShared(_ incoming: IncomingMessage, in context: Context) throws(Rejection) {
+        guard incoming.message.envelope.isBroadcast else {
+            throw Rejection(.receiver, "a message for one on a topic for all")
+        }
+        guard context.policy.strangers == .open || context.book.isTrusted(incoming.sender) else {
+            throw Rejection(.trust, "a broadcast of a stranger")
+        }
     }
 
     /// Blocked, or a stranger under `closed`. Asked again after each work of the pool: the owner may have spoken meanwhile.
@@ -268,9 +281,15 @@ struct Admission {
     }
 
     /// That this message was taken before; `nil` when it was not.
+    /// A broadcast comes once to a board, whichever of its identities it came to.
     func record(of arrival: Arrival, in context: Context) throws(LedgerError) -> AcceptedRecord? {
-        try context.ledger.accepted(
-            owner: arrival.owner.address, sender: arrival.sender.address, digest: arrival.message.digest)
+        let owners = arrival.message.envelope.isBroadcast ? context.book.identities.map(\.id) : [arrival.owner]
+        for owner in owners {
+            let record = try context.ledger.accepted(
+                owner: owner.address, sender: arrival.sender.address, digest: arrival.message.digest)
+            if let record { return record }
+        }
+        return nil
     }
 
     // MARK: - In flight

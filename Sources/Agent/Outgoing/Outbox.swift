@@ -44,12 +44,12 @@ struct Outbox {
                 submission, as: .notPermitted, reason: "blocked", text: "\(submission.receiver) is blocked",
                 in: &context)
         }
-        if receiver.isBroadcast {
+        if receiver.isBroadcast, submission.wantsSignedReceipt {
             return refuse(
                 submission, as: .badData, reason: "broadcast",
-                text: "\(submission.receiver) is everybody, and this version sends to one at a time", in: &context)
+                text: "\(submission.receiver) is everybody, and a broadcast has no receipt", in: &context)
         }
-        if receiver.isGroup {
+        if receiver.isGroup, !receiver.isBroadcast {
             return refuse(
                 submission, as: .unknownName, reason: "unknown-group",
                 text: "\(submission.receiver) is no group of this board", in: &context)
@@ -65,7 +65,7 @@ struct Outbox {
         guard try isAcceptable(row, asked: submission, in: &context) else { return }
         makeContact(receiver, in: context)
         let isWaitedFor = releases[receiver.address] != nil
-        if !isWaitedFor, lookups.isReady(receiver, in: context) {
+        if !isWaitedFor, receiver.isBroadcast || lookups.isReady(receiver, in: context) {
             sealing.insert(Draft(row: row, content: content, tokens: [submission.token]), isReleased: false)
             return try sealNext(SealingQueue.SealingRoute(row), lookups: lookups, publishing: publishing, in: &context)
         }

@@ -209,7 +209,22 @@ enum Sending {
             publication.expiry = UInt32(max(1, min(life, expires - lived, Policy.longestExpiry)))
             publication.broker = broker
             publishing.publish(publication, in: &context)
+            if lead.receiver.isBroadcast, shipment.attempts == 1 {
+                copy(publication, beside: broker, publishing: &publishing, in: &context)
+            }
             turns.update(lead.receiver) { $0.sent(number) }
+        }
+    }
+
+    /// A broadcast is for those on every broker. One word ends it, so the others get theirs as a courtesy.
+    private static func copy(
+        _ publication: PendingPublication, beside broker: String, publishing: inout Publishing,
+        in context: inout Context
+    ) {
+        for other in publishing.brokers where other != broker {
+            var copy = publication
+            (copy.broker, copy.purpose) = (other, .courtesy)
+            publishing.publish(copy, in: &context)
         }
     }
 
@@ -275,13 +290,16 @@ enum Sending {
         let rows = all.filter { !$0.state.isEnd }
         guard let lead = Self.lead(of: rows) else { return }
         switch outcome {
-        case .taken:
+        // A broadcast is for those that listen now.
+        case .taken,
+            .nobody where shipment.receiver.isBroadcast:
             let takesOnce = context.book.takesOnce(shipment.receiver)
             let event: Delivery.Event = takesOnce ? restingEvent(lead, in: context) : .taken
             if lead.published == nil { context.counts.published += rows.count }
             let now = context.now.wall
+            let reason = outcome == .nobody && brokers < 2 ? "nobody-subscribed" : nil
             let moved = try Outbox.move(rows, by: event, in: &context) { row in
-                (row.published, row.reason) = (row.published ?? now, nil)
+                (row.published, row.reason) = (row.published ?? now, reason)
             }
             if takesOnce {
                 turns.updateKnown(known.receiver) { $0.receipted(known.number, at: context.now.lived) }

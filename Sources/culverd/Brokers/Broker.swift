@@ -177,12 +177,14 @@ import Transport
         guard let link else { return }
         let left = kept.filter { !addresses.contains($0) }
         kept = addresses
-        link.subscribe(addresses.flatMap(topics.own))
+        link.subscribe(addresses.flatMap(topics.own) + (setting.hearsBroadcasts ? topics.broadcasts : []))
         if !left.isEmpty { link.unsubscribe(left.flatMap(topics.own)) }
     }
 
     func watch(_ address: Address) { link?.subscribe(topics.card(address)) }
     func leave(_ address: Address) { link?.unsubscribe(topics.card(address)) }
+    /// The broker kept a subscription that the configuration does not want any more.
+    func leaveBroadcasts() { link?.unsubscribe(topics.broadcasts) }
     func abandon(_ address: Address) { link?.unsubscribe(topics.own(address)) }
 
     func suspendReading() { link?.suspendReading() }
@@ -277,7 +279,8 @@ import Transport
 
     /// A broker may grant so many subscriptions to a client: others' cards are then watched in turn.
     private func hear(_ refusal: SubscriptionRefusal) {
-        guard let topic = topics.topic(of: refusal.topic), !kept.contains(topic.address) else {
+        guard let topic = topics.topic(of: refusal.topic), !kept.contains(topic.address), !topic.address.isBroadcast
+        else {
             return note(
                 .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)", reason: "not-subscribed")
         }

@@ -8,6 +8,8 @@ struct BrokerSetting: Sendable {
     var options: BrokerOptions
     var topics: Topics
     var url: String
+    /// Broadcasts that come through it are taken.
+    var hearsBroadcasts = false
 
     /// Whether a connection made by one does for the other.
     func connects(like other: BrokerSetting) -> Bool {
@@ -15,6 +17,7 @@ struct BrokerSetting: Sendable {
         return url == other.url && topics.root == other.topics.root && one.username == two.username
             && one.passwordFile == two.passwordFile && one.caFile == two.caFile && one.certFile == two.certFile
             && one.keyFile == two.keyFile && one.keepAlive == two.keepAlive
+            && hearsBroadcasts == other.hearsBroadcasts
     }
 
     /// Stands for what the files hold that a connection reads: it is another when one of them was replaced.
@@ -38,7 +41,7 @@ struct Topics: Sendable, Equatable {
 
     func text(_ topic: Topic) -> String {
         switch topic {
-        case .inbox(let address): "\(root)/\(address)/in"
+        case .inbox(let address): address.isBroadcast ? "\(root)/\(address)" : "\(root)/\(address)/in"
         case .meta(let address): "\(root)/\(address)/meta"
         case .visa(let address): "\(root)/\(address)/visa"
         case .state(let address): "\(root)/\(address)/state"
@@ -50,7 +53,9 @@ struct Topics: Sendable, Equatable {
     func topic(of text: String) -> Topic? {
         guard text.hasPrefix(root + "/") else { return nil }
         let levels = text.dropFirst(root.count + 1).split(separator: "/", omittingEmptySubsequences: false)
-        guard levels.count == 2, let address = Address(String(levels[0])) else { return nil }
+        guard let address = Address(String(levels[0])) else { return nil }
+        if address.isBroadcast { return text == self.text(.inbox(address)) ? .inbox(address) : nil }
+        guard levels.count == 2 else { return nil }
         switch levels[1] {
         case "in": return .inbox(address)
         case "meta": return .meta(address)
@@ -68,6 +73,9 @@ struct Topics: Sendable, Equatable {
             text(.state(address)),
         ]
     }
+
+    /// What broadcasts come on.
+    var broadcasts: [String] { [Address.anywhere, .everywhere].map { text(.inbox($0)) } }
 
     func card(_ address: Address) -> [String] {
         [text(.meta(address)), text(.visa(address))]

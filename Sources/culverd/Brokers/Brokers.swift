@@ -172,6 +172,7 @@ import Transport
         gathered += payload.count
         switch topic {
         case nil: return
+        case .inbox(let address) where address.isBroadcast && !broker.setting.hearsBroadcasts: broker.leaveBroadcasts()
         case .inbox(let address): loop.take(.arrived(payload, at: address))
         case .acknowledgements(let address): loop.take(.confirmed(payload, at: address))
         case .some(let topic): loop.take(.found(topic, payload, broker: broker.name))

@@ -55,7 +55,9 @@ import Transport
         var options = try section.options(clientID: clientID(of: section.name))
         options.username = section.username.map { filled($0) }
         options.maximumPacket = UInt32(running.configuration.limits.message + 4096)
-        return BrokerSetting(options: options, topics: Topics(root: section.topicRoot), url: section.url)
+        return BrokerSetting(
+            options: options, topics: Topics(root: section.topicRoot), url: section.url,
+            hearsBroadcasts: section.broadcasts)
     }
 
     /// The client id belongs to this section of this installation on this machine alone: two sections may reach one broker.

@@ -17,12 +17,15 @@ struct BrokerSettings: Settings, Sendable, Equatable {
     var keyFile: String?
     /// Seconds.
     var keepAlive = 60
+    /// Messages to `anyone@anywhere`, `everyone@everywhere` and the like are taken.
+    var broadcasts = false
 
     /// Its heading.
     var section: String { name == Self.plain ? "[broker]" : "[broker \(name)]" }
 
     static let keys = [
         "url", "topic_root", "username", "password_file", "ca_file", "cert_file", "key_file", "keep_alive",
+        "broadcasts",
     ]
 
     mutating func set(_ key: String, to value: String) throws(InvalidValue) {
@@ -35,6 +38,7 @@ struct BrokerSettings: Settings, Sendable, Equatable {
         case "ca_file": caFile = try Values.file(value)
         case "cert_file": certFile = try Values.file(value)
         case "key_file": keyFile = try Values.file(value)
+        case "broadcasts": broadcasts = try Values.flag(value)
         default: keepAlive = try Values.duration(value, in: 5...65_535)
         }
     }

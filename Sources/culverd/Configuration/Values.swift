@@ -47,6 +47,11 @@ enum Values {
         return value
     }
 
+    static func flag(_ text: String) throws(InvalidValue) -> Bool {
+        guard ["yes", "no"].contains(text) else { throw InvalidValue("\(quoted(text)) is neither yes nor no") }
+        return text == "yes"
+    }
+
     /// An absolute path.
     static func path(_ text: String) throws(InvalidValue) -> String {
         guard text.hasPrefix("/") else { throw InvalidValue("\(quoted(text)) is no absolute path") }

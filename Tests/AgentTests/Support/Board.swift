@@ -32,6 +32,8 @@ final class Board {
     var clockError = 0.0
     /// Hears nothing.
     var isSilent = false
+    /// Subscribed to the topics that all share.
+    var hearsBroadcasts = false
 
     init(_ identities: [Identity], policy: Policy = Policy(), seed: UInt64 = 1) {
         self.identities = identities

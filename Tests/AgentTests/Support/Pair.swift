@@ -279,8 +279,8 @@ final class Pair {
     /// Lays a message on the inbox of a board, as anybody can.
     func lay(_ message: ReliableMessage, on board: Int = 1) { lay(message.json.bytes, on: board) }
 
-    func lay(_ wire: [UInt8], on board: Int = 1) {
-        feed(board, .arrived(wire, at: boards[board].id.address))
+    func lay(_ wire: [UInt8], on board: Int = 1, at address: Address? = nil) {
+        feed(board, .arrived(wire, at: address ?? boards[board].id.address))
         settle()
     }
 
@@ -375,7 +375,10 @@ final class Pair {
             return acknowledge(parcel, .taken, board)
         }
         let (address, isMessage) = (parcel.topic.address, parcel.topic == .inbox(parcel.topic.address))
-        let receivers = boards.indices.filter { boards[$0].book.identity(address) != nil && isKnown($0, parcel.broker) }
+        let receivers = boards.indices.filter {
+            (address.isBroadcast ? boards[$0].hearsBroadcasts : boards[$0].book.identity(address) != nil)
+                && isKnown($0, parcel.broker)
+        }
         let word = (isMessage ? outcome : outcomeOfAcknowledgements) ?? (receivers.isEmpty ? .nobody : .taken)
         if word == .taken, !dice.once(in: trouble.lost), isMessage || !isSwallowing {
             for receiver in receivers {
