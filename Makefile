@@ -10,6 +10,8 @@ ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
 BOARD   ?= trixie
+KEY     ?=
+URL     ?= file:/srv/culver
 
 # The build that `make bench` measures this one beside: the last before batches.
 BASE    ?= f028aaf6b135b1ea093e7beff51673354f816432
@@ -22,8 +24,9 @@ TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients l
 	mandoc man-db zsh fish $(BROKERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
 BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper lintian valgrind
-BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) mmdebstrap
+BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) $(REPO_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian
+REPO_PACKAGES  = python3 apt-utils gpg gpg-agent gpgv
 ARM_PACKAGES   = binutils-aarch64-linux-gnu qemu-user-static
 
 # A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
@@ -44,7 +47,7 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb build demo test test-boards faults soak bench man format install clean help \
+.PHONY: cross deb repo build demo test test-boards faults soak bench man format install clean help \
 	deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
@@ -92,6 +95,10 @@ cross:                                ## for a 64-bit board, BOARD=trixie or boo
 deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm (both arm64), or native: this machine's own release
 	$(call need,$(DEB_PACKAGES) $(if $(filter native,$(BOARD)),,$(ARM_PACKAGES)))
 	@$(PYTHON) cross/package $(BOARD)
+
+repo:                                 ## an apt repository of the packages in .build/deb, signed by gpg's KEY=…, to be found at URL=…: .build/repo
+	$(call need,$(REPO_PACKAGES))
+	@$(PYTHON) cross/repo --key "$(KEY)" --url "$(URL)"
 
 man:                                  ## renew the verbs of culver(1) from the help texts of the tool
 	$(SWIFT) build --product culver

@@ -153,12 +153,14 @@ class Chroot:
     def run(self, *command: object, user: str = "root", timeout: float = 600) -> Result:
         return run(*self.enter(*command, user=user), timeout=timeout)
 
-    def install(self, deb: pathlib.Path) -> Result:
-        """By apt, with what it depends on."""
-        done(run("cp", deb, self.path("tmp")))
-        command = ["apt-get", "install", "--yes", "--no-install-recommends", f"/tmp/{deb.name}"]
-        result = self.run(*command)
+    def install(self, package: pathlib.Path | str) -> Result:
+        """By apt, with what it depends on: a package of this machine's, or one that apt knows by its name."""
+        if isinstance(package, pathlib.Path):
+            done(run("cp", package, self.path("tmp")))
+            package = f"/tmp/{package.name}"
+        command = ["apt-get", "install", "--yes", "--no-install-recommends", package]
+        result = self.run(*command, timeout=1500)
         if result.code != 0 and "404" in result.out + result.err:  # the lists are older than the mirror
             done(self.run("apt-get", "update"))
-            result = self.run(*command)
+            result = self.run(*command, timeout=1500)
         return result

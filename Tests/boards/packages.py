@@ -1,6 +1,7 @@
 """What is built for the boards, and where it lies."""
 
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -28,6 +29,12 @@ def package(board: str) -> pathlib.Path:
     return pathlib.Path(output(sys.executable, TOP / "cross/package", board, "--name").strip())
 
 
-def package_of_version(board: str, version: str) -> pathlib.Path:
-    """The same programs in a package of another version."""
-    return pathlib.Path(output(sys.executable, TOP / "cross/package", board, "--version", version).splitlines()[-1])
+def of_version(version: str, deb: pathlib.Path, place: pathlib.Path) -> pathlib.Path:
+    """The same package as one of another version, below `place`."""
+    content = place / f"content-{version}"
+    output("dpkg-deb", "--raw-extract", deb, content)
+    control = content / "DEBIAN/control"
+    control.write_text(re.sub(r"^Version: [^~]*", f"Version: {version}", control.read_text(), flags=re.MULTILINE))
+    made = place / re.sub(r"_[^~]*", f"_{version}", deb.name, count=1)
+    output("dpkg-deb", "-Zgzip", "-z1", "--root-owner-group", "--build", content, made)
+    return made

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chroot import Chroot, done
 from harness import Daemon, Story, eventually, end, start
-from packages import package, package_of_version
+from packages import of_version, package
 
 SETTINGS = """
 [agent]
@@ -140,7 +140,8 @@ class Upgrade(Installed):
 
     def test_the_queue_and_the_inbox_outlive_an_upgrade(self):
         release = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE)[1]
-        before, now = package_of_version("native", "0.0.1"), package("native")
+        now = package("native")
+        before = of_version("0.0.1", now, self.directory)
         self.system(release, re.search(r"_(\w+)\.deb", now.name)[1], systemd=True)
         self.chroot.boot()
         broker = self.broker()
