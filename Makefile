@@ -47,7 +47,7 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb repo build demo test test-boards faults soak bench man format install clean help \
+.PHONY: cross deb repo build demo test test-boards test-boards-all faults soak bench man format install clean help \
 	deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
@@ -65,6 +65,9 @@ test: deps .build/python-2.5/made .build/python-2.4/made .build/python-0.4/made 
 
 test-boards: deps-boards .build/python-2.4/made  ## packages for the boards and for this machine, and the tests of both, under qemu and as root
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run --boards
+
+test-boards-all: deps-boards .build/python-2.4/made  ## the same, with what takes too long for every change
+	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run --boards --all
 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
@@ -147,7 +150,7 @@ clean:                                ## remove everything built, the Python env
 	rm -rf .build
 
 help:                                 ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):[^#]*## /make \1	/p' Makefile | expand -t 24
 
 # The stock DIMP stacks live in environments of their own, made again whenever their requirements change.
 .build/python-%/made: Tests/live/peers/requirements-%.txt | deps

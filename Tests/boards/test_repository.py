@@ -227,5 +227,21 @@ class Native(Installing):
         return tried.out + tried.err
 
 
+class Carried:
+    """A board that has the directory itself, as from a card, and checks signatures with the tools of its release."""
+
+    BOARD: str
+
+    def test_it_is_installed_from_a_directory(self):
+        shutil.copy(package(self.BOARD), self.debs)
+        system = self.prepare(self.BOARD, "arm64")
+        self.sign(self.key("maker"))
+        shutil.copytree(self.repository, system.path("srv/culver"))
+        self.source(self.BOARD)
+        done(self.update())
+        done(system.install("culver"))
+        self.check_installed(package(self.BOARD))
+
+
 if __name__ == "__main__":
     unittest.main()
