@@ -9,6 +9,7 @@ BUILT   ?= .build/release
 ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
+BROKER  ?= nats@sid
 BOARD   ?= trixie
 KEY     ?=
 URL     ?= file:/srv/culver
@@ -47,7 +48,7 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb repo build demo test test-boards test-boards-all faults soak bench man format install clean help \
+.PHONY: cross deb repo build demo test test-boards test-boards-all test-broker faults soak bench man format install clean help \
 	deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
@@ -71,6 +72,11 @@ test-boards-all: deps-boards .build/python-2.4/made  ## the same, with what take
 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+test-broker: deps .build/python-2.4/made  ## the conversation of the tests on a broker of another release: BROKER="nats@sid mosquitto@forky"
+	$(SWIFT) build --product culverd
+	$(SWIFT) build --product culver
+	@.build/python-2.4/bin/python Tests/live/broker.py $(BROKER)
 
 soak: deps-demo build                 ## two boards talk for MINUTES=30, their broker dies each minute: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/soak.py --minutes $(MINUTES)

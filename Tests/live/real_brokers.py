@@ -19,6 +19,11 @@ class RealBroker:
 
     patience = 60.0  # seconds until it listens
 
+    host = "127.0.0.1"
+    before: list[str] = []  # what stands before each of its commands, which replaces itself with it
+    top = pathlib.Path("/")  # below which its programs are
+    package = ""
+
     def __init__(self, directory: pathlib.Path):
         self.directory = directory / "broker"
         self.directory.mkdir()
@@ -27,7 +32,13 @@ class RealBroker:
 
     @property
     def url(self) -> str:
-        return f"mqtt://127.0.0.1:{self.port}"
+        return f"mqtt://{self.host}:{self.port}"
+
+    @classmethod
+    def version(cls) -> str:
+        """Of its package."""
+        asked = ["dpkg-query", "-W", "-f", "${Version}", cls.package]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout
 
     user: tuple[str | None, str | None] = (None, None)  # its name and password, where one is needed
 
@@ -51,19 +62,22 @@ class RealBroker:
         return {}
 
     def start(self) -> None:
+        self.launch()
+        eventually(self.listens, self.patience, f"the start of {type(self).__name__}")
+
+    def launch(self) -> None:
+        """Starts it and does not wait until it listens."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ", "EJABBERD", "ERL"))}
         with open(self.directory / "log", "ab") as log:
             self.process = start(
-                self.command(), cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                [*self.before, *self.command()], cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**clean, "HOME": str(self.directory), "LC_ALL": "C.UTF-8", **self.environment()},
             )
-        eventually(self._listens, self.patience, f"the start of {type(self).__name__}")
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"{type(self).__name__} ended with {self.process.returncode}:\n{self.log[-3000:]}")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return _listens(self.port, self.host)
 
     def kill(self) -> None:
         self.process.kill()
@@ -79,6 +93,8 @@ class RealBroker:
 class Mosquitto(RealBroker):
     """As Debian configures it, with persistence; it writes its store every half hour, and at a clean end."""
 
+    package = "mosquitto"
+
     def command(self) -> list[str]:
         configuration = self.directory / "mosquitto.conf"
         configuration.write_text(
@@ -90,6 +106,8 @@ class Mosquitto(RealBroker):
 
 class NATS(RealBroker):
     """MQTT needs JetStream and a name of the server; JetStream keeps messages and sessions in files."""
+
+    package = "nats-server"
 
     def command(self) -> list[str]:
         configuration = self.directory / "nats.conf"
@@ -106,11 +124,20 @@ class RabbitMQ(RealBroker):
     daemon that Erlang would start by itself outlives the node and is everybody's."""
 
     patience = 180.0  # ten seconds on a machine with nothing else to do
-    home = pathlib.Path("/usr/lib/rabbitmq/lib")
+    package = "rabbitmq-server"
     mapper: subprocess.Popen | None = None
 
     def command(self) -> list[str]:
         self.mapping, self.distribution = free_port(), free_port()
+        self.configure()
+        self.mapper = start(
+            [*self.before, "/usr/bin/epmd", "-address", "127.0.0.1", "-port", str(self.mapping)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        eventually(lambda: _listens(self.mapping), 10, "epmd's start")
+        return self.node()
+
+    def configure(self) -> None:
         (self.directory / "rabbitmq.conf").write_text(
             "listeners.tcp = none\n"
             f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\n"
@@ -119,12 +146,10 @@ class RabbitMQ(RealBroker):
             "disk_free_limit.absolute = 50MB\nvm_memory_high_watermark.absolute = 1GB\n"
         )
         (self.directory / "plugins").write_text("[rabbitmq_mqtt].\n")
-        self.mapper = start(
-            ["/usr/bin/epmd", "-address", "127.0.0.1", "-port", str(self.mapping)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        eventually(lambda: _listens(self.mapping), 10, "epmd's start")
-        return [str(next(self.home.glob("rabbitmq_server-*/sbin/rabbitmq-server")))]
+
+    def node(self) -> list[str]:
+        script = next(self.top.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"))
+        return ["/" + str(script.relative_to(self.top))]
 
     def environment(self) -> dict[str, str]:
         place = str(self.directory)
@@ -156,8 +181,7 @@ class RabbitMQ(RealBroker):
 class Ejabberd(RealBroker):
     """Without a node's name, so without epmd. Everybody may log in, as a user of its host."""
 
-    libraries = next(pathlib.Path("/usr/lib").glob("*-linux-gnu/ejabberd-*"), pathlib.Path("/usr/lib")).parent
-
+    package = "ejabberd"
     user = ("board@localhost", "any")  # it lets nobody in who has none
 
     def command(self) -> list[str]:
@@ -170,10 +194,11 @@ class Ejabberd(RealBroker):
         return ["/usr/bin/erl", "-noinput", "-mnesia", "dir", f'"{self.directory}/mnesia"', "-s", "ejabberd"]
 
     def environment(self) -> dict[str, str]:
+        libraries = next(self.top.glob("usr/lib/*-linux-gnu/ejabberd-*")).parent
         return {
             "EJABBERD_CONFIG_PATH": f"{self.directory}/ejabberd.yml",
             "EJABBERD_LOG_PATH": f"{self.directory}/ejabberd.log",
-            "ERL_LIBS": str(self.libraries),
+            "ERL_LIBS": "/" + str(libraries.relative_to(self.top)),
             "ERL_CRASH_DUMP": "/dev/null",
         }
 
@@ -210,6 +235,7 @@ asyncio.run(serve())
         return [str(self.python), "-c", self.script, configuration]
 
 
-def _listens(port: int) -> bool:
+def _listens(port: int, host: str = "127.0.0.1") -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        probe.settimeout(2)
+        return probe.connect_ex((host, port)) == 0
