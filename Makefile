@@ -9,6 +9,7 @@ BUILT   ?= .build/release
 ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
+AGENTS  ?= 200
 BROKER  ?= nats@sid
 BOARD   ?= trixie
 KEY     ?=
@@ -22,7 +23,7 @@ BASE_AT  = .build/bench-base/$(BASE)
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd valgrind \
-	mandoc man-db zsh fish $(BROKERS)
+	mandoc man-db zsh fish iproute2 $(BROKERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
 BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper lintian valgrind
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) $(REPO_PACKAGES) mmdebstrap
@@ -48,7 +49,8 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb repo build demo test test-boards test-boards-all test-broker faults soak bench man format install clean help \
+.PHONY: cross deb repo build demo test test-boards test-boards-all test-broker faults fleet soak bench man format install \
+	clean help \
 	deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
@@ -72,6 +74,9 @@ test-boards-all: deps-boards .build/python-2.4/made  ## the same, with what take
 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+fleet: deps build .build/python-2.4/made  ## 20 and AGENTS=200 agents come back at once, at mosquitto and at a cluster: time, messages and bytes of each
+	@.build/python-2.4/bin/python Tests/live/storm.py --agents $(AGENTS)
 
 test-broker: deps .build/python-2.4/made  ## the conversation of the tests on a broker of another release: BROKER="nats@sid mosquitto@forky"
 	$(SWIFT) build --product culverd
