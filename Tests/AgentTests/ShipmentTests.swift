@@ -159,10 +159,11 @@ struct ShipmentTests {
     @Test("a program cannot make a batch of its own")
     func reserved() throws {
         let pair = Pair.friends()
-        let inner: JSON = ["type": 1, "sn": 5, "time": .number(Pair.start), "text": "inner"]
+        // A batch would be refused for what is in it.
+        let inner: JSON = ["type": 202, "sn": 5, "time": .number(Pair.start), "contents": ["inner"]]
         pair.submit(.array, ["batch": true, "contents": [inner]])
         pair.settle()
-        #expect(pair.b.inbox.map(\.type) == [202])
+        #expect(pair.b.inbox.map(\.type) == [202] && pair.b.rejections.isEmpty)
     }
 
     @Test("what the receiver's visa says that it takes holds for a batch: nothing fails that would have gone alone")

@@ -34,9 +34,10 @@ struct Answering {
         reply(content, to: opened, in: &context)
     }
 
+    /// `name`: what the question calls the command, for the answer.
     mutating func answer(
-        aboutDocuments id: ID, documents: [JSON], meta: JSON?, opened: Opened, lookups: inout Lookups,
-        in context: inout Context
+        aboutDocuments id: ID, documents: [JSON], meta: JSON?, named name: String, opened: Opened,
+        lookups: inout Lookups, in context: inout Context
     ) throws(LedgerError) -> [Lookups.Finding] {
         if let meta, mayShowCard(opened, in: context) { lookups.take(meta: meta, of: id, in: &context) }
         guard documents.isEmpty else {
@@ -46,7 +47,6 @@ struct Answering {
         guard meta == nil, let owner = identity(askedAbout: id, by: opened, in: context),
             answers.take(at: context.now.lived)
         else { return [] }
-        let name = opened.content.json.first("command", "cmd")?.string ?? "documents"
         let content = Content.documentCommand(
             name, about: owner.id, document: owner.visa, meta: owner.meta, sn: context.newSN(),
             time: context.now.wall)

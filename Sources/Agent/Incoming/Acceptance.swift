@@ -38,19 +38,33 @@ struct Acceptance {
                 contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         case .forward(let messages):
             return try acceptForward(messages, of: opened, lookups: &lookups, in: &context)
-        case .command(.receipt(let receipt)):
+        default:
+            let consequence = try carryOut(opened.content, of: opened, lookups: &lookups, in: &context)
+            if let consequence { return consequence }
+            let entry = InboxEntry(opened.content, in: opened)
+            return try store([entry], of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        }
+    }
+
+    /// Does what a content says or asks that is for this agent: the message's own, or one in an array. `nil` for one that is
+    /// for people or programs.
+    private mutating func carryOut(
+        _ content: Content, of opened: Opened, lookups: inout Lookups, in context: inout Context
+    ) throws(LedgerError) -> Consequence? {
+        guard case .command(let command) = content.body else { return nil }
+        switch command {
+        case .receipt(let receipt):
             if opened.isEncrypted { try ReceiptMatcher.close(by: receipt, in: opened, in: &context) }
-        case .command(.meta(let id, let meta)):
+        case .meta(let id, let meta):
             answering.answer(aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context)
-        case .command(.documents(let id, let documents, let meta, _)):
+        case .documents(let id, let documents, let meta, _):
             return Consequence(
                 findings: try answering.answer(
-                    aboutDocuments: id, documents: documents, meta: meta, opened: opened, lookups: &lookups,
-                    in: &context))
-        case .command(.handshake(let title, _)):
+                    aboutDocuments: id, documents: documents, meta: meta, named: content.commandName, opened: opened,
+                    lookups: &lookups, in: &context))
+        case .handshake(let title, _):
             answering.answer(handshake: title, opened: opened, in: &context)
-        default:
-            return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        case .login, .report, .mute, .block, .search, .storage, .names, .broadcast, .other: return nil
         }
         return Consequence()
     }
@@ -93,8 +107,8 @@ struct Acceptance {
         }
     }
 
-    /// Only arrays of receipts and answers are taken apart; an array with anything for a person in it is one message of
-    /// the inbox, because it has one receipt.
+    /// Each content of an array is taken for itself: what is for this agent is carried out, everything else is a message of
+    /// the inbox. One receipt is for all of it, and none where nothing of it is in the inbox.
     private mutating func acceptArray(
         _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
         in context: inout Context
@@ -103,31 +117,52 @@ struct Acceptance {
             return try acceptBatch(
                 contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
-        let answers = opened.content.commands.flatMap { $0.allSatisfy(\.isAnswer) ? $0 : nil }
         // Peers put as many receipts together as every agent takes.
-        let limit = max(answers == nil ? 0 : ProtocolLimits.arrayContents, context.policy.arrayContents)
+        let isOfAnswers = opened.content.commands?.allSatisfy(\.isAnswer) == true
+        let limit = max(isOfAnswers ? ProtocolLimits.arrayContents : 0, context.policy.arrayContents)
         guard contents.count <= limit else {
             try context.reject(Rejection(.content, "an array of more than \(limit)"), from: opened.sender)
             return Consequence()
         }
-        guard let commands = answers else {
-            return try store(opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        guard let parts = Self.parts(of: contents) else {
+            let entry = InboxEntry(opened.content, in: opened)
+            return try store([entry], of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
         var findings: [Lookups.Finding] = []
-        for command in commands {
-            switch command {
-            case .receipt(let receipt) where opened.isEncrypted:
-                try ReceiptMatcher.close(by: receipt, in: opened, in: &context)
-            case .meta(let id, let meta):
-                answering.answer(aboutMeta: id, meta: meta, opened: opened, lookups: &lookups, in: &context)
-            case .documents(let id, let documents, let meta, _):
-                findings += try answering.answer(
-                    aboutDocuments: id, documents: documents, meta: meta, opened: opened, lookups: &lookups,
-                    in: &context)
-            default: break
+        var entries: [InboxEntry] = []
+        for part in parts {
+            if let consequence = try carryOut(part, of: opened, lookups: &lookups, in: &context) {
+                findings += consequence.findings
+            } else {
+                entries.append(InboxEntry(part, in: opened))
             }
         }
-        return Consequence(findings: findings)
+        var consequence = Consequence()
+        if !entries.isEmpty {
+            consequence = try store(
+                entries, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+        } else if parts.isEmpty, opened.isSealed {
+            // Nothing is in it, and its sender repeats it all the same. Java answers with such ones, and never repeats.
+            try confirm(
+                confirmation(of: opened, digest: nil, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+        }
+        consequence.findings = findings + consequence.findings
+        return consequence
+    }
+
+    /// The contents of an array that can be taken apart. `nil` where one is none, or is an array with something in it: then
+    /// the whole is one message of the inbox, so that nothing of it is lost.
+    private static func parts(of contents: [JSON]) -> [Content]? {
+        var parts: [Content] = []
+        for json in contents {
+            guard let content = try? Content(json) else { return nil }
+            guard case .array(let inner) = content.body else {
+                parts.append(content)
+                continue
+            }
+            guard inner.isEmpty else { return nil }
+        }
+        return parts
     }
 
     /// Contents that share a message: all of them are taken, or none, and one receipt is for all.
@@ -187,13 +222,14 @@ struct Acceptance {
 
     // MARK: - Inbox
 
+    /// One message of the inbox or, out of an array, several: all of them, or none. One receipt is for all.
     private func store(
-        _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
-        in context: inout Context
+        _ entries: [InboxEntry], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps,
+        lookups: inout Lookups, in context: inout Context
     ) throws(LedgerError) -> Consequence {
         let sender = opened.message.provenSender
-        let entry = InboxEntry(opened.content, in: opened)
-        if let digest = entry.digest,
+        let digest = InboxEntry(opened.content, in: opened).digest
+        if let digest,
             let record = try context.ledger.accepted(
                 owner: opened.owner.address, sender: sender.address, contentDigest: digest)
         {
@@ -207,13 +243,14 @@ struct Acceptance {
             }
             return Consequence()
         }
-        guard try context.ledger.inboxHasRoom(rows: 1, bytes: entry.bytes) else {
+        let bytes = entries.reduce(0) { $0 + $1.bytes }
+        guard try context.ledger.inboxHasRoom(rows: entries.count, bytes: bytes) else {
             return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
         }
         let findings = try meet(opened, lookups: &lookups, in: &context)
-        try enter(entry, of: opened, in: &context)
+        for entry in entries { try enter(entry, of: opened, in: &context) }
         try confirm(
-            confirmation(of: opened, digest: entry.digest, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+            confirmation(of: opened, digest: digest, in: context), receipts: &receipts, gaps: &gaps, in: &context)
         return Consequence(findings: findings)
     }
 
@@ -236,8 +273,10 @@ struct Acceptance {
             .incoming(
                 Incoming(
                     id: context.newMessageID(), sn: content.sn, sender: sender,
-                    receiver: opened.message.provenReceiver, group: opened.message.provenGroup,
-                    time: content.time ?? 0, received: context.recordedTime, content: entry.text, type: content.type,
+                    receiver: opened.message.provenReceiver,
+                    group: content.group?.bare ?? opened.message.provenGroup,
+                    time: content.time ?? opened.content.time ?? 0, received: context.recordedTime, content: entry.text,
+                    type: content.type,
                     sealed: opened.isSealed, encrypted: opened.isEncrypted, trust: context.book.trust(in: sender))))
     }
 

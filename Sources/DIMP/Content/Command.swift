@@ -76,6 +76,9 @@ package enum Command: Sendable, Equatable {
 }
 
 extension Content {
+    /// What its writer calls the command; empty for a content that is none.
+    package var commandName: String { json.first("command", "cmd")?.string ?? "" }
+
     /// The commands of a content that is nothing else: the one that it is, or those of an array that holds no other
     /// contents. `nil` for every other content.
     package var commands: [Command]? {

@@ -1,0 +1,168 @@
+import Agent
+import DIMP
+import Format
+import Records
+import Testing
+
+@Suite("Arrays of contents")
+struct ArrayTests {
+    private let moki = People.moki
+    private let hulk = People.hulk
+
+    private func text(_ words: String, sn: Int64 = 1) -> JSON {
+        .object(Content.text(words, sn: sn, time: Pair.start).json)
+    }
+
+    private func array(_ contents: [JSON], sn: Int64 = 50) -> Content {
+        Content(type: .array, sn: sn, time: Pair.start, ["contents": .array(contents)])
+    }
+
+    /// Hulk, and moki, who is stock software to him.
+    private func withStock() throws -> Pair {
+        let pair = Pair.friends()
+        pair.b.befriend(moki, isCulver: false, visa: try moki.visa(time: People.time, isStock: true))
+        return pair
+    }
+
+    private func receipts(_ pair: Pair) -> Int { pair.messages(from: 1, to: moki.id.address).count }
+
+    @Test("each content is a message of its own, in its order, as its sender wrote it, and one receipt is for all")
+    func apart() throws {
+        let pair = try withStock()
+        let group = try #require(People.carol.meta.id(network: 1))
+        let card: JSON = ["type": "51", "sn": 7, "did": .string(People.carol.id.text), "name": "Carol"]
+        let inGroup: JSON = [
+            "type": 1, "sn": 8, "time": 1_700_000_000.5, "group": .string(group.text), "text": "for the group",
+        ]
+        let unknown: JSON = ["type": "*", "sn": 9, "fruit": ["apple"]]
+        let message = try moki.stockMessage(array([text("one", sn: 6), card, inGroup, unknown]), to: hulk)
+        pair.lay(message)
+        #expect(pair.b.inbox.map(\.type) == [1, 51, 1, 0])
+        #expect(pair.b.inbox.map(\.sn) == [6, 7, 8, 9])
+        #expect(Set(pair.b.inbox.map(\.id)).count == 4)
+        #expect(pair.b.inbox.map(\.group) == [nil, nil, group, nil])
+        // What has no time has that of the array.
+        #expect(pair.b.inbox.map(\.time) == [Pair.start, Pair.start, 1_700_000_000.5, Pair.start])
+        #expect(try pair.b.inbox.map { try JSON(parsing: $0.content) } == [text("one", sn: 6), card, inGroup, unknown])
+        #expect(receipts(pair) == 1)
+        pair.lay(message)
+        #expect(pair.b.inbox.count == 4)
+    }
+
+    @Test("what its sender writes again in another ciphertext does not come twice")
+    func again() throws {
+        let pair = try withStock()
+        let content = array([text("one"), text("two")])
+        pair.lay(try moki.stockMessage(content, to: hulk))
+        pair.advance(20)
+        pair.lay(try moki.stockMessage(content, to: hulk))
+        #expect(pair.b.texts == ["one", "two"])
+        #expect(receipts(pair) == 2)
+    }
+
+    @Test("the same words twice in one array are two messages")
+    func twins() throws {
+        let pair = try withStock()
+        pair.lay(try moki.stockMessage(array([text("one"), text("one")]), to: hulk))
+        #expect(pair.b.texts == ["one", "one"])
+    }
+
+    @Test("all of it finds room in the inbox or nothing does, and what it says to the agent counts in any case")
+    func noRoom() throws {
+        let pair = Pair.friends()
+        pair.b.book.apply(.contact(Contact(id: People.carol.id, trust: .contact)))
+        pair.b.ledger.inboxLimit = 1
+        let answer = Content.documentCommand(
+            "document", about: People.carol.id, document: People.carol.visa, meta: People.carol.meta, sn: 3,
+            time: Pair.start)
+        let message = try moki.sealedMessage(
+            array([text("one"), .object(answer.json), text("two")]), to: hulk)
+        pair.lay(message)
+        #expect(pair.b.inbox.isEmpty && receipts(pair) == 0)
+        #expect(pair.b.ledger.state.accepted.isEmpty)
+        #expect(pair.b.book.visa(of: People.carol.id)?.data == People.carol.visa.data)
+        pair.b.ledger.inboxLimit = 2
+        pair.lay(message)
+        #expect(pair.b.texts == ["one", "two"] && receipts(pair) == 1)
+    }
+
+    @Test("a receipt beside words is a receipt, and a question beside them is answered")
+    func mixed() throws {
+        let pair = Pair.friends()
+        pair.a.befriend(hulk, isCulver: false, visa: People.stockHulk)
+        pair.b.isSilent = true
+        let token = pair.send("well?")
+        pair.settle()
+        let sent = try #require(pair.messages(from: 0, to: hulk.id.address).first)
+        let receipt = Content.command(
+            "receipt", sn: 3, time: Pair.start,
+            ["origin": ["sn": .integer(pair.row(token)?.sn ?? 0), "signature": .string(Base64.encode(sent.signature))]])
+        let question = Content.handshake("Hello world!", sn: 4, time: Pair.start)
+        pair.lay(
+            try hulk.stockMessage(
+                array([.object(receipt.json), text("well!"), .object(question.json)]), to: moki), on: 0)
+        #expect(pair.row(token)?.state == .delivered)
+        #expect(pair.a.texts == ["well!"])
+        // The message, the answer, and one receipt for the words.
+        #expect(pair.messages(from: 0, to: hulk.id.address).count == 3)
+    }
+
+    @Test(
+        "what cannot be taken apart is one message, whole",
+        arguments: [
+            #"[{"type":1,"text":"a"},{"text":"has no type"}]"#, #"["a word"]"#, "[null]", "[[]]",
+            #"[{"type":1,"text":"a"},{"type":202,"contents":[{"type":1,"text":"b"}]}]"#,
+        ])
+    func whole(contents: String) throws {
+        let pair = try withStock()
+        let list = try #require(JSON(parsing: contents).array)
+        pair.lay(try moki.stockMessage(array(list), to: hulk))
+        #expect(pair.b.inbox.map(\.type) == [202])
+        #expect(try JSON(parsing: #require(pair.b.inbox.first).content)["contents"] == .array(list))
+        #expect(receipts(pair) == 1 && pair.b.rejections.isEmpty)
+    }
+
+    @Test("empty arrays say nothing, inside or alone; a culver agent's has its receipt, stock software's has none")
+    func empty() throws {
+        let pair = try withStock()
+        let nothing: JSON = ["type": 202, "sn": 1, "contents": []]
+        pair.lay(try moki.stockMessage(array([nothing, text("one"), nothing]), to: hulk))
+        #expect(pair.b.texts == ["one"] && receipts(pair) == 1)
+        pair.lay(try moki.stockMessage(array([], sn: 51), to: hulk))
+        pair.lay(try moki.stockMessage(array([nothing], sn: 52), to: hulk))
+        #expect(pair.b.inbox.count == 1 && receipts(pair) == 1)
+        let friends = Pair.friends()
+        friends.lay(try moki.sealedMessage(array([]), to: hulk))
+        #expect(friends.b.inbox.isEmpty && receipts(friends) == 1)
+    }
+
+    @Test("sixty-four contents are taken, sixty-five are not")
+    func count() throws {
+        let pair = try withStock()
+        pair.lay(try moki.stockMessage(array((0..<65).map { text("\($0)", sn: $0 + 1) }), to: hulk))
+        #expect(pair.b.inbox.isEmpty && pair.b.rejections.map(\.stage) == [.content])
+        pair.lay(try moki.stockMessage(array((0..<64).map { text("\($0)", sn: $0 + 1) }, sn: 51), to: hulk))
+        #expect(pair.b.texts == (0..<64).map { "\($0)" } && receipts(pair) == 1)
+    }
+
+    @Test("a forward among other contents is handed on as it is")
+    func forward() throws {
+        let pair = try withStock()
+        let inner = try moki.stockMessage(.text("inner", sn: 5, time: Pair.start), to: hulk)
+        let forward = Content(type: .forward, sn: 4, time: Pair.start, ["secrets": [inner.json]])
+        pair.lay(try moki.stockMessage(array([text("outer"), .object(forward.json)]), to: hulk))
+        #expect(pair.b.inbox.map(\.type) == [1, 255])
+    }
+
+    @Test("a power cut leaves all of it or nothing, and it comes once", arguments: 0..<4)
+    func cut(steps: Int) throws {
+        let pair = Pair.friends()
+        let message = try moki.sealedMessage(array([text("one"), text("two")]), to: hulk)
+        pair.feed(1, .arrived(message.json.bytes, at: hulk.id.address))
+        pair.feedSome(steps)
+        #expect(pair.b.texts.isEmpty || pair.b.texts == ["one", "two"])
+        pair.restart(1)
+        pair.lay(message)
+        #expect(pair.b.texts == ["one", "two"])
+    }
+}
