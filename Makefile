@@ -50,8 +50,7 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 need = @sh Tests/live/need $(1)
 
 .PHONY: cross deb repo build demo test test-boards test-boards-all test-broker faults fleet soak bench man format install \
-	clean help \
-	deps deps-build deps-demo deps-boards deps-bench
+	clean help deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
