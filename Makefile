@@ -98,14 +98,14 @@ $(BASE_AT)/made:
 	    git archive $(BASE) | tar -x -C "$(@D)" && $(MAKE) -C "$(@D)" build && touch "$@"; \
 	else echo "commit $(BASE) is not in this clone: there will be no figures of that build"; fi
 
-cross:                                ## for a 64-bit board, BOARD=trixie or bookworm: .build/cross-BOARD/release/culverd and culver
+cross:                                ## for a 64-bit board, BOARD=trixie, bookworm or forky: .build/cross-BOARD/release/culverd and culver
 	$(call need,python3 binutils)
 	@sdks=$$($(PYTHON) cross/setup $(BOARD)) && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culverd && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver
 	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
 
-deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm (both arm64), or native: this machine's own release
+deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm, forky (arm64), or native: this machine's own release
 	$(call need,$(DEB_PACKAGES) $(if $(filter native,$(BOARD)),,$(ARM_PACKAGES)))
 	@$(PYTHON) cross/package $(BOARD)
 

@@ -109,7 +109,7 @@ class Making(Maker):
 
     def test_each_release_has_its_own_packages(self):
         for version, architecture in [("1.0~deb12", "arm64"), ("1.0~deb12", "amd64"), ("1.0~deb13", "armhf"),
-                                      ("1.0~ubuntu99", "amd64")]:
+                                      ("1.0~deb14", "arm64"), ("1.0~ubuntu99", "amd64")]:
             self.empty(version, architecture)
         self.assertIn("culver_1.0~ubuntu99_amd64.deb is left out", self.sign(self.key("maker")))
         found = {}
@@ -121,6 +121,7 @@ class Making(Maker):
         self.assertEqual(found, {
             ("bookworm", "binary-amd64"): ["pool/bookworm/culver_1.0~deb12_amd64.deb"],
             ("bookworm", "binary-arm64"): ["pool/bookworm/culver_1.0~deb12_arm64.deb"],
+            ("forky", "binary-arm64"): ["pool/forky/culver_1.0~deb14_arm64.deb"],
             ("trixie", "binary-armhf"): ["pool/trixie/culver_1.0~deb13_armhf.deb"],
         })
 
