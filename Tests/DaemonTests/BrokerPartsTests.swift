@@ -102,3 +102,35 @@ import Testing
         #expect(!Host.label(filling: "{hostname}").contains("{"))
     }
 }
+
+@Suite struct RefusedTopicsTests {
+    @Test("the pause before a refused topic is asked for again doubles up to five minutes, and a refusal is told once")
+    func pauses() {
+        var topics = RefusedTopics()
+        #expect(topics.wait == nil)
+        var (pauses, told): ([Double], [Bool]) = ([], [])
+        for _ in 0..<12 {
+            told += [topics.refused("in"), topics.refused("in")]
+            pauses.append(topics.wait ?? 0)
+            let asked = topics.repeated()
+            #expect(asked == ["in"])
+            #expect(topics.wait == nil)
+        }
+        #expect(told == [true] + Array(repeating: false, count: 23))
+        #expect(pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300])
+    }
+
+    @Test("what is granted is asked for no more, and only a refusal that was told is taken back")
+    func granted() {
+        var topics = RefusedTopics()
+        var answers = [topics.granted("in")]
+        _ = topics.refused("in")
+        _ = topics.refused("ack")
+        answers += [topics.granted("in"), topics.granted("in")]
+        #expect(answers == [false, true, false])
+        let asked = topics.repeated()
+        #expect(asked == ["ack"])
+        let isNew = topics.refused("in")
+        #expect(isNew)
+    }
+}

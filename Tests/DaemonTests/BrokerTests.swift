@@ -86,6 +86,33 @@ import Transport
         other.stop()
     }
 
+    @Test("own topics that a broker refuses for a moment are asked for again on the same connection, and told of once")
+    func refusedTopics() async throws {
+        loopback.subscriptions = 0
+        brokers.start([setting], presence: nil)
+        let broker = try await connected()
+        broker.keep([presence.address])
+        try await waitForNotes("not-subscribed")
+        loopback.subscriptions = .max
+        try await waitForNotes("subscribed")
+        let sender = LoopbackLink(options(clientID: "sender"), at: loopback) { _ in }
+        sender.start()
+        try await wait { sender.isConnected }
+        var heard: [[UInt8]] = []
+        broker.onMessage = { heard.append($1) }
+        _ = try sender.publish(topic: topics.text(.inbox(presence.address)), payload: [7], retain: false, expiry: nil)
+        try await wait { heard == [[7]] }
+        #expect(broker.traffic.connections == 1)
+    }
+
+    /// Until each of the board's own topics has one event with this reason.
+    private func waitForNotes(_ reason: String) async throws {
+        try await wait {
+            let events = try? rig.loop.store.events(limit: 99, kind: .broker).filter { $0.reason == reason }
+            return events?.map(\.count).reduce(0, +) == Int64(topics.own(presence.address).count)
+        }
+    }
+
     @Test("an id that the broker does not accept is left for our own")
     func refusedID() async throws {
         loopback.accepts = { $0 == "one" }

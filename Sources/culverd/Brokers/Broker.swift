@@ -55,6 +55,9 @@ import Transport
     private var statements: Set<UInt64> = []
     /// Whose topics were asked for on this connection.
     private var kept: [Address] = []
+    /// Those of these topics that the broker refused, and the timer until they are asked for again.
+    private var refusals = RefusedTopics()
+    private var askAgain: MainQueueTimer?
     private var ids: ClientIDs
     /// As they are written down.
     private var savedIDs: String?
@@ -207,6 +210,7 @@ import Transport
             forgetPublications()
             traffic.connections += 1
             isShortOfSubscriptions = false
+            refusals = RefusedTopics()
             losses.connected(sessionPresent: sessionPresent, at: KernelClock.boottime.now)
             setting.options.startsClean = false
             watchStart()
@@ -246,7 +250,10 @@ import Transport
                 if statements.remove(number) == nil { traffic.count(outcome) }
                 loop.take(.acknowledged(number, Outcome(outcome)))
             }
-        case .subscribed(_, let refused):
+        case .subscribed(let granted, let refused):
+            for topic in granted where refusals.granted(topic) {
+                note(.info, "broker \(name) grants topic \(topic) now", reason: "subscribed")
+            }
             for refusal in refused { hear(refusal) }
         case .tooLong(let topic, let bytes):
             let topic = topics.topic(of: topic)
@@ -275,14 +282,20 @@ import Transport
         tokens = [:]
         statements = []
         kept = []
+        askAgain?.cancel()
+        askAgain = nil
     }
 
     /// A broker may grant so many subscriptions to a client: others' cards are then watched in turn.
     private func hear(_ refusal: SubscriptionRefusal) {
         guard let topic = topics.topic(of: refusal.topic), !kept.contains(topic.address), !topic.address.isBroadcast
         else {
-            return note(
-                .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)", reason: "not-subscribed")
+            if refusals.refused(refusal.topic) {
+                note(
+                    .error, "broker \(name) refuses topic \(refusal.topic): \(refusal.reason)", reason: "not-subscribed"
+                )
+            }
+            return scheduleRepeat()
         }
         loop.take(.watchRefused(topic.address, broker: name))
         guard !isShortOfSubscriptions else { return }
@@ -290,6 +303,17 @@ import Transport
         note(
             .warning, "broker \(name) grants no further subscription: others' cards are looked for in turn",
             reason: "not-subscribed")
+    }
+
+    /// Topics that are this board's no more are not asked for.
+    private func scheduleRepeat() {
+        guard askAgain == nil, let wait = refusals.wait else { return }
+        askAgain = MainQueueTimer(after: wait) { [weak self] in
+            guard let self else { return }
+            self.askAgain = nil
+            let own = self.kept.flatMap(self.topics.own)
+            self.link?.subscribe(self.refusals.repeated().filter(own.contains))
+        }
     }
 
     // MARK: - What is known of the broker
