@@ -9,6 +9,7 @@ BUILT   ?= .build/release
 ROUNDS  ?= 30
 MINUTES ?= 30
 SEED    ?=
+KIND    ?= nats rabbitmq
 AGENTS  ?= 200
 BROKER  ?= nats@sid
 BOARD   ?= trixie
@@ -49,8 +50,8 @@ SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
 
-.PHONY: cross deb repo build demo test test-boards test-boards-all test-broker faults fleet soak bench man format install \
-	clean help deps deps-build deps-demo deps-boards deps-bench
+.PHONY: cross deb repo build demo test test-boards test-boards-all test-broker faults clusters fleet soak bench man format \
+	install clean help deps deps-build deps-demo deps-boards deps-bench
 
 build: deps-build                     ## release build: .build/release/culverd and .build/release/culver (default)
 	$(SWIFT) build $(RELEASE) --product culverd
@@ -73,6 +74,9 @@ test-boards-all: deps-boards .build/python-2.4/made  ## the same, with what take
 
 faults: deps-demo build               ## kill -9 for two agents and a broker, ROUNDS=30 times over: nothing lost, nothing twice
 	@$(PYTHON) Tests/live/faults.py --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+clusters: deps build .build/python-2.4/made  ## kill -9 and cut cables for clusters of three, KIND="nats rabbitmq", ROUNDS=30 times over: nothing lost, nothing twice
+	@for kind in $(KIND); do .build/python-2.4/bin/python Tests/live/clusters.py --kind $$kind --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) || exit; done
 
 fleet: deps build .build/python-2.4/made  ## 20 and AGENTS=200 agents come back at once, at mosquitto and at a cluster: time, messages and bytes of each
 	@.build/python-2.4/bin/python Tests/live/storm.py --agents $(AGENTS)

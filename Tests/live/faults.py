@@ -204,8 +204,7 @@ class Board:
 
     def __init__(self, world: "World", name: str):
         self.world, self.name = world, name
-        sections = "[delivery]\nreceipt_timeout = 1s"
-        self.daemon = Daemon(world.directory, name, world.broker.url, sections=sections)
+        self.daemon = Daemon(world.directory, name, world.url, sections=world.sections)
         self.did = self.daemon.did
         self.peer: Board | None = None
         self.reader = Reader(self, world.chance(f"{name} reads"))
@@ -228,18 +227,25 @@ class Board:
 class World:
     """A broker and two boards, for some rounds."""
 
+    sections = "[delivery]\nreceipt_timeout = 1s"  # of the boards' configuration
+
     def __init__(self, number: int, seed: int, directory: pathlib.Path):
         self.number, self.seed, self.directory = number, seed, directory
         self.dice = self.chance("kills")
         self.round = 0
         self.tally = Tally()
         self.plan: list[str] = []
-        self.broker = Mosquitto(directory, persistence=True)
+        self.url = self.begin()
         self.boards = [Board(self, name) for name in ("left", "right")]
         for board, peer in zip(self.boards, reversed(self.boards)):
             board.peer = peer
         for board in self.boards:
             board.reader.start()
+
+    def begin(self) -> str:
+        """Starts what the boards' messages go through, and returns its URL."""
+        self.broker = Mosquitto(self.directory, persistence=True)
+        return self.broker.url
 
     def chance(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed} {self.number} {purpose}")
@@ -252,7 +258,7 @@ class World:
         self.round += 1
         self.tally = Tally(rounds=1)
         self.plan = []
-        writers = []
+        self.writers = writers = []
         for board in self.boards:
             first = self.round * 1000 + 1
             numbers = range(first, first + self.dice.randint(20, 60))
@@ -429,6 +435,9 @@ class World:
             status = board.daemon.stop()
             if status != 0:
                 board.fault(f"ended with {status}")
+        self.finish()
+
+    def finish(self) -> None:
         self.broker.stop()
 
 

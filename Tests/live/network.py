@@ -62,6 +62,8 @@ class Network:
     def stop(self) -> None:
         for machine in self.machines:
             machine.stop()
+        ip(*(f"link del {side}" for side in SIDES))
+        subprocess.run(["umount", "/etc/hosts"], check=True)
 
 
 class Machine:
@@ -87,4 +89,5 @@ class Machine:
         ip(*(f"link set {side}{self.number} up" for side in SIDES))
 
     def stop(self) -> None:
+        ip(*(f"link del {side}{self.number}" for side in SIDES))
         harness.end(self.holder)
