@@ -319,7 +319,7 @@ package struct Messenger {
             try outbox.notSealed(
                 drafts, because: "\(error)", lookups: lookups, publishing: publishing, in: &context)
         case (.receipts(let records), .success(let packed)):
-            if publishing.isConnected { context.counts.receiptsSent += records.count }
+            if publishing.isConnected { context.counts.receiptsSent += Int64(records.count) }
             publish(packed, of: sealing, on: sealing.packing.receiver, as: .receipts(records))
             receipts.signed(records, in: context)
         case (.receipts(let records), .failure): receipts.signed(records, in: context)

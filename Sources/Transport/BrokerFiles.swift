@@ -75,7 +75,7 @@ extension BrokerOptions {
             let file = try Descriptor(following: path, flags: O_RDONLY | O_NONBLOCK)
             let size = Int64(try file.status().st_size)
             guard size <= limit else { throw Errno(EFBIG) }
-            return try file.read(limit: max(1, Int(size)))
+            return try file.read(limit: max(1, Int(clamping: size)))
         } catch {
             throw BrokerFileFault(key, path, "\(error)")
         }

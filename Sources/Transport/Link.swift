@@ -22,7 +22,7 @@ package protocol Link: AnyObject {
     var room: Int { get }
 
     /// Messages that were not passed on: longer than `maximumPacket`, or on a topic that is not valid.
-    var dropped: Int { get }
+    var dropped: Int64 { get }
 
     /// Begins to dial. The result comes as events. Without effect while started, or stopping.
     func start()

@@ -50,7 +50,8 @@ struct CountTests {
         pair.feed(1, .arrived(Array("{}".utf8), at: pair.b.id.address))
         #expect(pair.b.rejections.count == 2)
         #expect(
-            pair.b.messenger.counts.rejected == Dictionary(grouping: pair.b.rejections, by: \.stage).mapValues(\.count))
+            pair.b.messenger.counts.rejected
+                == Dictionary(grouping: pair.b.rejections, by: \.stage).mapValues { Int64($0.count) })
         #expect(pair.b.messenger.counts.rejected[.parse] == 2)
         #expect(pair.a.messenger.counts.rejected.isEmpty)
     }

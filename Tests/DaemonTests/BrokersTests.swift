@@ -73,7 +73,7 @@ import Transport
         #expect(brokers["lan"]?.traffic.connections == 1)
     }
 
-    private func connected(times: Int = 1) async throws {
+    private func connected(times: Int64 = 1) async throws {
         try await wait { brokers["lan"]?.isConnected == true && brokers["lan"]?.traffic.connections == times }
     }
 

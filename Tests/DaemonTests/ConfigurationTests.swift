@@ -178,6 +178,22 @@ private final class Directory {
         #expect(configuration == expected)
     }
 
+    @Test(
+        "a size may have more than 32 bits, and is bounded all the same",
+        arguments: [("4GiB", 4_294_967_296), ("1024GiB", 1_099_511_627_776), ("64MiB", 67_108_864)] as [(String, Int64)]
+    )
+    func wideSizes(text: String, bytes: Int64) throws {
+        var limits = LimitSettings()
+        for key in ["outbox_size", "inbox_size", "parked_size"] { try limits.set(key, to: text) }
+        #expect([limits.outboxSize, limits.inboxSize, limits.parkedSize] == [bytes, bytes, bytes])
+        for key in ["outbox_size", "message", "file", "control_line"] {
+            #expect(throws: InvalidValue.self) { try limits.set(key, to: "1025GiB") }
+            #expect(throws: InvalidValue.self) { try limits.set(key, to: "8589934592GiB") }
+        }
+        #expect(throws: InvalidValue.self) { try limits.set("events", to: "4294967396") }
+        #expect(throws: InvalidValue.self) { try limits.set("parked_age", to: "4294967400s") }
+    }
+
     @Test("each limit has a name of its own")
     func limits() throws {
         for key in LimitSettings.keys {

@@ -22,6 +22,20 @@ struct ExpositionTests {
                 """)
     }
 
+    @Test("numbers beyond 32 bits are what they are")
+    func wide() {
+        let fields = "1 (a) b) S" + String(repeating: " 0", count: 18) + " 7 5000000000 3000000 18446744073709551615"
+        let process = Process(stat: Array(fields.utf8))
+        #expect(process.virtualBytes == 5_000_000_000)
+        #expect(process.residentBytes >= 12_288_000_000)
+        var traffic = Traffic()
+        traffic.receivedBytes = 1 << 32
+        traffic.count(.accepted)
+        var out = Exposition()
+        out.counter("a_total", traffic.receivedBytes + traffic.taken, "Bytes.")
+        #expect(out.text.hasSuffix("a_total 4294967297\n"))
+    }
+
     @Test("nothing in a label or a help ends its line or its quotes")
     func escaped() {
         var out = Exposition()

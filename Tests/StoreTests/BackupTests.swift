@@ -206,6 +206,10 @@ import Testing
                 == .badData)
         #expect(refused { try restoration.begin(StatePath.messages, size: .max) } == .badData)
         #expect(refused { try restoration.begin("files/x", size: -1) } == .badData)
+        for size in [1 << 32, 1 << 32 + 5, 1 << 33 - 1] as [Int64] {
+            #expect(refused { try restoration.begin("files/x", size: size) } == .badData, "\(size)")
+            #expect(refused { try restoration.begin(StatePath.messages, size: size) } == .badData, "\(size)")
+        }
         #expect(refused { try restoration.write([1]) } == .badData)
         try restoration.begin("contacts/a/x.json", size: 2)
         #expect(refused { try restoration.write([1, 2, 3]) } == .badData)

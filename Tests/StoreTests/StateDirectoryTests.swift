@@ -88,6 +88,9 @@ import Testing
         try state.write([UInt8](repeating: 1, count: 11), to: "large")
         #expect(throws: FileError("cannot read large: file too large")) { try state.read("large", limit: 10) }
         #expect(try state.read("large", limit: 11)?.count == 11)
+        // 5 bytes by the lower 32 bits of its length.
+        #expect(truncate(state.path + "/large", 4_294_967_301) == 0)
+        #expect(throws: FileError("cannot read large: file too large")) { try state.read("large", limit: 10) }
     }
 
     @Test("a failed write names operation, thing and cause, and leaves the file and nothing else")

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -55,6 +56,18 @@ struct BrokerOptionsTests {
         let fault = try #require(throws: BrokerFileFault.self) { try naming(path, by: key).fileContents() }
         #expect((fault.key, fault.path) == (key, path))
         #expect(fault.description.contains(path) && fault.description.contains(": \(words)"), "\(fault)")
+    }
+
+    @Test("a file of more than 4 GiB is too large, whatever the lower 32 bits of its length are")
+    func huge() throws {
+        try directory.write("file", "word\n")
+        #expect(truncate(directory.file("file"), 4_294_967_301) == 0)
+        for key in ["password_file", "ca_file", "cert_file", "key_file"] {
+            let fault = #expect(throws: BrokerFileFault.self) {
+                try naming(directory.file("file"), by: key).fileContents()
+            }
+            #expect(fault?.description.hasSuffix(": file too large") == true)
+        }
     }
 
     @Test("so are a directory, and a credential that nobody handed over")

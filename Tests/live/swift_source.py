@@ -248,12 +248,15 @@ def short(sources: list[Source], limit: int = 20) -> list[Source]:
 
 
 WIDE = re.compile(r"<<\s*(?P<shift>\d+)\b|\b(?P<number>0x[\da-fA-F_]+|\d[\d_]*)\b(?![.\d]|e\d)")
-NARROWED = re.compile(r"\bInt\((?!clamping:|exactly:|truncatingIfNeeded:)[^()]*\b(?:st_size|tv_sec|integer|int64\w*|bytes64|free|total)\b")
+NARROWED = re.compile(r"\bInt\((?!clamping:|exactly:|truncatingIfNeeded:)[^()]*\b(?:st_size|tv_sec|integer|int64\w*|bytes64|free|total|size(?!\.)|offset|uses)\b")
+COUNTERS = re.compile(r"\bstruct (?:\w*Counts|Traffic)\b[^{]*\{(?P<body>.*?)^\}", re.DOTALL | re.MULTILINE)
+NARROW_COUNTER = re.compile(r"\bvar \w+(?: = \d+$|: Int\b|: \[[^\]]*\bInt\])", re.MULTILINE)
 
 
 def wide(source: Source) -> list[tuple[int, str]]:
     """Numbers of more than 31 bits in a statement that names no type of 64: on 32-bit ARM `Int` does not hold them. And
-    what is made an `Int` of that has 64 bits: a size, a time, a number of JSON or SQLite."""
+    what is made an `Int` of that has 64 bits: a size, a time, a number of JSON or SQLite. And counters of what happened
+    since the start: nothing bounds them."""
     found = []
     for match in WIDE.finditer(source.code):
         is_wide = int(match["shift"]) > 30 if match["shift"] else int(match["number"], 0 if "0x" in match["number"] else 10) >= 1 << 31
@@ -265,6 +268,8 @@ def wide(source: Source) -> list[tuple[int, str]]:
         if not re.search(r"Int64|Double|Float", statement):
             found.append((source.line(match.start()), match.group()))
     found += [(source.line(match.start()), match.group()) for match in NARROWED.finditer(source.code)]
+    for counters in COUNTERS.finditer(source.code):
+        found += [(source.line(match.start() + counters.start("body")), match.group()) for match in NARROW_COUNTER.finditer(counters["body"])]
     return sorted(found)
 
 

@@ -335,6 +335,12 @@ class Rules(unittest.TestCase):
             "let h = Int(found.st_size)\nlet i = Int(clamping: json.integer)\nlet j = Int(row.integer(0))\n"))
         self.assertEqual([line for line, _ in swift_source.wide(source)], [1, 3, 10, 12])
 
+    def test_a_counter_without_bound_is_found(self):
+        source, = self.sources(Agent_A=(
+            "struct Counts: Equatable {\n    var a = 0\n    var b: Int64 = 0\n    var c: [Stage: Int] = [:]\n    var d: Int?\n"
+            "    var e: [Stage: Int64] = [:]\n    var f = 0.0\n}\nstruct Box {\n    var count = 0\n}\nstruct Traffic {\n    var g = 0\n}\n"))
+        self.assertEqual([line for line, _ in swift_source.wide(source)], [2, 4, 5, 13])
+
     def test_strings_and_comments_are_told_from_code(self):
         code, found = swift_source.split('let a = "x \\(f("}", 1)) // no" // yes\n/* b /* c */ d */ e\nlet r = #"\\"#; let m = """\n{"\n"""\nf')
         self.assertEqual([words for _, words in found], ["yes", "b /* c */ d"])

@@ -183,7 +183,7 @@ struct Acceptance {
         if !entries.isEmpty, try !context.ledger.inboxHasRoom(rows: entries.count, bytes: bytes) {
             return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
         }
-        context.counts.duplicates += batch.entries.count - entries.count
+        context.counts.duplicates += Int64(batch.entries.count - entries.count)
         let findings = try entries.isEmpty ? [] : meet(opened, lookups: &lookups, in: &context)
         let confirmation = confirmation(of: opened, marks: batch.marks, in: context)
         for entry in entries {

@@ -33,7 +33,7 @@ struct Gaps {
     }
 
     private func tellOfCopy(_ numbers: [Int64], of sender: ID, in context: inout Context) throws(LedgerError) {
-        context.counts.sameNumbers += numbers.count
+        context.counts.sameNumbers += Int64(numbers.count)
         let rest = numbers.count > 1 ? " and \(numbers.count - 1) more of its numbers" : ""
         try context.note(
             .clone, level: .warning,

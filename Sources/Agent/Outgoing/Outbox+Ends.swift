@@ -48,7 +48,7 @@ extension Outbox {
         let delivered = try move(rows, by: .receipt, in: &context) { row in
             (row.reason, row.delivered) = (reason, now)
         }
-        context.counts.delivered += delivered.count
+        context.counts.delivered += Int64(delivered.count)
         if let row = delivered.first, let first = rows.first {
             context.end(row)
             try FirstTry.forget(first, in: context)

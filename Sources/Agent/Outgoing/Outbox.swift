@@ -341,7 +341,7 @@ struct Outbox {
             try SequenceNumbers.save(
                 last.content, from: lead.sender, to: lead.receiver, priority: lead.priority, in: context)
         }
-        context.counts.sealed += rows.count
+        context.counts.sealed += Int64(rows.count)
         for (draft, row) in zip(drafts, rows) {
             if row.order == 0 { context.counts.accepted += 1 }
             for token in draft.tokens { context.answer(token, with: accepted(row, isRepeat: false)) }

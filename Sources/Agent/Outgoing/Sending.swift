@@ -295,7 +295,7 @@ enum Sending {
             .nobody where shipment.receiver.isBroadcast:
             let takesOnce = context.book.takesOnce(shipment.receiver)
             let event: Delivery.Event = takesOnce ? restingEvent(lead, in: context) : .taken
-            if lead.published == nil { context.counts.published += rows.count }
+            if lead.published == nil { context.counts.published += Int64(rows.count) }
             let now = context.now.wall
             let reason = outcome == .nobody && brokers < 2 ? "nobody-subscribed" : nil
             let moved = try Outbox.move(rows, by: event, in: &context) { row in

@@ -52,7 +52,7 @@ struct AcknowledgementSender {
                 sent += 1
                 count -= owed.digests.count
                 guard let payload = owed.payload(in: context) else { continue }
-                context.counts.acknowledgementsSent += owed.digests.count
+                context.counts.acknowledgementsSent += Int64(owed.digests.count)
                 publishing.publish(
                     PendingPublication(
                         topic: .acknowledgements(owed.to.address), payload: payload, purpose: .acknowledgement(owed)),

@@ -3,17 +3,17 @@
 /// One turn at a time is `open`. Until `release` its results are held in order; after `drop` those that are held are
 /// forgotten, and those that are still to come are recognised by the number of their turn.
 struct EarlyResults {
-    private var open: (turn: Int, jobs: Int)?
+    private var open: (turn: Int64, jobs: Int)?
     private var held: [Input] = []
     /// Failed turns and how many of their jobs are still at work.
-    private var dropped: [Int: Int] = [:]
+    private var dropped: [Int64: Int] = [:]
 
-    mutating func open(turn: Int, jobs: Int) {
+    mutating func open(turn: Int64, jobs: Int) {
         open = (turn, jobs)
     }
 
     /// The result, if it counts now.
-    mutating func take(_ result: Input, ofTurn turn: Int) -> Input? {
+    mutating func take(_ result: Input, ofTurn turn: Int64) -> Input? {
         if turn == open?.turn {
             held.append(result)
             return nil

@@ -36,7 +36,7 @@ package final class TurnRunner<Request, Chore, Action> {
         case run([Item])
         /// Write everything down that the turn decided, then `committed` or `failed`. The key work may begin at once;
         /// its results come by `take(_:ofTurn:)`.
-        case commit([Job], turn: Int)
+        case commit([Job], turn: Int64)
         /// Put store and address book back to what they were before the turn; then `undone`.
         case undo
         /// Carry out, in order: actions, answers, effects, key work; then `next`.
@@ -111,7 +111,7 @@ package final class TurnRunner<Request, Chore, Action> {
     }
 
     /// The result of key work that came with `Step.commit`. Says whether it waits for a turn now.
-    package func take(_ result: Input, ofTurn turn: Int) -> Bool {
+    package func take(_ result: Input, ofTurn turn: Int64) -> Bool {
         guard let input = early.take(result, ofTurn: turn) else { return false }
         add(.input(input))
         return true
@@ -261,16 +261,16 @@ package final class TurnRunner<Request, Chore, Action> {
 
 /// What became of turns since the start of the daemon.
 package struct TurnCounts: Sendable, Equatable {
-    package var turns = 0
+    package var turns: Int64 = 0
     /// What the world waited for: it counts them itself.
-    package var commits = 0
+    package var commits: Int64 = 0
     package var commitSeconds = 0.0
     /// Turns that could not be written down, each attempt.
-    package var failures = 0
+    package var failures: Int64 = 0
     /// What the disk did not let in: calls that were refused, and messages and results that were dropped.
-    package var givenUp = 0
+    package var givenUp: Int64 = 0
     /// Times at which the disk began to fail.
-    package var faults = 0
+    package var faults: Int64 = 0
 
     package init() {}
 }

@@ -17,7 +17,7 @@ package final class StateDirectory: Sendable {
     package let path: String
     private let damages = Mutex<[String]>([])
     /// Counts writes, so that no two share a temporary file.
-    private let writes = Mutex(0)
+    private let writes = Mutex<Int64>(0)
     private let owner: Owner?
     /// The directory itself, whatever becomes of its path.
     let opened: Descriptor

@@ -15,7 +15,7 @@ final class CallbackQueue {
     /// The broker's certificate is good, but for another name.
     private(set) var isWrongName = false
     /// Messages not passed on: an invalid topic, or longer than `maximumPacket`.
-    private(set) var dropped = 0
+    private(set) var dropped: Int64 = 0
     let maximumPacket: Int
 
     init(maximumPacket: UInt32) {

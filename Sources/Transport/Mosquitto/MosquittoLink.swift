@@ -46,7 +46,7 @@ package final class MosquittoLink: Link {
     var knowledge: BrokerKnowledge
     /// Goes up with every start, so that a dial of an earlier life is known as such.
     var life = 0
-    var droppedBefore = 0
+    var droppedBefore: Int64 = 0
 
     /// - Parameter event: called on the main queue.
     package init(
@@ -74,7 +74,7 @@ package final class MosquittoLink: Link {
 
     package var greeting: Greeting? { connected?.greeting }
 
-    package var dropped: Int { droppedBefore + (current?.handle.callbacks.dropped ?? 0) }
+    package var dropped: Int64 { droppedBefore + (current?.handle.callbacks.dropped ?? 0) }
 
     package var room: Int { connected?.window.room ?? 0 }
 

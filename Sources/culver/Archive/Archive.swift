@@ -20,7 +20,7 @@ struct Archive {
         }
         let about: JSON
         do {
-            about = try JSON(parsing: try bytes(Int(first.size)))
+            about = try JSON(parsing: try bytes(Int(clamping: first.size)))
         } catch let error as JSONError {
             throw bad("\(Self.about): \(error)")
         }
@@ -29,7 +29,7 @@ struct Archive {
             try restoration.begin(header.name, size: header.size)
             var left = header.size
             while left > 0 {
-                let piece = try bytes(Int(min(left, 1 << 16)))
+                let piece = try bytes(Int(clamping: min(left, 1 << 16)))
                 try restoration.write(piece)
                 left -= Int64(piece.count)
             }

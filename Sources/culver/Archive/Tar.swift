@@ -37,7 +37,9 @@ struct TarHeader: Equatable {
     }
 
     /// What follows the file's bytes up to a whole block.
-    var padding: [UInt8] { [UInt8](repeating: 0, count: (Self.block - Int(size % Int64(Self.block))) % Self.block) }
+    var padding: [UInt8] {
+        [UInt8](repeating: 0, count: (Self.block - Int(clamping: size % Int64(Self.block))) % Self.block)
+    }
 
     /// The name in its two fields: up to 155 bytes, a `/` that is not written, and up to 100 bytes.
     private var split: (prefix: [UInt8], rest: [UInt8])? {

@@ -73,7 +73,7 @@ import Transport
     private var isShortOfSubscriptions = false
     /// How often in a row a start of the daemon ended soon after connecting here, and the connection that is watched for it.
     private var starts: Int
-    private var watched: Int?
+    private var watched: Int64?
 
     init(
         _ setting: BrokerSetting, presence: Presence?, memory: BrokerMemory, loop: Loop, makeLink: @escaping LinkMaker
@@ -274,11 +274,11 @@ import Transport
     /// A payload that came from the broker and was meant for this daemon.
     func count(_ payload: [UInt8]) {
         traffic.received += 1
-        traffic.receivedBytes += payload.count
+        traffic.receivedBytes += Int64(payload.count)
     }
 
     private func forgetPublications() {
-        traffic.lost += unacknowledged
+        traffic.lost += Int64(unacknowledged)
         tokens = [:]
         statements = []
         kept = []

@@ -20,7 +20,7 @@ private func readLine(_ buffer: UnsafeMutablePointer<CChar>?, _ size: Int32, _ s
     guard let buffer, let stream, size > 0 else { return nil }
     let lines = stream.assumingMemoryBound(to: INILines.self)
     guard let line = lines.pointee.next() else { return nil }
-    let count = min(line.count, Int(size) - 1)
+    let count = min(line.count, Int(clamping: size) - 1)
     for index in 0..<count { buffer[index] = CChar(bitPattern: line[index]) }
     buffer[count] = 0
     return buffer

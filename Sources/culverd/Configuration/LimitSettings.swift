@@ -38,10 +38,10 @@ struct LimitSettings: Settings, Sendable, Equatable {
 
     mutating func set(_ key: String, to value: String) throws(InvalidValue) {
         switch key {
-        case "control_line": controlLine = Int(try Values.size(value, in: 64 << 10...16 << 20))
+        case "control_line": controlLine = Int(clamping: try Values.size(value, in: 64 << 10...16 << 20))
         case "clients": clients = try Values.count(value, in: 1...1_000)
         case "clients_per_user": clientsPerUser = try Values.count(value, in: 1...1_000)
-        case "message": message = Int(try Values.size(value, in: 4 << 10...4 << 20))
+        case "message": message = Int(clamping: try Values.size(value, in: 4 << 10...4 << 20))
         case "json_depth": jsonDepth = try Values.count(value, in: 8...64)
         case "json_values": jsonValues = try Values.count(value, in: 256...262_144)
         case "outbox_messages": outboxMessages = try Values.count(value, in: 1...10_000_000)
@@ -66,7 +66,7 @@ struct LimitSettings: Settings, Sendable, Equatable {
         case "forward_depth": forwardDepth = try Values.count(value, in: 1...8)
         case "forward_messages": forwardMessages = try Values.count(value, in: 1...256)
         case "array_contents": arrayContents = try Values.count(value, in: 1...1_024)
-        case "file": file = Int(try Values.size(value, in: 1 << 10...1 << 30))
+        case "file": file = Int(clamping: try Values.size(value, in: 1 << 10...1 << 30))
         default: events = try Values.count(value, in: 100...1_000_000)
         }
     }

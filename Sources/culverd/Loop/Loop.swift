@@ -231,7 +231,7 @@ import System
     }
 
     /// `nil`: the store's queue is at work, and `committed` follows.
-    private func commit(_ jobs: [Job], ofTurn turn: Int) -> Runner.Step? {
+    private func commit(_ jobs: [Job], ofTurn turn: Int64) -> Runner.Step? {
         let changes = book.takeChanges()
         for job in jobs { work?(job) { [weak self] in self?.take($0, ofTurn: turn) } }
         guard store.hasChanges || !changes.isEmpty else { return runner.committed(wrote: false) }
@@ -249,7 +249,7 @@ import System
         return nil
     }
 
-    private func take(_ result: Input, ofTurn turn: Int) {
+    private func take(_ result: Input, ofTurn turn: Int64) {
         if runner.take(result, ofTurn: turn) { schedule() }
     }
 

@@ -12,19 +12,18 @@ struct Process {
     var openFiles = 0
     var mostFiles = 0
 
-    /// What cannot be read stays 0.
-    init() {
-        readStatus()
+    /// What cannot be read stays 0. `stat` holds what `/proc/self/stat` does.
+    init(stat: [UInt8] = Host.read("/proc/self/stat", limit: 1024) ?? []) {
+        readStatus(stat)
         cpuSeconds = KernelClock.processor.now
         // Not getrlimit: Swift 6.0 does not see RLIMIT_NOFILE in the headers of trixie.
         mostFiles = max(0, sysconf(Int32(_SC_OPEN_MAX)))
         openFiles = Self.count("/proc/self/fd")
     }
 
-    /// Fields 22 to 24 of `/proc/self/stat`: start in ticks since the boot, virtual bytes, resident pages. The name in
+    /// Fields 22 to 24: start in ticks since the boot, virtual bytes, resident pages. The name in
     /// field 2 may have blanks and brackets.
-    private mutating func readStatus() {
-        let bytes = Host.read("/proc/self/stat", limit: 1024) ?? []
+    private mutating func readStatus(_ bytes: [UInt8]) {
         guard let bracket = bytes.lastIndex(of: UInt8(ascii: ")")) else { return }
         let fields = bytes[bracket...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
         guard fields.count > 22, let ticks = Double(fields[20]), let virtual = Int64(fields[21]),

@@ -19,7 +19,7 @@ final class ScriptedWorld {
     /// Carries out so many items of a turn and postpones the others.
     var patience = Int.max
     /// Key work that was begun, with the number of its turn, and what was left over by an input that was given up.
-    private(set) var jobs: [(job: Job, turn: Int)] = []
+    private(set) var jobs: [(job: Job, turn: Int64)] = []
     private(set) var lateJobs: [Job] = []
     private(set) var retries: [(what: Runner.Retry, seconds: Double)] = []
     var now = Moment(wall: Pair.start, lived: 1000)
@@ -59,7 +59,7 @@ final class ScriptedWorld {
     }
 
     @discardableResult
-    func finish(_ job: (job: Job, turn: Int)) -> Bool { runner.take(job.job.done(), ofTurn: job.turn) }
+    func finish(_ job: (job: Job, turn: Int64)) -> Bool { runner.take(job.job.done(), ofTurn: job.turn) }
 
     private func follow(_ first: Runner.Step) {
         let before = (ledger.state, book.state)

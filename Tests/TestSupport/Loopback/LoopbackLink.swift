@@ -48,7 +48,7 @@ package final class LoopbackLink: Link {
     package var clientID: String { options.clientID }
 
     /// The broker keeps back what is too long.
-    package var dropped: Int { 0 }
+    package var dropped: Int64 { 0 }
 
     package var isConnected: Bool { if case .connected = phase { true } else { false } }
 
