@@ -30,7 +30,7 @@ BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper lintia
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) $(REPO_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian
 REPO_PACKAGES  = python3 apt-utils gpg gpg-agent gpgv
-ARM_PACKAGES   = binutils-aarch64-linux-gnu qemu-user-static
+ARM_PACKAGES   = binutils-aarch64-linux-gnu binutils-arm-linux-gnueabihf qemu-user-static
 
 # A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
 # relocations are packed: glibc 2.36 or newer reads them.
@@ -41,7 +41,7 @@ SMALL = -c release --static-swift-stdlib -Xlinker --no-eh-frame-hdr -Xlinker -T 
 RELEASE = $(SMALL) -Xswiftc -use-ld=lld -Xlinker --icf=all
 
 # For a board: another compiler and linker, see cross/README.md.
-CROSS = $(SMALL) --swift-sdk aarch64-$(BOARD) --scratch-path .build/cross-$(BOARD)
+CROSS = $(SMALL) --swift-sdk $(if $(filter armhf,$(BOARD)),armhf-trixie,aarch64-$(BOARD)) --scratch-path .build/cross-$(BOARD)
 
 # Where systemd looks for units, and for users and directories, which it does not below /usr/local.
 UNITS  = $(PREFIX)/lib/systemd/system
@@ -102,14 +102,14 @@ $(BASE_AT)/made:
 	    git archive $(BASE) | tar -x -C "$(@D)" && $(MAKE) -C "$(@D)" build && touch "$@"; \
 	else echo "commit $(BASE) is not in this clone: there will be no figures of that build"; fi
 
-cross:                                ## for a 64-bit board, BOARD=trixie, bookworm or forky: .build/cross-BOARD/release/culverd and culver
+cross:                                ## for a board, BOARD=trixie, bookworm, forky (64 bits) or armhf: .build/cross-BOARD/release/culverd and culver
 	$(call need,python3 binutils)
-	@sdks=$$($(PYTHON) cross/setup $(BOARD)) && \
+	@sdks=$$($(PYTHON) cross/setup $(BOARD)) && export BOARD=$(BOARD) && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culverd && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver
 	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
 
-deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm, forky (arm64), or native: this machine's own release
+deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm, forky (arm64), armhf, or native: this machine's own release
 	$(call need,$(DEB_PACKAGES) $(if $(filter native,$(BOARD)),,$(ARM_PACKAGES)))
 	@$(PYTHON) cross/package $(BOARD)
 

@@ -7,8 +7,11 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
 ]
 
-/// For what runs now and then: small, not fast. Messages spend their time in the modules below.
-let small: [SwiftSetting] = settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
+/// For what runs now and then: small, not fast. Messages spend their time in the modules below. Not on 32-bit ARM, see
+/// cross/README.md.
+let small: [SwiftSetting] =
+    Context.environment["BOARD"] == "armhf"
+    ? settings : settings + [.unsafeFlags(["-Osize"], .when(configuration: .release))]
 
 /// A module of the product: plain Swift, nothing but what is named here.
 func module(

@@ -1,7 +1,7 @@
 """Installed systems of a release to try packages in: unpacked from a tarball that is made once, gone after the test.
 
-They need root, and for arm64 a kernel that hands programs of another processor to qemu: that is
-arranged here when nobody has.
+They need root, and for another processor a kernel that hands its programs to qemu: that is arranged here when nobody
+has.
 """
 
 import atexit
@@ -18,9 +18,10 @@ from packages import cross
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "culver/boards"
 BINFMT = pathlib.Path("/proc/sys/fs/binfmt_misc")
-QEMU = "/usr/bin/qemu-aarch64-static"
-# An ELF file of 64 bits, little endian, executable or shared, for AArch64.
-HEAD = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
+# By Debian's name of the processor: the kernel's and qemu's names, and in an ELF file its width and its number.
+PROCESSORS = {"arm64": ("aarch64", "aarch64", "02", "b7"), "armhf": ("armv7l", "arm", "01", "28")}
+# An ELF file, little endian, executable or shared.
+HEAD = r"\x7fELF\x{width}\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x{number}\x00"
 MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 MONTH = 30 * 86400  # seconds until a system is made anew: packages of a release change, too
 
@@ -57,26 +58,29 @@ def done(result: Result) -> Result:
     return result
 
 
-def emulate() -> None:
-    """The kernel runs programs for arm64 by qemu, until this process ends if nobody had arranged it before."""
+def emulate(architecture: str) -> None:
+    """The kernel runs programs for it by qemu, until this process ends if nobody had arranged it before."""
+    machine, name, width, number = PROCESSORS.get(architecture, (os.uname().machine, "", "", ""))
+    if os.uname().machine == machine:
+        return
     if not (BINFMT / "register").exists():
         done(run("mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT))
     for entry in BINFMT.iterdir():
         text = "" if entry.name in ("register", "status") else entry.read_text()
-        if text.startswith("enabled") and "b700" in text and "aarch64" in text:
+        if text.startswith("enabled") and f"{number}00\n" in text and f"qemu-{name}-static" in text:
             return
     # F: the program is opened now, so that it is found from within a chroot.
-    line = f":culver-aarch64:M::{HEAD}:{MASK}:{QEMU}:F"
+    head = HEAD.format(width=width, number=number)
+    line = f":culver-{name}:M::{head}:{MASK}:/usr/bin/qemu-{name}-static:F"
     done(run("sh", "-c", 'printf %s "$0" > "$1"', line, BINFMT / "register"))
-    atexit.register(run, "sh", "-c", 'echo -1 > "$0"', BINFMT / "culver-aarch64")
+    atexit.register(run, "sh", "-c", 'echo -1 > "$0"', BINFMT / f"culver-{name}")
 
 
 class Chroot:
     """One installed release. `systemd`: with all of it, as on a Pi, or with what makes users and directories only."""
 
     def __init__(self, release: str, architecture: str, systemd: bool):
-        if architecture == "arm64" and os.uname().machine != "aarch64":
-            emulate()
+        emulate(architecture)
         self.release, self.architecture = release, architecture
         self.systemd: subprocess.Popen | None = None
         self.packages = ["systemd"] if systemd else ["systemd-standalone-sysusers", "systemd-standalone-tmpfiles"]

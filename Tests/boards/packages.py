@@ -21,7 +21,7 @@ def cross() -> pathlib.Path:
 
 
 def sysroot(board: str) -> pathlib.Path:
-    return cross() / board / "sdks" / f"aarch64-{board}.artifactbundle/aarch64/sysroot"
+    return pathlib.Path(output(sys.executable, TOP / "cross/setup", "--sysroot", board).strip())
 
 
 def package(board: str) -> pathlib.Path:

@@ -14,14 +14,18 @@ from stock import WithStock
 
 
 class Board:
-    """Mixed into a Story: `board` is a daemon for arm64, its tool is one too."""
+    """Mixed into a Story: `board` is a daemon for another processor, its tool is one too."""
 
     BOARD: str
+    QEMU = "qemu-aarch64-static"
 
     def setUp(self: Story) -> None:
         super().setUp()
-        qemu = f"qemu-aarch64-static -L {shlex.quote(str(sysroot(self.BOARD)))}"
-        self.programs = self.directory / "arm64"
+        self.programs = self.directory / "programs"
+        self.make_programs()
+
+    def make_programs(self: Story) -> None:
+        qemu = f"{self.QEMU} -L {shlex.quote(str(sysroot(self.BOARD)))}"
         self.programs.mkdir()
         for name in ["culverd", "culver"]:
             path = TOP / f".build/cross-{self.BOARD}/release" / name

@@ -94,10 +94,12 @@ class Life:
     """From installation to purge."""
 
     BOARD: str
+    ARCHITECTURE = "arm64"
+    RELEASE: str | None = None  # the board's own name, unless said
 
     def test_it_lives_from_installation_to_purge(self):
         deb = package(self.BOARD)
-        system = self.system(self.BOARD, "arm64")
+        system = self.system(self.RELEASE or self.BOARD, self.ARCHITECTURE)
         done(system.install(deb))
         self.check_installed(deb)
         self.assertTrue(system.path("etc/systemd/system/multi-user.target.wants/culver.service").is_symlink())

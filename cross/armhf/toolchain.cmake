@@ -1,0 +1,32 @@
+# CMake builds for 32-bit ARM as Debian has it: ARMv7 with VFPv3 and sixteen registers, without NEON. All of Debian's
+# libraries for it have times and file sizes of 64 bits, and structs that follow from that.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR armv7l)
+set(CMAKE_SYSROOT "${SYSROOT}")
+set(CMAKE_FIND_ROOT_PATH "${SYSROOT}")
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES SYSROOT TOOLS)
+
+set(CMAKE_C_COMPILER "${TOOLS}/clang")
+set(CMAKE_CXX_COMPILER "${TOOLS}/clang++")
+set(CMAKE_ASM_COMPILER "${TOOLS}/clang")
+set(CMAKE_Swift_COMPILER "${TOOLS}/swiftc")
+set(CMAKE_AR "${TOOLS}/llvm-ar")
+set(CMAKE_RANLIB "${TOOLS}/llvm-ranlib")
+foreach(language C CXX ASM Swift)
+  set(CMAKE_${language}_COMPILER_TARGET armv7-unknown-linux-gnueabihf)
+endforeach()
+set(CMAKE_Swift_COMPILER_WORKS YES)
+
+set(board "-mfpu=vfpv3-d16" "-D_TIME_BITS=64" "-D_FILE_OFFSET_BITS=64")
+list(JOIN board " " CMAKE_C_FLAGS_INIT)
+# A header of the source uses what it does not include.
+set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT} -include cstdint")
+list(TRANSFORM board PREPEND "-Xcc ")
+list(JOIN board " " CMAKE_Swift_FLAGS_INIT)
+string(APPEND CMAKE_Swift_FLAGS_INIT " -sdk ${SYSROOT}")
+foreach(kind EXE SHARED MODULE)
+  set(CMAKE_${kind}_LINKER_FLAGS_INIT "-fuse-ld=lld")
+endforeach()
