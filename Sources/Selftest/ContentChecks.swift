@@ -108,8 +108,13 @@ enum ContentChecks {
         case ("mute", .mute(let ids)), ("block", .block(let ids)):
             try agree(ids?.map(\.text) == json["list"]?.array?.map(\.string), "list")
         case ("report", .report(let title)): try agree(title == json["title"]?.string, "title")
-        case ("login", .login(let object)), ("search", .search(let object)), ("ans", .names(let object)):
-            try agree(JSON.object(object) == json, "members")
+        case ("login", .login(let id, let station)):
+            try agree(id.text == did(json) && station.map { .object($0) } == json["station"], "login")
+        case ("search", .search(let keywords, let users)):
+            try agree(keywords == json["keywords"]?.string && users == json["users"]?.array, "search")
+        case ("ans", .names(let names, let records)):
+            try agree(names.joined(separator: " ") == json["names"]?.string ?? "", "names")
+            try agree(records.map { .object($0) } == json["records"], "records")
         case ("frobnicate", .other(name)): break
         default: throw Disagreement("the command \(name) is read as \(command)")
         }

@@ -1,3 +1,4 @@
+import DIMP
 import Format
 
 /// Values as people read them.
@@ -18,7 +19,25 @@ enum Words {
     static func content(_ content: JSON?) -> String {
         guard let content else { return "" }
         if let text = content["text"]?.string { return text }
+        if let words = (try? Content(content)).flatMap({ words(for: $0) }) { return "[\(words)]" }
         let kind = content["type"].map { "type \($0.text)" } ?? "no type"
         return "[\(kind)] \(content.text)"
+    }
+
+    /// `nil` where all of it is to be shown.
+    private static func words(for content: Content) -> String? {
+        switch content.body {
+        case .file(let file):
+            let bytes = file.data.map { size(Int64($0.count)) }
+            let kind = [18: "image", 20: "audio", 22: "video"][content.type] ?? "file"
+            return [kind, file.filename, bytes ?? file.url].compactMap { $0 }.joined(separator: " ")
+        case .page(let url, let title, _, _): return ["page", title, url].compactMap { $0 }.joined(separator: " ")
+        case .card(let id, let name, _): return ["card", name, id.text].compactMap { $0 }.joined(separator: " ")
+        case .money(let currency, let amount): return "money \(amount) \(currency)"
+        case .transfer(let currency, let amount, _, let remittee):
+            return "transfer \(amount) \(currency)" + (remittee.map { " to \($0)" } ?? "")
+        case .combine(let title, let messages): return "\(messages.count) messages: \(title)"
+        case .text, .quote, .command, .history, .customized, .array, .forward, .opaque: return nil
+        }
     }
 }

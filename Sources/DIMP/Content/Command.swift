@@ -9,14 +9,18 @@ package enum Command: Sendable, Equatable {
     /// `profile`, `document` and `documents`: a query without documents. `since` is the time of the newest known one.
     case documents(ID, documents: [JSON], meta: JSON?, since: Double?)
     case receipt(Receipt)
-    case login(JSONObject)
+    /// Where a user is connected, which says nothing without stations.
+    case login(ID, station: JSONObject?)
     case report(title: String)
     /// Without a list it asks for one.
     case mute([ID]?)
     case block([ID]?)
-    case search(JSONObject)
-    case storage(JSONObject)
-    case names(JSONObject)
+    /// A question with keywords, an answer with users; `users` of its own asks who is online.
+    case search(keywords: String?, users: [JSON]?)
+    /// Contacts or a private key, encrypted, that somebody is to keep.
+    case storage(title: String)
+    /// A question for the IDs behind aliases, an answer with them.
+    case names([String], records: JSONObject?)
     case broadcast(JSONObject)
     case other(String)
 
@@ -35,7 +39,9 @@ package enum Command: Sendable, Equatable {
                 id, documents: Self.documents(object, about: id), meta: object.first("meta"),
                 since: object.seconds("last_time"))
         case "receipt": self = .receipt(Receipt(object))
-        case "login": self = .login(object)
+        case "login":
+            guard let id = object.id("did", "ID") else { return nil }
+            self = .login(id, station: object["station"]?.object)
         case "report", "online", "offline":
             self = .report(title: object.first("title", "state")?.string ?? name)
         case "mute", "block":
@@ -44,9 +50,13 @@ package enum Command: Sendable, Equatable {
             // A list that is too long is handed on unread, and not taken for the question.
             guard list == nil || ids != nil else { return nil }
             self = name == "mute" ? .mute(ids) : .block(ids)
-        case "search", "users": self = .search(object)
-        case "storage", "contacts", "private_key": self = .storage(object)
-        case "ans": self = .names(object)
+        case "search", "users":
+            self = .search(keywords: object["keywords"]?.string, users: object["users"]?.array)
+        case "storage", "contacts", "private_key":
+            self = .storage(title: object["title"]?.string ?? name)
+        case "ans":
+            let names = object["names"]?.string?.split(separator: " ").map(String.init) ?? []
+            self = .names(names, records: object["records"]?.object)
         case "broadcast": self = .broadcast(object)
         default: self = .other(name)
         }

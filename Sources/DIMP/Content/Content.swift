@@ -11,7 +11,7 @@ package struct Content: Sendable, Equatable {
     package init(_ json: JSON) throws(Rejection) {
         guard let short = json.object else { throw Rejection(.content, "the content is no object") }
         let object = Self.full(short)
-        guard let type = object["type"].flatMap({ Self.type($0) ?? Self.typeOfOtherWord($0) }) else {
+        guard let type = object["type"].flatMap({ Self.type($0) ?? Self.typeOfOtherWord($0, in: object) }) else {
             throw Rejection(.content, "the content has no readable type")
         }
         self.json = object
@@ -84,9 +84,12 @@ package struct Content: Sendable, Equatable {
         return Int64(text) ?? ContentType(name: text)?.rawValue
     }
 
-    /// Any other word, such as the `*` of Python 2.5, says a content of no table, which is `opaque`.
-    private static func typeOfOtherWord(_ json: JSON) -> Int64? {
-        json.string.flatMap { $0.isEmpty ? nil : ContentType.any.rawValue }
+    /// Any other word, such as the `*` of Python 2.5, says a content of no table, which is `opaque`. JavaScript calls its
+    /// quotes `receipt`.
+    private static func typeOfOtherWord(_ json: JSON, in object: JSONObject) -> Int64? {
+        guard let word = json.string, !word.isEmpty else { return nil }
+        let isQuote = word == "receipt" && object["origin"] != nil && object.first("command", "cmd") == nil
+        return (isQuote ? ContentType.quote : .any).rawValue
     }
 
     /// The one-letter names that a stock 2.3 writes (wire.md 7.6). A content with a `type` is written in full: its

@@ -36,6 +36,7 @@ package enum ContentType: Int64, Sendable, CaseIterable {
         case "transfer": self = .transfer
         case "command": self = .command
         case "history": self = .history
+        case "application": self = .application
         case "array": self = .array
         case "customized": self = .customized
         case "combine": self = .combine
