@@ -9,6 +9,9 @@ package protocol AddressBook: Barrack, KeyCache {
     func contact(_ address: Address) -> Contact?
     /// Those that are known only because they wrote under `open`, in any order.
     var strangers: [ID] { get }
+    /// In any order; `nil` while they are not all known, after a start.
+    var blocked: [ID]? { get }
+    var muted: [ID]? { get }
     /// When the first reused key has lived for so long that it is to be destroyed, in seconds lived; `nil`: there is none.
     var nextKeyEnd: Double? { get }
     func apply(_ change: AddressBookChange)

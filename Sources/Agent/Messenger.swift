@@ -10,7 +10,7 @@ package import Records
 /// cannot do alone it returns, and the messenger passes it on. `roads.md` walks through a message out and a message in.
 ///
 ///     Outgoing/    Outbox    Sending, Delivery    what is accepted, sealed, sent, and how far it came
-///     Incoming/    Admission Parking Acceptance Forwards Gaps    the checks; who waits; what follows; what is missing
+///     Incoming/    Admission Parking Acceptance Forwards Relay Gaps    the checks; who waits; what follows; what is missing
 ///     Receipts/    ReceiptSender ReceiptMatcher    the word that closes a message, given and taken
 ///     Directory/   Lookups CardChecks OwnCards OwnVisas Answering Removal    others' cards and our own
 ///     Publishing/  Publishing    the one flow control towards brokers
@@ -411,6 +411,7 @@ package struct Messenger {
         let consequence = try acceptance.accept(
             opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         try passOn(consequence.findings)
+        for id in consequence.blocked { try parking.drop(of: id, in: context) }
         if let forward = consequence.forward { return try admit(forward, of: opened) }
         if !consequence.isWithoutRoom { try parking.leave(opened.arrival.parked, in: context) }
         try end(opened.arrival, isDropped: consequence.isWithoutRoom)
@@ -426,23 +427,48 @@ package struct Messenger {
             forward.confirmation, in: outer.arrival.forward, count: max(1, messages.count))
         if messages.isEmpty { try endInside(number) }
         for json in messages {
-            let arrival: Arrival
+            let inside: Inside
             do throws(Rejection) {
-                let incoming = try IncomingMessage(json)
-                arrival = Arrival(
-                    message: try incoming.addressed(
-                        to: context.book.identities.map(\.id), inside: outer.arrival.message),
-                    wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: number, parked: nil)
+                inside = try self.inside(json, of: outer, forward: number)
             } catch {
                 try context.reject(error, from: outer.sender)
                 try endInside(number)
                 continue
             }
-            try follow(admission.admit(arrival, in: &context), of: arrival)
+            switch inside {
+            case .arrival(let arrival): try follow(admission.admit(arrival, in: &context), of: arrival)
+            case .onward(let message):
+                // Where nobody takes it now the forward comes again.
+                if publishing.isConnected { handOn(message) }
+                try endInside(number, isDropped: !publishing.isConnected)
+            }
         }
     }
 
-    /// A message has been taken, parked or refused, or else dropped: perhaps the last one inside a forward.
+    /// A message inside a forward: for us, or for somebody for whom this board hands on.
+    private enum Inside {
+        case arrival(Arrival)
+        case onward(ReliableMessage)
+    }
+
+    private func inside(_ json: JSON, of outer: Opened, forward: Int64) throws(Rejection) -> Inside {
+        let incoming = try IncomingMessage(json)
+        if let message = try Relay.next(incoming.message, from: outer, in: context) { return .onward(message) }
+        return .arrival(
+            Arrival(
+                message: try incoming.addressed(
+                    to: context.book.identities.map(\.id), inside: outer.arrival.message),
+                wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: forward, parked: nil))
+    }
+
+    private mutating func handOn(_ message: ReliableMessage) {
+        publishing.publish(
+            PendingPublication(
+                topic: .inbox(message.envelope.receiver.address), payload: message.json.bytes, purpose: .courtesy),
+            in: &context)
+    }
+
+    /// A message has been taken, parked, handed on or refused, or else dropped: perhaps the last one inside a forward.
     private mutating func end(_ arrival: Arrival, isDropped: Bool = false) throws(LedgerError) {
         if let forward = arrival.forward { try endInside(forward, isDropped: isDropped) }
     }

@@ -1,4 +1,4 @@
-import DIMP
+package import DIMP
 package import Format
 
 /// What the configuration says about sending and receiving (culver.conf(5)).
@@ -32,8 +32,16 @@ package struct Policy: Sendable, Equatable {
     package var forwardedMessages = ProtocolLimits.forwardedMessages
     package var arrayContents = ProtocolLimits.arrayContents
     package var directorySize = 64 << 10
+    /// For whom this board hands messages on that contacts send to it in a forward.
+    package var relaying: Relaying = .forNobody
 
     package init() {}
+
+    package enum Relaying: Sendable, Equatable {
+        case forNobody
+        case forContacts
+        case forThese([ID])
+    }
 
     package enum Strangers: String, Sendable, CaseIterable {
         case open, ask, closed

@@ -21,6 +21,8 @@ package enum ProtocolLimits {
     package static let forwardDepth = 3
     /// Messages in one forward (extensions.md 4).
     package static let forwardedMessages = 16
+    /// Boards that hand one message on, one to the other (extensions.md 4).
+    package static let traces = 8
     /// Wrapped keys of one message that are tried: each costs a private-key operation per secret (extensions.md 4).
     package static let wrappedKeys = 4
     /// Visa keys that an identity keeps: the last one opens what was under way when it was replaced (wire.md 6.3).

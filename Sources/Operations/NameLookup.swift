@@ -54,6 +54,8 @@ package struct NameLookup {
         facebook.contact(id.address)?.name ?? facebook.identity(id.address)?.id.name
     }
 
+    package func isMuted(_ id: ID) -> Bool { facebook.contact(id.address)?.isMuted == true }
+
     /// A name is `[A-Za-z0-9._-]{1,64}`, and no other entity has it.
     package func checkName(_ name: String, for id: ID) throws(Refusal) {
         let isPlain = name.utf8.allSatisfy {

@@ -12,6 +12,8 @@ struct Consumption {
     /// Stop after so many.
     let count: Int?
     let acknowledges: Bool
+    /// What muted contacts sent counts like everything else; else it is passed over.
+    let takesMuted: Bool
     let command: String?
     /// On the clock of `KernelClock.monotonic.now`.
     let deadline: Double?
@@ -24,7 +26,7 @@ struct Consumption {
 
     init(
         consumer: String, filter: JSONObject, globals: Globals, follow: Bool, count: Int?, acknowledges: Bool,
-        command: String?, deadline: Double?
+        takesMuted: Bool, command: String?, deadline: Double?
     ) {
         self.consumer = consumer
         self.filter = filter
@@ -32,6 +34,7 @@ struct Consumption {
         self.follow = follow
         self.count = count
         self.acknowledges = acknowledges
+        self.takesMuted = takesMuted
         self.command = command
         self.deadline = deadline
     }
@@ -55,13 +58,7 @@ struct Consumption {
     private mutating func take(from daemon: DaemonBackend) throws {
         try acknowledgeHandled(daemon)
         if let count, taken >= count { return }
-        var params: JSONObject = ["consumer": .string(consumer)]
-        if !filter.isEmpty { params["filter"] = .object(filter) }
-        // What is handed out counts as shown, and comes `again` next time: so no more is than is going to be. A command may
-        // fail at each message; what is printed goes on to the end.
-        if acknowledges { params["window"] = command == nil ? .integer(Self.printedAhead) : 1 }
-        params["limit"] = count.map { .integer(Int64($0 - taken + handled.count)) }
-        _ = try daemon.call("inbox.subscribe", params)
+        try subscribe(to: daemon)
         var waiting = try follow || count != nil ? nil : pending(at: daemon)
         if waiting == 0, deadline == nil { return }
 
@@ -87,9 +84,20 @@ struct Consumption {
         try acknowledge(daemon)
     }
 
+    private func subscribe(to daemon: DaemonBackend) throws {
+        var params: JSONObject = ["consumer": .string(consumer)]
+        if !filter.isEmpty { params["filter"] = .object(filter) }
+        // What is handed out counts as shown, and comes `again` next time: so no more is than is going to be. A command may
+        // fail at each message; what is printed goes on to the end.
+        if acknowledges { params["window"] = command == nil ? .integer(Self.printedAhead) : 1 }
+        params["limit"] = count.map { .integer(Int64($0 - taken + handled.count)) }
+        _ = try daemon.call("inbox.subscribe", params)
+    }
+
     private mutating func take(_ message: JSON, _ daemon: DaemonBackend) throws {
         let (seq, id) = (message.count("seq"), message.text("id"))
         if handled[seq] != id {
+            if message.says("muted"), !takesMuted { return try passOver(seq, id, daemon) }
             do {
                 try handle(message)
             } catch {
@@ -101,6 +109,21 @@ struct Consumption {
             handled[seq] = id
             taken += 1
         }
+        try owe(seq, daemon)
+    }
+
+    /// A message that is not for anybody counts as handled, and not among those that were asked for: with `count` the daemon
+    /// hands out one more in its place.
+    private mutating func passOver(_ seq: Int64, _ id: String, _ daemon: DaemonBackend) throws {
+        handled[seq] = id
+        try owe(seq, daemon)
+        guard count != nil else { return }
+        try acknowledge(daemon)
+        if acknowledges { handled = [:] }
+        try subscribe(to: daemon)
+    }
+
+    private mutating func owe(_ seq: Int64, _ daemon: DaemonBackend) throws {
         guard acknowledges else { return }
         owed = (seq, (owed?.count ?? 0) + 1)
         if command != nil || owed?.count == Self.acknowledgedTogether { try acknowledge(daemon) }

@@ -142,6 +142,8 @@ private final class Directory {
             [call open-gate]
             allow = phone, hub@\(id)
             exec = /calls/open-gate
+            [relay]
+            for = @all
             [keys]
             rotate = 12h
             protect = credential:culver-key
@@ -168,6 +170,7 @@ private final class Directory {
         expected.access.sender = []
         expected.access.admin = [Grant(to: .user("1000"))]
         expected.calls = [CallSettings(name: "open-gate", allow: ["phone", "hub@\(id)"], exec: "/calls/open-gate")]
+        expected.relay.relaying = .forContacts
         expected.keys = KeySettings(rotate: 43_200, protect: .credential("culver-key"))
         #expect(expected.missing?.hasPrefix("[keys] protect: ") == true)
         #expect(
@@ -270,6 +273,7 @@ private final class Directory {
                 "F:2: protect: \"password\" is none of none, credential:NAME, file:PATH, passphrase"
             ),
             ("[keys]\nprotect = file:x", "F:2: protect: \"x\" is no absolute path"),
+            ("[relay]\nfor = @all x@y", "F:2: for: \"@all\" is no ID: its address has an error"),
             ("[contact a]\nid = x@y", "F:2: id: \"x@y\" is no ID: its address has an error"),
         ])
     func refused(text: String, words: String) throws {

@@ -16,7 +16,7 @@ import Testing
     init() throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         store = try MessageStore(path: directory + "/messages.sqlite")
-        consumers = try Consumers(store: store, name: { _ in nil }, notify: client.notify)
+        consumers = try Consumers(store: store, name: { _ in nil }, isMuted: { _ in false }, notify: client.notify)
     }
 
     deinit {
@@ -149,7 +149,7 @@ import Testing
         try receive(1)
         try subscribe()
         _ = try pumped()
-        consumers = try Consumers(store: store, name: { _ in nil }, notify: client.notify)
+        consumers = try Consumers(store: store, name: { _ in nil }, isMuted: { _ in false }, notify: client.notify)
         try receive(1)
         try subscribe(on: 2)
         #expect(try pumped() == ["2: inbox.message 1 again", "2: inbox.message 2"])

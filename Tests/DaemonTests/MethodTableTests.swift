@@ -29,7 +29,7 @@ import Testing
         #expect(Method.all.filter { $0.role == .anyone }.map(\.name) == ["hello", "rpc.discover"])
         for name in [
             "identity.export", "identity.remove", "contact.rename", "contact.block", "contact.unblock",
-            "contact.remove", "backup.begin",
+            "contact.mute", "contact.unmute", "contact.remove", "backup.begin",
         ] {
             #expect(Method.byName[name]?.role == .admin)
         }

@@ -138,6 +138,27 @@ import Testing
         #expect(again.contactsRead == 302)
     }
 
+    @Test("blocked and muted ones are known when all contacts were looked at, and until then nothing is said of them")
+    func lists() throws {
+        try befriend(40)
+        var blocked = Contact(id: ID(name: "p", address: address(50)), trust: .stranger, isBlocked: true)
+        facebook.put(blocked)
+        let muted = Contact(id: ID(name: "p", address: address(51)), trust: .stranger, isMuted: true)
+        facebook.put(muted)
+        try save()
+        let again = try Facebook(state, time: 1)
+        #expect(again.blocked == nil && again.muted == nil)
+        while !again.readContacts(upTo: 32) {}
+        #expect(again.blocked == [blocked.id] && again.muted == [muted.id])
+        #expect(again.contact(muted.id.address) == muted)
+        // Neither is one that only wrote.
+        #expect(again.strangers.map(\.address) == [address(2)])
+        (blocked.isBlocked, blocked.isMuted) = (false, true)
+        again.put(blocked)
+        again.forget(muted.id.address)
+        #expect(again.blocked == [] && again.muted == [blocked.id])
+    }
+
     @Test("a name is found before its contact was looked at, and a contact that changes meanwhile counts once")
     func early() throws {
         try befriend(300)

@@ -32,6 +32,60 @@ import Testing
         #expect(daemon.asked.first?.params == ["limit": 20, "sender": "hub"])
     }
 
+    /// The second of three is of a muted contact.
+    private func withMuted() throws -> FakeDaemon {
+        let daemon = try daemon("one", "two", "three")
+        var second = daemon.messages[1].object ?? [:]
+        second["muted"] = true
+        daemon.messages[1] = .object(second)
+        return daemon
+    }
+
+    @Test("the plain inbox shows what a muted contact sent, and says so")
+    func mutedInList() async throws {
+        let daemon = try withMuted()
+        defer { daemon.end() }
+        let messages = daemon.messages
+        daemon.answers["inbox.list"] = { _ in .success(["messages": .array(messages)]) }
+        let session = try await daemon.culver("inbox")
+        #expect(session.lines.count == 3 && session.lines[1].contains("sealed,contact,muted  two"))
+    }
+
+    @Test("a consumer passes over what a muted contact sent, and acknowledges it with the rest")
+    func passedOver() async throws {
+        let daemon = try withMuted()
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--ack", "--json")
+        #expect(try session.lines.map { try JSON(parsing: $0) } == [daemon.messages[0], daemon.messages[2]])
+        #expect(session.status == 0 && daemon.acknowledged == 3)
+    }
+
+    @Test("with --count it is not among those that were asked for", arguments: [["--ack"], []])
+    func countWithoutMuted(_ ack: [String]) async throws {
+        let daemon = try withMuted()
+        defer { daemon.end() }
+        let session = try await daemon.culver(
+            ["inbox", "--consumer", "c", "--count", "2", "--timeout", "20s"] + ack)
+        #expect(session.lines.count == 2 && session.lines.last?.hasSuffix("three") == true)
+        #expect(session.status == 0)
+    }
+
+    @Test("--exec runs nothing for it")
+    func execWithoutMuted() async throws {
+        let daemon = try withMuted()
+        defer { daemon.end() }
+        let session = try await daemon.culver("inbox", "--consumer", "c", "--exec", "echo $CULVER_TEXT")
+        #expect(session.lines == ["one", "three"] && daemon.acknowledged == 3)
+    }
+
+    @Test("--muted and --from take it as well", arguments: [["--muted"], ["--from", "hub"]])
+    func takesMuted(_ option: [String]) async throws {
+        let daemon = try withMuted()
+        defer { daemon.end() }
+        let session = try await daemon.culver(["inbox", "--consumer", "c"] + option)
+        #expect(session.lines.count == 3)
+    }
+
     @Test("a hostile text does not drive the terminal")
     func hostile() async throws {
         let daemon = try daemon("\u{1B}]0;owned\u{7}\u{9B}2J\r\n1  forged line")

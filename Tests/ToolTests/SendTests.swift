@@ -27,6 +27,38 @@ import Testing
         #expect(daemon.asked.first?.params == ["to": "hub", "text": .string(text)])
     }
 
+    @Test("--via seals the message for its receiver and sends it inside another, which has neither ref nor lines")
+    func via() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        let sealed: JSON = ["sender": "me", "receiver": "hub", "data": "x"]
+        daemon.answers["message.pack"] = { _ in .success(["message": sealed]) }
+        let session = try await daemon.culver(
+            "send", "hub", "Hello", "--via", "relay", "--from", "me", "--expiry", "5m")
+        #expect(session.out == "m1\n" && session.status == 0)
+        #expect(daemon.asked.map(\.method) == ["message.pack", "message.send"])
+        #expect(daemon.asked[0].params == ["text": "Hello", "to": "hub", "attach": true, "from": "me"])
+        let content: JSON = ["type": 255, "forward": sealed, "secrets": [sealed]]
+        #expect(daemon.asked[1].params == ["to": "relay", "from": "me", "expiry": 300, "content": content])
+        for more in [["--ref", "r"], ["--lines"]] {
+            let words = more == ["--lines"] ? [] : ["x"]
+            #expect(try await daemon.culver(["send", "hub"] + words + ["--via", "relay"] + more).status == 64)
+        }
+        #expect(daemon.asked.count == 2)
+    }
+
+    @Test("without keys of the receiver nothing is sent by another way either")
+    func viaWithoutKey() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["message.pack"] = { _ in
+            .failure(RPCError(exit: .notNow, reason: "no-key", message: "no key of hub is known"))
+        }
+        let session = try await daemon.culver("send", "hub", "Hello", "--via", "relay")
+        #expect(session.status == 75 && session.err.contains("no key of hub is known"))
+        #expect(daemon.asked.map(\.method) == ["message.pack"])
+    }
+
     @Test("a dash takes the text from standard input, without the end of its last line")
     func standardInput() async throws {
         let daemon = try daemon()

@@ -49,7 +49,7 @@ class Roles(Story):
         board.call("contact.block", did="porch")
         for params in ({}, {"name": "porch"}, {"name": "gate"}):
             self.refuses(member, "not-permitted", "contact.add", did=PORCH, **params)
-        for method in ("block", "unblock", "remove"):
+        for method in ("block", "unblock", "mute", "unmute", "remove"):
             self.refuses(member, "not-permitted", f"contact.{method}", did=PORCH)
         self.refuses(member, "not-permitted", "contact.rename", did=PORCH, name="gate")
         contacts = {contact["did"]: contact for contact in board.call("contact.list")["contacts"]}

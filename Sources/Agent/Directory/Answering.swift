@@ -60,6 +60,15 @@ struct Answering {
         reply(Content.handshake("DIM!", sn: context.newSN(), time: context.now.wall), to: opened, in: &context)
     }
 
+    /// Another device with the same identity asks whom it mutes or blocks. No answer while that is not known.
+    mutating func answer(for list: ContactList, opened: Opened, in context: inout Context) {
+        guard let ids = list.ids(in: context), answers.take(at: context.now.lived) else { return }
+        let texts = ids.map(\.bare.text).sorted().prefix(ProtocolLimits.listedIDs).map { JSON.string($0) }
+        let content = Content.command(
+            list.commandName, sn: context.newSN(), time: context.now.wall, ["list": .array(texts)])
+        reply(content, to: opened, in: &context)
+    }
+
     private mutating func mayShowCard(_ opened: Opened, in context: Context) -> Bool {
         context.book.isTrusted(opened.sender) || strangersCards.take(at: context.now.lived)
     }

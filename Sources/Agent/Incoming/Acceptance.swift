@@ -16,6 +16,8 @@ struct Acceptance {
     struct Consequence {
         var findings: [Lookups.Finding] = []
         var forward: Forwarded?
+        /// Their parked messages are to be dropped.
+        var blocked: [ID] = []
         /// The inbox is full: the message was not taken.
         var isWithoutRoom = false
     }
@@ -40,7 +42,10 @@ struct Acceptance {
             return try acceptForward(messages, of: opened, lookups: &lookups, in: &context)
         default:
             let consequence = try carryOut(opened.content, of: opened, lookups: &lookups, in: &context)
-            if let consequence { return consequence }
+            if let consequence {
+                try confirmNumbered(opened, receipts: &receipts, gaps: &gaps, in: &context)
+                return consequence
+            }
             let entry = InboxEntry(opened.content, in: opened)
             return try store([entry], of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
@@ -64,7 +69,15 @@ struct Acceptance {
                     lookups: &lookups, in: &context))
         case .handshake(let title, _):
             answering.answer(handshake: title, opened: opened, in: &context)
-        case .login, .report, .mute, .block, .search, .storage, .names, .broadcast, .other: return nil
+        case .mute(let list), .block(let list):
+            guard opened.message.isOfOwnDevice, opened.isEncrypted else { return nil }
+            let kind: ContactList = content.commandName == "mute" ? .muted : .blocked
+            guard let list else {
+                answering.answer(for: kind, opened: opened, in: &context)
+                return Consequence()
+            }
+            return Consequence(blocked: try kind.take(list, in: context))
+        case .login, .report, .search, .storage, .names, .broadcast, .other: return nil
         }
         return Consequence()
     }
@@ -129,10 +142,12 @@ struct Acceptance {
             return try store([entry], of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
         var findings: [Lookups.Finding] = []
+        var blocked: [ID] = []
         var entries: [InboxEntry] = []
         for part in parts {
             if let consequence = try carryOut(part, of: opened, lookups: &lookups, in: &context) {
                 findings += consequence.findings
+                blocked += consequence.blocked
             } else {
                 entries.append(InboxEntry(part, in: opened))
             }
@@ -141,13 +156,21 @@ struct Acceptance {
         if !entries.isEmpty {
             consequence = try store(
                 entries, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
-        } else if parts.isEmpty, opened.isSealed {
-            // Nothing is in it, and its sender repeats it all the same. Java answers with such ones, and never repeats.
-            try confirm(
-                confirmation(of: opened, digest: nil, in: context), receipts: &receipts, gaps: &gaps, in: &context)
+        } else {
+            try confirmNumbered(opened, receipts: &receipts, gaps: &gaps, in: &context)
         }
+        consequence.blocked = blocked
         consequence.findings = findings + consequence.findings
         return consequence
+    }
+
+    /// What was carried out has no receipt, unless its sender repeats it until there is one: a culver agent does that with
+    /// whatever a program gave to it, which has a number.
+    private func confirmNumbered(
+        _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
+    ) throws(LedgerError) {
+        guard opened.isSealed, opened.isEncrypted, SequenceMark(of: opened.content, in: opened) != nil else { return }
+        try confirm(confirmation(of: opened, digest: nil, in: context), receipts: &receipts, gaps: &gaps, in: &context)
     }
 
     /// The contents of an array that can be taken apart. `nil` where one is none, or is an array with something in it: then

@@ -262,7 +262,7 @@ struct Admission {
     ) throws(Rejection) -> Opened {
         let opened = try message.opened(with: key)
         let isCulver = context.book.isCulver(opened.sender) || arrival.visa?.isOfCulver == true
-        let isSealed = try opened.checkSeal(isRequired: isCulver)
+        let isSealed = try opened.checkSeal(isRequired: isCulver && !opened.isOfOwnDevice)
         if !opened.isEncrypted { try checkStranger(opened, in: context) }
         if context.now.isClockSet { try opened.checkTime(at: context.now.wall) }
         if let forgottenUntil, let time = opened.content.usableTime, time <= forgottenUntil {

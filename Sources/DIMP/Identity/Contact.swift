@@ -5,6 +5,8 @@ package struct Contact: Sendable, Equatable {
     package var name: String?
     package var trust: Trust
     package var isBlocked: Bool
+    /// Its messages are taken and kept; local programs are told that nobody is to be troubled with them.
+    package var isMuted: Bool
     /// Once a visa said so or a sealed message was accepted: from then on unsealed ones are refused.
     package var isCulver: Bool
     /// A message or a receipt of it showed that it has our meta and visa.
@@ -13,20 +15,21 @@ package struct Contact: Sendable, Equatable {
     package var isDeclared: Bool
 
     package init(
-        id: ID, name: String? = nil, trust: Trust, isBlocked: Bool = false, isCulver: Bool = false,
-        knowsUs: Bool = false, isDeclared: Bool = false
+        id: ID, name: String? = nil, trust: Trust, isBlocked: Bool = false, isMuted: Bool = false,
+        isCulver: Bool = false, knowsUs: Bool = false, isDeclared: Bool = false
     ) {
         self.id = id
         self.name = name
         self.trust = trust
         self.isBlocked = isBlocked
+        self.isMuted = isMuted
         self.isCulver = isCulver
         self.knowsUs = knowsUs
         self.isDeclared = isDeclared
     }
 
     package enum Trust: String, Sendable {
-        /// Wrote to us while `strangers = open`, or is blocked without ever having been a contact.
+        /// Wrote to us while `strangers = open`, or is blocked or muted without ever having been a contact.
         case stranger
         case contact
         /// The owner compared the verification code.
@@ -34,7 +37,7 @@ package struct Contact: Sendable, Equatable {
     }
 
     /// Known only because it wrote: the owner has said nothing about it.
-    package var isPassing: Bool { trust == .stranger && !isBlocked && !isDeclared && name == nil }
+    package var isPassing: Bool { trust == .stranger && !isBlocked && !isMuted && !isDeclared && name == nil }
 
     /// Passes `ask` and `closed`.
     package var isTrusted: Bool { trust != .stranger && !isBlocked }

@@ -5,13 +5,15 @@ package import Format
 /// era's form when we read it.
 ///
 ///     {"sender", "receiver", "time", "type"?, "group"?, "data", "key"?, "keys"?, "IV"?, "signature",
-///      "meta"?, "visa"?, "profile"?}
+///      "meta"?, "visa"?, "profile"?, "traces"?}
 package struct ReliableMessage: Sendable {
     package var secure: SecureMessage
     package var signature: [UInt8]
     /// The sender's, attached: not checked yet.
     package var meta: JSON?
     package var visa: JSON?
+    /// Who has handed the message on, as texts or objects; nobody has signed them.
+    package var traces: [JSON] = []
 
     package init(secure: SecureMessage, signature: [UInt8], meta: JSON? = nil, visa: JSON? = nil) {
         self.secure = secure
@@ -52,6 +54,7 @@ package struct ReliableMessage: Sendable {
         self.signature = signature
         meta = object.first("meta", "M")
         visa = object.first("visa", "P", "profile")
+        traces = object["traces"]?.array ?? []
     }
 
     /// `key` of all eras to 2.4.1, `keys` of groups and since 2.4.2, `K` for either. A key that stands under both counts
@@ -96,9 +99,8 @@ package struct ReliableMessage: Sendable {
         }
         object["signature"] = .string(Base64.encode(signature))
         if let meta { object["meta"] = meta }
-        if let visa {
-            object["visa"] = visa
-        }
+        if let visa { object["visa"] = visa }
+        if !traces.isEmpty { object["traces"] = .array(traces) }
         return .object(object)
     }
 

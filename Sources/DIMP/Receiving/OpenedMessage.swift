@@ -37,6 +37,16 @@ package struct OpenedMessage: Sendable {
     package var instant: InstantMessage { InstantMessage(envelope: envelope, content: content) }
     package var isEncrypted: Bool { key.key != .plain }
 
+    /// A list of muted or blocked IDs, or the question for one, from the owner itself: another device with the same identity
+    /// (wire.md 7.1). That is stock software and does not seal.
+    package var isOfOwnDevice: Bool {
+        guard sender == owner, case .command(let command) = content.body else { return false }
+        switch command {
+        case .mute, .block: return true
+        default: return false
+        }
+    }
+
     /// Step 14: whether the message is sealed (extensions.md 3). A seal that disagrees with the envelope is refused.
     /// So is a message without seal, a broadcast too, if `isRequired`: the caller knows that the sender seals what it
     /// writes.

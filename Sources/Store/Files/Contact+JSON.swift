@@ -8,6 +8,7 @@ extension Contact {
         if let name { object["name"] = .string(name) }
         object["trust"] = .string(trust.rawValue)
         object["blocked"] = .bool(isBlocked)
+        if isMuted { object["muted"] = true }
         object["culver"] = .bool(isCulver)
         object["knows_us"] = .bool(knowsUs)
         if isDeclared { object["declared"] = true }
@@ -21,6 +22,7 @@ extension Contact {
         else { return nil }
         self.init(
             id: id, name: json["name"]?.string, trust: trust, isBlocked: json["blocked"]?.bool ?? false,
+            isMuted: json["muted"]?.bool ?? false,
             isCulver: json["culver"]?.bool ?? false, knowsUs: json["knows_us"]?.bool ?? false,
             isDeclared: json["declared"]?.bool ?? false)
     }

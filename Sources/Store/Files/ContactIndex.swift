@@ -1,7 +1,7 @@
 import DIMP
 
-/// What is asked of all contacts at once, so that none of them has to be in memory for it: names, strangers, declared
-/// ones, and how many there are.
+/// What is asked of all contacts at once, so that none of them has to be in memory for it: names, strangers, declared,
+/// blocked and muted ones, and how many there are.
 ///
 /// The directories are looked at one after the other, long after the start, because a board may have ten thousand. Until
 /// then the index knows those that were looked at or changed. The flat files alone are the truth.
@@ -9,6 +9,8 @@ struct ContactIndex {
     private var addresses: [String: Address] = [:]
     private(set) var strangers: [Address: ID] = [:]
     private(set) var declared: Set<Address> = []
+    private(set) var blocked: [Address: ID] = [:]
+    private(set) var muted: [Address: ID] = [:]
     private var counted = 0
     /// Directories that were not looked at yet, the next one last.
     private var unread: [String]
@@ -36,6 +38,8 @@ struct ContactIndex {
         if let name = contact.name, addresses[name] == nil { addresses[name] = address }
         if contact.isPassing { strangers[address] = contact.id }
         if contact.isDeclared { declared.insert(address) }
+        if contact.isBlocked { blocked[address] = contact.id }
+        if contact.isMuted { muted[address] = contact.id }
     }
 
     /// A contact as it was added.
@@ -44,6 +48,8 @@ struct ContactIndex {
         if !isUnread(address) { counted -= 1 }
         if let name = contact.name, addresses[name] == address { addresses[name] = nil }
         strangers[address] = nil
+        blocked[address] = nil
+        muted[address] = nil
         declared.remove(address)
     }
 

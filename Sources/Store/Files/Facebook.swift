@@ -117,6 +117,10 @@ package final class Facebook: Barrack {
     /// All that the index has, in any order.
     package var declaredContacts: [Address] { Array(index.declared) }
 
+    /// In any order; `nil` until the index has all contacts.
+    package var blocked: [ID]? { index.isComplete ? Array(index.blocked.values) : nil }
+    package var muted: [ID]? { index.isComplete ? Array(index.muted.values) : nil }
+
     /// All of them by address, each read from its file: for what is seldom done.
     package var contacts: [Contact] { contacts(from: 0, limit: .max).compactMap(\.contact) }
 

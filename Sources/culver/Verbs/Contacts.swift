@@ -11,7 +11,8 @@ struct Contacts: ParsableCommand {
             Who may write to this board without being one is said by `strangers` in the daemon's configuration.
             """,
         subcommands: [
-            Add.self, List.self, Show.self, Rename.self, Block.self, Unblock.self, Remove.self, Requests.self,
+            Add.self, List.self, Show.self, Rename.self, Block.self, Unblock.self, Mute.self, Unmute.self, Remove.self,
+            Requests.self,
             Accept.self, Refuse.self,
         ])
 }
@@ -73,7 +74,11 @@ extension Contacts {
             globals.show(try globals.daemon().call("contact.list", [:])) { result in
                 Screen.table(
                     result.list("contacts").map {
-                        [$0.text("name"), $0.text("did"), $0.text("trust"), $0.says("blocked") ? "blocked" : ""]
+                        [
+                            $0.text("name"), $0.text("did"), $0.text("trust"),
+                            [$0.says("blocked") ? "blocked" : "", $0.says("muted") ? "muted" : ""]
+                                .filter { !$0.isEmpty }.joined(separator: ","),
+                        ]
                     })
             }
         }
@@ -89,6 +94,7 @@ extension Contacts {
                 Screen.table([
                     ["id", contact.text("did")], ["name", contact.text("name")], ["trust", contact.text("trust")],
                     ["blocked", contact.says("blocked") ? "yes" : "no"],
+                    ["muted", contact.says("muted") ? "yes" : "no"],
                     ["keys", contact["meta"] == nil ? "not known yet" : "known"],
                     ["culver", contact.says("culver") ? "yes" : "no"],
                 ])
@@ -123,6 +129,27 @@ extension Contacts {
         @OptionGroup var one: One
 
         func run() throws { try one.change("contact.unblock") }
+    }
+
+    struct Mute: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take somebody's messages without troubling anybody with them.",
+            discussion: """
+                They are received and stay in the inbox, where `culver inbox` shows them as muted. A consumer passes over \
+                them, acknowledged with the others, unless it has --muted or --from; so --exec runs nothing for them.
+                """)
+
+        @OptionGroup var one: One
+
+        func run() throws { try one.change("contact.mute") }
+    }
+
+    struct Unmute: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let messages of a muted one be heard again.")
+
+        @OptionGroup var one: One
+
+        func run() throws { try one.change("contact.unmute") }
     }
 
     struct Remove: ParsableCommand {

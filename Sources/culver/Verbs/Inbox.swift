@@ -16,6 +16,9 @@ struct Inbox: ParsableCommand {
             acknowledged it, across restarts. It stops when there is no more, with --follow never, with --count after so \
             many (waiting for them), with --timeout after that time (status 75 when it got less than asked for).
 
+            What muted contacts sent is shown without --consumer; a consumer passes over it, with --ack and --exec for \
+            good, unless --muted or --from asks for it.
+
             --exec runs a shell command for each message, with the message as JSON on its standard input and \
             CULVER_SENDER, CULVER_ID, CULVER_SEQ and CULVER_TEXT in its environment, and acknowledges when the command \
             ends with 0; otherwise it stops with the command's status, and the message comes again next time.
@@ -34,11 +37,12 @@ struct Inbox: ParsableCommand {
     @Flag(help: "Acknowledge what was printed.") var ack = false
     @Option(help: ArgumentHelp("Run this in a shell for each message; 0 acknowledges it.", valueName: "command"))
     var exec: TextArgument?
+    @Flag(help: "Take what muted contacts sent as well.") var muted = false
     @OptionGroup var globals: Globals
 
     func validate() throws {
-        if consumer == nil, follow || ack || count != nil || timeout != nil || exec != nil {
-            throw ValidationError("--follow, --count, --timeout, --ack and --exec go with --consumer")
+        if consumer == nil, follow || ack || count != nil || timeout != nil || exec != nil || muted {
+            throw ValidationError("--follow, --count, --timeout, --ack, --exec and --muted go with --consumer")
         }
         if consumer != nil, limit != nil {
             throw ValidationError("--limit goes without --consumer; --count goes with it")
@@ -54,7 +58,7 @@ struct Inbox: ParsableCommand {
         filter.set("sender", from)
         var consumption = Consumption(
             consumer: consumer.text, filter: filter, globals: globals, follow: follow, count: count,
-            acknowledges: ack || exec != nil, command: exec?.text,
+            acknowledges: ack || exec != nil, takesMuted: muted || from != nil, command: exec?.text,
             deadline: timeout.map { KernelClock.monotonic.now + $0.seconds }
         )
         try consumption.run()
@@ -69,10 +73,10 @@ struct Inbox: ParsableCommand {
 
     /// `12  2026-11-23 20:52:53  hub@4WDf… (hub)  sealed  Hello`
     static func show(_ message: JSON) {
-        let again = message.says("again") ? ["again"] : []
+        let marks = ["again", "muted"].filter { message.says($0) }
         let words = [
             "\(message.count("seq"))", LocalTime.words(for: message["time"]?.double), message.who("sender"),
-            ([seal(of: message), message.text("trust")] + again).filter { !$0.isEmpty }.joined(separator: ","),
+            ([seal(of: message), message.text("trust")] + marks).filter { !$0.isEmpty }.joined(separator: ","),
             Words.content(message["content"]),
         ]
         Screen.line(words.joined(separator: "  "))

@@ -32,6 +32,10 @@ struct Send: ParsableCommand {
             A content is DIMP's JSON: {"type": 1, "text": "hello"} is a text, {"type": 204, "app": "garden", "mod": "valve", \
             "act": "open"} something that an application understands; culver-protocol(7) has the other types.
 
+            With --via the message is sealed for TO and goes inside another to somebody who hands it on, with [relay] in its \
+            configuration. It is delivered when that one has taken it; TO's word does not come back that way, and TO's keys \
+            have to be known.
+
             Status 0: accepted; the daemon repeats it until it is received or expires, and a broker that is away is no \
             error. With --wait 0: it has come so far; 75: not yet, still accepted, do not send it again; 76: it ended \
             undelivered. 75 without an id on standard output: nothing was accepted. The hint says which, and --json \
@@ -55,6 +59,10 @@ struct Send: ParsableCommand {
         TextArgument?
     @Option(help: ArgumentHelp("When to give up: 60s, 5m, 12h, 7d; at most 14d.", valueName: "time")) var expiry:
         TimeSpan?
+    @Option(
+        help: ArgumentHelp("Send it inside a message to this one, who hands it on.", valueName: "id"), completion: .peer
+    )
+    var via: TextArgument?
     @Option(help: "Ask for a receipt that proves to others that the receiver took it.") var receipt: ReceiptKind?
     @Option(help: "What goes first to this receiver; --lines sends bulk unless it is given.") var priority: Urgency?
     @Option(help: "Wait until a broker has it, or until its receiver has.") var wait: Goal?
@@ -69,11 +77,15 @@ struct Send: ParsableCommand {
                 "one of TEXT, - for standard input, --lines and --content says what to send; "
                     + "a TEXT that begins with - and a letter follows after --")
         }
+        if via != nil, lines || ref != nil {
+            throw ValidationError("--via goes without --lines, and without --ref: each time it is another message")
+        }
         if lines, ref != nil { throw ValidationError("--ref names one message, --lines sends many") }
     }
 
     func run() throws {
         let daemon = try LastingDaemon(globals)
+        if let via { return try send(forward(by: daemon), to: via, ref: newRef(), by: daemon) }
         guard lines else { return try send(body(), ref: ref?.text ?? newRef(), by: daemon) }
         let run = newRef()
         var input = LineInput()
@@ -97,8 +109,21 @@ struct Send: ParsableCommand {
         return ["text": .string(text.text == "-" ? try CommandInput.text(of: "-") : text.text)]
     }
 
-    private func send(_ body: JSONObject, ref: String, by daemon: LastingDaemon) throws {
+    /// A content with the sealed message for `to`, which carries our meta and visa along.
+    private func forward(by daemon: LastingDaemon) throws -> JSONObject {
+        var params = try body()
+        params["to"] = .string(to.text)
+        params["attach"] = true
+        params.set("from", from)
+        let message = try daemon.call("message.pack", params)["message"] ?? .null
+        return ["content": ["type": 255, "forward": message, "secrets": [message]]]
+    }
+
+    private func send(
+        _ body: JSONObject, to receiver: TextArgument? = nil, ref: String, by daemon: LastingDaemon
+    ) throws {
         var params = parameters
+        if let receiver { params["to"] = .string(receiver.text) }
         params["ref"] = .string(ref)
         for (name, value) in body.members { params[name] = value }
         try finish([try accepted(params, ref, by: daemon)], by: daemon)

@@ -1,3 +1,6 @@
+import Agent
+import DIMP
+
 /// `[access]`: who besides root and the daemon's user may do what (culver-protocol(7)).
 struct AccessSettings: Settings, Sendable, Equatable {
     var reader: [Grant] = []
@@ -14,6 +17,21 @@ struct AccessSettings: Settings, Sendable, Equatable {
         case "sender": sender = grants
         default: admin = grants
         }
+    }
+}
+
+/// `[relay]`: for whom this board hands on what contacts send to it in a forward (extensions.md 4).
+struct RelaySettings: Settings, Sendable, Equatable {
+    var relaying = Policy.Relaying.forNobody
+
+    static let keys = ["for"]
+
+    mutating func set(_ key: String, to value: String) throws(InvalidValue) {
+        let words = Values.list(value)
+        guard words != ["@all"] else { return relaying = .forContacts }
+        var ids: [ID] = []
+        for word in words { ids.append(try Values.id(word)) }
+        relaying = ids.isEmpty ? .forNobody : .forThese(ids)
     }
 }
 

@@ -35,6 +35,7 @@ extension Configuration {
         policy.forwardDepth = limits.forwardDepth
         policy.forwardedMessages = limits.forwardMessages
         policy.arrayContents = limits.arrayContents
+        policy.relaying = relay.relaying
         return policy
     }
 

@@ -8,6 +8,7 @@ struct Configuration: Sendable, Equatable {
     var delivery = DeliverySettings()
     var access = AccessSettings()
     var calls: [CallSettings] = []
+    var relay = RelaySettings()
     var keys = KeySettings()
     var limits = LimitSettings()
 }

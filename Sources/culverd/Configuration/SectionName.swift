@@ -1,6 +1,6 @@
 /// The sections that there are, with the name of those that have one.
 enum SectionName: Hashable, Sendable {
-    case agent, identity, delivery, access, keys, limits
+    case agent, identity, delivery, access, relay, keys, limits
     case broker(String), contact(String), call(String)
 
     init(_ text: String) throws(InvalidValue) {
@@ -10,6 +10,7 @@ enum SectionName: Hashable, Sendable {
         case ("identity", 1): self = .identity
         case ("delivery", 1): self = .delivery
         case ("access", 1): self = .access
+        case ("relay", 1): self = .relay
         case ("keys", 1): self = .keys
         case ("limits", 1): self = .limits
         case ("broker", 1): self = .broker(BrokerSettings.plain)
@@ -22,7 +23,7 @@ enum SectionName: Hashable, Sendable {
     }
 
     static let unnamed: [SectionName] = [
-        .agent, .identity, .broker(BrokerSettings.plain), .delivery, .access, .keys, .limits,
+        .agent, .identity, .broker(BrokerSettings.plain), .delivery, .access, .relay, .keys, .limits,
     ]
 
     var keys: [String] {
@@ -34,6 +35,7 @@ enum SectionName: Hashable, Sendable {
         case .delivery: DeliverySettings.keys
         case .access: AccessSettings.keys
         case .call: CallSettings.keys
+        case .relay: RelaySettings.keys
         case .keys: KeySettings.keys
         case .limits: LimitSettings.keys
         }
@@ -46,6 +48,7 @@ enum SectionName: Hashable, Sendable {
         case .identity: "identity"
         case .delivery: "delivery"
         case .access: "access"
+        case .relay: "relay"
         case .keys: "keys"
         case .limits: "limits"
         case .broker(BrokerSettings.plain): "broker"

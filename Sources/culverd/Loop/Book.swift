@@ -16,6 +16,8 @@ final class Book: AddressBook {
     func identity(_ address: Address) -> Identity? { facebook.identity(address) }
     func contact(_ address: Address) -> Contact? { facebook.contact(address) }
     var strangers: [ID] { facebook.strangers }
+    var blocked: [ID]? { facebook.blocked }
+    var muted: [ID]? { facebook.muted }
     var nextKeyEnd: Double? { keys.nextEnd }
     func meta(of id: ID) -> Meta? { facebook.meta(of: id) }
     func visa(of id: ID) -> Document? { facebook.visa(of: id) }

@@ -61,6 +61,17 @@ import Store
         return .object(Rows.contact(contact))
     }
 
+    /// `isMuted`: from now on, or no more.
+    func mute(_ request: CheckedCall, _ isMuted: Bool, in turn: inout Turn) throws -> JSON {
+        let id = try loop.names.id(try request.params.needText("did"))
+        try checkIsPeer(id)
+        var contact = try isMuted ? known(id) ?? Contact(id: id.bare, trust: .stranger) : changeable(request)
+        contact.isMuted = isMuted
+        book.apply(.contact(contact))
+        try turn.note(.contact, level: .info, text: "\(isMuted ? "muted" : "unmuted") \(contact.id)", did: contact.id)
+        return .object(Rows.contact(contact))
+    }
+
     func remove(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
         let contact = try changeable(request)
         try turn.handle(.forgot(contact.id))

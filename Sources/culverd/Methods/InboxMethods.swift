@@ -22,7 +22,7 @@ import Store
         if start != nil, let last = rows.last {
             rows += try store.inbox(start: last.seq + 1, limit: 1, filter: filter)
         }
-        let shown = rows.map { ($0.seq, Rows.incoming($0, names: loop.names.name)) }
+        let shown = rows.map { ($0.seq, Rows.incoming($0, names: loop.names.name, isMuted: loop.names.isMuted)) }
         return Rows.page("messages", shown, limit: limit, isForward: start != nil)
     }
 

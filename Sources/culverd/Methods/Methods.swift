@@ -35,6 +35,8 @@ extension Method {
         .direct("contact.rename", .admin, ["did", "name"]) { try $0.contacts.rename($1) },
         .plain("contact.block", .admin, ["did"]) { try $0.contacts.block($1, in: &$2) },
         .plain("contact.unblock", .admin, ["did"]) { try $0.contacts.unblock($1, in: &$2) },
+        .plain("contact.mute", .admin, ["did"]) { try $0.contacts.mute($1, true, in: &$2) },
+        .plain("contact.unmute", .admin, ["did"]) { try $0.contacts.mute($1, false, in: &$2) },
         .plain("contact.remove", .admin, ["did"]) { try $0.contacts.remove($1, in: &$2) },
         .direct("contact.requests", .reader, ["start", "limit"]) { try $0.contacts.requests($1) },
         .plain("contact.accept", .sender, ["did", "name"]) { try $0.contacts.accept($1, in: &$2) },

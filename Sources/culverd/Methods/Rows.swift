@@ -6,7 +6,7 @@ import Store
 
 /// Rows of the store in the vocabulary of the socket (culver-protocol(7)). `names`: how this board calls somebody.
 enum Rows {
-    static func incoming(_ row: Incoming, names: (ID) -> String?) -> JSONObject {
+    static func incoming(_ row: Incoming, names: (ID) -> String?, isMuted: (ID) -> Bool) -> JSONObject {
         var members: [(name: String, value: JSON)] = [
             ("seq", .integer(row.seq)), ("id", .string(row.id)), ("sn", .integer(row.sn)),
             ("sender", .string(row.sender.text)), ("receiver", .string(row.receiver.text)),
@@ -18,6 +18,7 @@ enum Rows {
             ("content", (try? JSON(parsing: row.content)) ?? .null), ("sealed", .bool(row.sealed)),
             ("encrypted", .bool(row.encrypted)), ("trust", .string(row.trust.rawValue)),
         ]
+        if isMuted(row.sender) { members.append(("muted", true)) }
         return JSONObject(distinct: members)
     }
 
@@ -69,6 +70,7 @@ enum Rows {
         if let name = contact.name { object["name"] = .string(name) }
         object["trust"] = .string(contact.trust.rawValue)
         object["blocked"] = .bool(contact.isBlocked)
+        object["muted"] = .bool(contact.isMuted)
         return object
     }
 

@@ -29,6 +29,7 @@ import Store
 
     private let store: MessageStore
     private let name: @MainActor (ID) -> String?
+    private let isMuted: @MainActor (ID) -> Bool
     private let notify: Notify
     private var subscriptions: [String: Subscription] = [:]
     /// Up to which message each consumer may have been handed the inbox before: those come `again`.
@@ -37,10 +38,12 @@ import Store
     /// After a restart every message that was there may have been handed out before. `name`: what this board calls
     /// somebody.
     init(
-        store: MessageStore, name: @escaping @MainActor (ID) -> String?, notify: @escaping Notify
+        store: MessageStore, name: @escaping @MainActor (ID) -> String?, isMuted: @escaping @MainActor (ID) -> Bool,
+        notify: @escaping Notify
     ) throws(LedgerError) {
         self.store = store
         self.name = name
+        self.isMuted = isMuted
         self.notify = notify
         let newest = store.newestSequence
         for consumer in try store.consumers() { handedOut[consumer.name] = newest }
@@ -114,7 +117,7 @@ import Store
     }
 
     private func hand(_ message: Incoming, to consumer: String, on connection: ConnectionID) -> Bool {
-        var params = Rows.incoming(message, names: name)
+        var params = Rows.incoming(message, names: name, isMuted: isMuted)
         params["consumer"] = .string(consumer)
         if message.seq <= handedOut[consumer] ?? 0 { params["again"] = true }
         guard notify(connection, "inbox.message", .object(params)) else { return false }

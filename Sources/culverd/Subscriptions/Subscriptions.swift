@@ -20,7 +20,8 @@ import Store
     init(loop: Loop, notify: @escaping Notify) throws(LedgerError) {
         self.loop = loop
         self.notify = notify
-        consumers = try Consumers(store: loop.store, name: { loop.names.name(of: $0) }, notify: notify)
+        consumers = try Consumers(
+            store: loop.store, name: { loop.names.name(of: $0) }, isMuted: { loop.names.isMuted($0) }, notify: notify)
         waiters = MessageWaiters(loop: loop)
         events = EventWatchers(store: loop.store, notify: notify)
     }

@@ -56,6 +56,11 @@ final class MemoryBook: AddressBook {
 
     var strangers: [ID] { state.contacts.values.filter(\.isPassing).map(\.id).sorted { $0.text < $1.text } }
 
+    /// False while a daemon would still be looking at its contacts.
+    var knowsAll = true
+    var blocked: [ID]? { knowsAll ? state.contacts.values.filter(\.isBlocked).map(\.id) : nil }
+    var muted: [ID]? { knowsAll ? state.contacts.values.filter(\.isMuted).map(\.id) : nil }
+
     var nextKeyEnd: Double? {
         (state.sending.values.map(\.born) + state.received.values.flatMap { $0.map(\.born) }).min()
             .map { $0 + ProtocolLimits.reusedKeyLife }
