@@ -137,7 +137,7 @@ import Transport
     @Test("lost three times, a broker is gone to under the same id: what it has queued comes")
     func flaky() async throws {
         brokers.start([setting], presence: nil)
-        for times in 1...4 {
+        for times: Int64 in 1...4 {
             let broker = try await connected(times: times)
             #expect(broker.clientID == "one")
             if times < 4 { loopback.cut("one") }
@@ -196,7 +196,7 @@ import Transport
     }
 
     @discardableResult
-    private func connected(times: Int = 1) async throws -> Broker {
+    private func connected(times: Int64 = 1) async throws -> Broker {
         try await wait { brokers["lan"]?.isConnected == true && brokers["lan"]?.traffic.connections == times }
         return try #require(brokers["lan"])
     }

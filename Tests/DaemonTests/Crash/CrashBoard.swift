@@ -15,7 +15,7 @@ final class CrashBoard {
         /// Called after everything that touches the disk or the outside; ends the board by throwing.
         var step: () throws -> Void
         /// Begins with key work of the turn with this number.
-        var work: (Job, Int) -> Void
+        var work: (Job, Int64) -> Void
         var perform: (Effect) throws -> Void
     }
 
@@ -42,7 +42,7 @@ final class CrashBoard {
     }
 
     /// One turn with the result of key work that an earlier turn began.
-    func turn(_ result: Input, ofTurn number: Int, at now: Moment, _ outside: Outside) throws {
+    func turn(_ result: Input, ofTurn number: Int64, at now: Moment, _ outside: Outside) throws {
         if runner.take(result, ofTurn: number) { try turn(at: now, outside) }
     }
 

@@ -49,7 +49,7 @@ final class CrashWorld {
     private enum What {
         case input(Input)
         /// Of key work that a turn began.
-        case result(Input, ofTurn: Int)
+        case result(Input, ofTurn: Int64)
         case send(ref: String)
         case cancel(ref: String)
         case accept(ID)
