@@ -100,13 +100,12 @@ struct Context {
     var recordedTime: Double { now.isClockSet ? now.wall : 0 }
 
     /// 16 characters of `[0-9a-z]`.
-    func newID() -> String { Self.characters(of: random()) + Self.characters(of: random()) }
+    func newID() -> String { Self.characters(of: random(), random()) }
 
     /// The same, half of it the time, so that one message's place in the ledger is beside the last one's, and that a
     /// message is found by its time.
     func newMessageID() -> String {
-        Self.characters(of: UInt64(exactly: max(0, now.wall * 1000).rounded(.down)) ?? 0)
-            + Self.characters(of: random())
+        Self.characters(of: UInt64(exactly: max(0, now.wall * 1000).rounded(.down)) ?? 0, random())
     }
 
     /// Where the names of messages of that second stand, in seconds since 1970; `nil` for a time that eight digits do
@@ -120,15 +119,17 @@ struct Context {
     /// 1 to 2^31-1, as every era takes it.
     func newSN() -> Int64 { Int64(random() % 0x7FFF_FFFF) + 1 }
 
-    /// The last eight digits, to the base of 36.
-    private static func characters(of number: UInt64) -> String {
-        var value = number
-        var digits: [UInt8] = []
-        for _ in 0..<8 {
-            let digit = UInt8(value % 36)
-            digits.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-            value /= 36
+    /// The last eight digits of each, to the base of 36.
+    private static func characters(of numbers: UInt64...) -> String {
+        var digits = [UInt8](repeating: 0, count: 8 * numbers.count)
+        for (index, number) in numbers.enumerated() {
+            var value = number
+            for place in (8 * index..<8 * index + 8).reversed() {
+                let digit = UInt8(value % 36)
+                digits[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                value /= 36
+            }
         }
-        return String(decoding: digits.reversed(), as: UTF8.self)
+        return String(decoding: digits, as: UTF8.self)
     }
 }

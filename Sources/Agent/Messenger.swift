@@ -495,6 +495,7 @@ package struct Messenger {
 
     /// Parked messages take the way in, a few at a time, because each may be large and may need a private key.
     private mutating func takeParked() throws(LedgerError) {
+        guard parking.isReleasing else { return }
         admission.forgetLost(in: context)
         var looks = 0
         while let arrival = try parking.next(admission: admission, looks: &looks, in: context) {

@@ -61,7 +61,7 @@ private struct QuickReader {
         guard opens() else { return nil }
         var members: [(name: String, value: JSON)] = []
         if closes(UInt8(ascii: "}")) { return .object(JSONObject()) }
-        members.reserveCapacity(12)
+        members.reserveCapacity(6)
         repeat {
             skipSpace()
             guard next == UInt8(ascii: "\""), let name = string() else { return nil }

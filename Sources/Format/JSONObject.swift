@@ -14,7 +14,13 @@ package struct JSONObject: Sendable {
         self.members = []
         self.members.reserveCapacity(members.count)
         guard members.count > Self.few else {
-            for (name, value) in members { self[name] = value }
+            for (name, value) in members {
+                if let place = index(of: name) {
+                    self.members[place].value = value
+                } else {
+                    self.members.append((name, value))
+                }
+            }
             return
         }
         var places: [[UInt8]: Int] = [:]

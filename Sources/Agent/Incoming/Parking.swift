@@ -17,6 +17,9 @@ struct Parking {
         var after: Int64 = 0
     }
 
+    /// Some may take the way in.
+    var isReleasing: Bool { !releases.isEmpty }
+
     /// Parks a message, unless it is parked in this way already. Looks for the sender's meta if that is what it waits for.
     func park(
         _ arrival: Arrival, isVerified: Bool, lookups: inout Lookups, in context: inout Context

@@ -21,14 +21,15 @@ package struct Content: Sendable, Equatable {
 
     /// A content of ours: `time` in seconds since 1970 is written whole, as every era reads it.
     package init(type: ContentType, sn: Int64, time: Double, group: ID? = nil, _ members: JSONObject) {
-        var object: JSONObject = [
-            "type": .integer(type.rawValue), "sn": .integer(sn), "time": .integer(Int64(wholeSeconds: time)),
+        var object: [(String, JSON)] = [
+            ("type", .integer(type.rawValue)), ("sn", .integer(sn)), ("time", .integer(Int64(wholeSeconds: time))),
         ]
-        if let group { object["group"] = .string(group.bare.text) }
-        object = JSONObject((object.members + members.members).map { ($0.name, $0.value) })
-        json = object
+        object.reserveCapacity(4 + members.count)
+        if let group { object.append(("group", .string(group.bare.text))) }
+        for (name, value) in members.members { object.append((name, value)) }
+        json = JSONObject(object)
         self.type = type.rawValue
-        body = Body(type: type.rawValue, object)
+        body = Body(type: type.rawValue, json)
     }
 
     package static func text(_ text: String, sn: Int64, time: Double) -> Content {
