@@ -9,6 +9,8 @@ final class ParsedIDs {
     // By bytes: two different texts may be equal as strings.
     private var ids: [[UInt8]: ID] = [:]
     private var addresses: [[UInt8]: Address] = [:]
+    /// The last two that were asked for: a row has a sender and a receiver, and the next row mostly has the same.
+    private var latest: [(text: [UInt8], id: ID)] = []
     /// With so many of them it begins anew: some 50 KiB.
     private static let limit = 256
 
@@ -17,11 +19,14 @@ final class ParsedIDs {
     }
 
     /// `nil` for a text that is no ID.
-    func id(_ text: [UInt8]) -> ID? {
-        if let known = ids[text] { return known }
-        guard let id = ID(String(decoding: text, as: UTF8.self)) else { return nil }
+    func id(_ bytes: some Collection<UInt8>) -> ID? {
+        if let place = latest.firstIndex(where: { $0.text.elementsEqual(bytes) }) { return latest[place].id }
+        let text = Array(bytes)
+        guard let id = ids[text] ?? ID(String(decoding: text, as: UTF8.self)) else { return nil }
         if ids.count >= Self.limit { ids.removeAll(keepingCapacity: true) }
         ids[text] = id
+        latest.append((text: text, id: id))
+        if latest.count > 2 { latest.removeFirst() }
         return id
     }
 

@@ -113,7 +113,7 @@ extension SQLStatement {
     }
 
     func address(_ column: Int32) throws(LedgerError) -> Address {
-        guard let address = parsed.address(bytes(column)) else { throw damage(column, "address") }
+        guard let address = parsed.address(Array(bytes(column))) else { throw damage(column, "address") }
         return address
     }
 
@@ -127,12 +127,12 @@ extension SQLStatement {
     }
 
     func isID(_ column: Int32) -> Bool { parsed.id(bytes(column)) != nil }
-    func isAddress(_ column: Int32) -> Bool { parsed.address(bytes(column)) != nil }
+    func isAddress(_ column: Int32) -> Bool { parsed.address(Array(bytes(column))) != nil }
 
-    private func bytes(_ column: Int32) -> [UInt8] {
-        guard let start = sqlite3_column_text(handle, column) else { return [] }
-        let count = Int(sqlite3_column_bytes(handle, column))
-        return [UInt8](UnsafeBufferPointer(start: start, count: count))
+    /// Good until the next step.
+    private func bytes(_ column: Int32) -> UnsafeBufferPointer<UInt8> {
+        guard let start = sqlite3_column_text(handle, column) else { return UnsafeBufferPointer(start: nil, count: 0) }
+        return UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
     }
 
     func damage(_ column: Int32, _ kind: String) -> LedgerError {

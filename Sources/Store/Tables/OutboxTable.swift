@@ -39,8 +39,12 @@ struct OutboxTable {
     }
 
     func rows(shipment number: Int64) throws(LedgerError) -> [Outgoing] {
+        // A sealed row has no content.
         try database.rows(
-            select("WHERE o.shipment = ? AND o.ord > 0 ORDER BY o.ord"), [.integer(number)], Outgoing.init)
+            """
+            \(head), NULL FROM outbox o LEFT JOIN shipments s ON s.number = o.shipment
+            WHERE o.shipment = ? AND o.ord > 0 ORDER BY o.ord
+            """, [.integer(number)], Outgoing.init)
     }
 
     func due(at lived: Double, limit: Int) throws(LedgerError) -> [Outgoing] {
