@@ -7,7 +7,7 @@ package struct Call: Sendable {
     package let peer: Peer
     package let method: String
     /// Empty when the request has none.
-    package let params: JSONObject
+    package private(set) var params: JSONObject
     /// More calls of the same line follow at once.
     package let isFollowed: Bool
     private let ticket: Ticket
@@ -21,6 +21,13 @@ package struct Call: Sendable {
         self.method = request.method
         self.params = request.params
         self.ticket = ticket
+    }
+
+    /// For whoever has only to answer it: a thousand messages are not kept until the last is accepted.
+    package var withoutParams: Call {
+        var call = self
+        call.params = JSONObject()
+        return call
     }
 
     /// Its answer goes nowhere, but must be given all the same.

@@ -17,9 +17,10 @@ import Store
 
     /// One message, or several that are one transaction and have one answer.
     func send(_ request: CheckedCall, in turn: inout Turn) throws {
-        let call = request.call
+        let call = request.call.withoutParams
         guard let wishes = try SendingWish.list(in: request.params) else {
-            return try submit(request, to: try request.params.needText("to"), in: &turn) { result in
+            let parties = try parties(of: request, to: try request.params.needText("to"))
+            return try submit(request, between: parties, in: &turn) { result in
                 switch result {
                 case .success(let accepted): call.answer(.object(accepted))
                 case .failure(let error): call.fail(error)
@@ -27,12 +28,15 @@ import Store
             }
         }
         let answers = ListedAnswers(to: call, count: wishes.count)
+        var last: Parties?
         for (place, wish) in wishes.enumerated() {
             do {
                 let wish = try wish.get()
-                try submit(CheckedCall(call: call, params: wish.params), to: wish.receiver, in: &turn) {
-                    answers.take($0, at: place)
-                }
+                let checked = CheckedCall(call: call, params: wish.params)
+                // Most go to one receiver.
+                let parties = try parties(of: checked, to: wish.receiver, like: last)
+                last = parties
+                try submit(checked, between: parties, in: &turn) { answers.take($0, at: place) }
             } catch let error as RPCError {
                 answers.take(.failure(error), at: place)
             } catch let refusal as Refusal {
@@ -42,13 +46,27 @@ import Store
         turn.after { answers.close() }
     }
 
+    /// From whom and to whom a message goes, with the words that said so.
+    private struct Parties {
+        var from: String?
+        var to: String
+        var sender: ID
+        var receiver: ID
+    }
+
+    private func parties(of request: CheckedCall, to receiver: String, like last: Parties? = nil) throws -> Parties {
+        let from = try request.params.text("from")
+        if let last, last.from == from, last.to.utf8.elementsEqual(receiver.utf8) { return last }
+        return Parties(
+            from: from, to: receiver, sender: try rights.sender(of: request).id,
+            receiver: try loop.names.id(receiver))
+    }
+
     private func submit(
-        _ request: CheckedCall, to receiver: String, in turn: inout Turn,
+        _ request: CheckedCall, between parties: Parties, in turn: inout Turn,
         answering answer: @escaping @MainActor (Result<JSONObject, RPCError>) -> Void
     ) throws {
         let params = request.params
-        let identity = try rights.sender(of: request)
-        let receiver = try loop.names.id(receiver)
         let (type, members) = try MessageOperations.content(
             text: try params.text("text"), content: params.json("content"))
         let ref = try params.text("ref")
@@ -61,7 +79,8 @@ import Store
         let token = answers.expect(in: &turn) {
             switch $0 {
             case .accepted(let id, let sn, let state, let isRepeat):
-                var result: JSONObject = ["id": .string(id), "sn": .integer(sn), "state": .string(state)]
+                var result = JSONObject(
+                    distinct: [("id", .string(id)), ("sn", .integer(sn)), ("state", .string(state))])
                 if isRepeat { result["repeat"] = true }
                 let isOver = DeliveryState(rawValue: state)?.isEnd ?? true
                 if !isOver { senders.sent(id, by: connection) }
@@ -72,7 +91,8 @@ import Store
         try turn.handle(
             .submitted(
                 Submission(
-                    token: token, sender: identity.id, receiver: receiver, type: type, members: members, ref: ref,
+                    token: token, sender: parties.sender, receiver: parties.receiver, type: type, members: members,
+                    ref: ref,
                     expiry: expiry, wantsSignedReceipt: receipt != nil, priority: priority)))
     }
 

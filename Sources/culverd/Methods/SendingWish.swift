@@ -68,7 +68,7 @@ struct SendingWish {
     private var missing: Int
 
     init(to call: Call, count: Int) {
-        self.call = call
+        self.call = call.withoutParams
         answers = Array(repeating: .null, count: count)
         missing = count + 1
     }

@@ -28,7 +28,7 @@ import Store
     }
 
     func connections(watching kind: EventRecord.Kind) -> Set<ConnectionID> {
-        Set(watchers.filter { $0.value.takes(kind) }.keys)
+        watchers.isEmpty ? [] : Set(watchers.filter { $0.value.takes(kind) }.keys)
     }
 
     /// News of a committed turn. A connection that does not take them is told from the store, when it has room again.

@@ -29,7 +29,8 @@ import Store
     /// An outgoing row changed: those hear of it that wait for it, that sent it, and that watch messages.
     func changed(_ row: Outgoing) {
         var listeners = events.connections(watching: .message)
-        listeners.formUnion(senders.connections(of: row.id))
+        // A row that was not on disk before is queued as the answer to its sender says.
+        if row.order > 0 || row.state != .queued { listeners.formUnion(senders.connections(of: row.id)) }
         listeners.formUnion(waiters.changed(row))
         if row.state.isEnd { senders.ended(row.id, toldTo: listeners) }
         guard !listeners.isEmpty else { return }
