@@ -85,10 +85,20 @@ extension Host {
     /// What a busy time, or the start, has taken and left free goes back to the system: of the heap, and of the code
     /// of program and libraries, which is read again from the page cache where it is still needed.
     static func giveBackMemory() {
-        malloc_trim(0)
+        giveBackHeap()
         for code in codeRanges {
             madvise(UnsafeMutableRawPointer(bitPattern: code.lowerBound), code.count, MADV_DONTNEED)
         }
+    }
+
+    /// The heap's part alone, which costs no page that is in use.
+    static func giveBackHeap() { malloc_trim(0) }
+
+    /// Bytes of memory with no file behind it, proc_pid_statm(5); 0 when that cannot be read.
+    static var anonymousBytes: Int64 {
+        let words = (read("/proc/self/statm", limit: 128) ?? []).split(separator: UInt8(ascii: " "))
+        let pages = words.prefix(3).compactMap { Int64(String(decoding: $0, as: UTF8.self)) }
+        return pages.count == 3 ? (pages[1] - pages[2]) * Int64(sysconf(Int32(_SC_PAGESIZE))) : 0
     }
 
     /// Where code is mapped. Nothing writes to it: what is read-only after its relocation is a mapping of another kind.

@@ -50,6 +50,9 @@ import System
     private var isFaultTold = false
     private var idle: (@MainActor () -> Void)?
     private var written = 0
+    /// How many turns were written since memory was looked at, and how much there was when the last was given back.
+    private var unseen = 0
+    private var settledBytes: Int64?
     /// When the clock was written down, in seconds lived.
     private var clockSaved: Double?
     private var isWaking = false
@@ -61,6 +64,10 @@ import System
     /// Seconds after which a turn takes no more, but for the rest of a batch: the client of the first item need not wait for
     /// all.
     private static let patience = 0.05
+    /// Turns that wrote something after which memory is looked at; a quarter of them when all messages have ended.
+    private static let look = 32
+    /// Bytes that may be more than the last time.
+    private static let growth: Int64 = 512 << 10
     /// Milliseconds that an acknowledgement waits for company: a turn of its own would sync the disk for it.
     private static let leisure = 4
 
@@ -150,7 +157,8 @@ import System
         if idle != nil || runner.isUrgent { return schedule() }
         if runner.backlog > 0 { return scheduleLater() }
         arm()
-        if written >= 200, !isCopied { checkpoint() }
+        if written >= 200, !isCopied { return checkpoint() }
+        if unseen >= Self.look || (unseen >= Self.look / 4 && (try? store.outboxSize().count) == 0) { giveBackMemory() }
     }
 
     // MARK: - The steps of a turn
@@ -259,6 +267,7 @@ import System
         switch result {
         case .success:
             written += 1
+            unseen += 1
             isBookInCommit = false
             follow(runner.committed(wrote: true))
         case .failure(let error): follow(runner.failed(LedgerError(disk: error)))
@@ -313,10 +322,25 @@ import System
             DispatchQueue.main.async {
                 MainActor.assumeIsolated {
                     if case .failure(let error) = result { self.log(.warning, "\(error)") }
-                    self.isBusy = false
+                    (self.isBusy, self.unseen, self.settledBytes) = (false, 0, nil)
                     if self.runner.backlog > 0 || self.idle != nil { self.schedule() }
                 }
             }
+        }
+    }
+
+    /// What much work has taken and left free, malloc keeps: it goes back during the work and at its end.
+    private func giveBackMemory() {
+        unseen = 0
+        let bytes = Host.anonymousBytes
+        guard bytes > (settledBytes ?? 0) + Self.growth else {
+            settledBytes = min(settledBytes ?? bytes, bytes)
+            return
+        }
+        queue.async {
+            Host.giveBackHeap()
+            let left = Host.anonymousBytes
+            MainQueue.async { self.settledBytes = left }
         }
     }
 
