@@ -1,5 +1,6 @@
 import Crypto
 package import DIMP
+import Format
 package import Records
 
 /// Key work for the pool: values in, a value out, on any thread. Results of one lane come back in the order in which
@@ -41,7 +42,7 @@ package struct Job: Sendable {
         let begun = clock()
         switch work {
         case .seal(let sealing):
-            return .sealed(sealing, Result { () throws(CryptoError) in try sealing.packing.seal(sealing.content) })
+            return .sealed(sealing, Result { () throws(CryptoError) in try sealing.sealed() })
         case .verify(var verifying):
             let result = Result { () throws(Rejection) in try verifying.verified() }
             verifying.seconds = clock() - begun
@@ -67,8 +68,15 @@ package struct Job: Sendable {
 /// An outgoing message to seal: rows of the outbox, or something that is sent once and never repeated.
 package struct Sealing: Sendable {
     package var packing: Packing
-    package var content: Content
+    package var content: SealedContent
     package var purpose: Purpose
+
+    package enum SealedContent: Sendable {
+        case whole(Content)
+        /// That of the only draft, or an array of those of all (extensions.md 5) with this `sn` and this time. `stream`:
+        /// that of their numbers; `nil` for a receiver that is no culver agent.
+        case ofDrafts(stream: String?, sn: Int64, time: Double)
+    }
 
     package enum Purpose: Sendable {
         /// One row of the outbox, or several that share the message.
@@ -80,14 +88,20 @@ package struct Sealing: Sendable {
         /// A broadcast that is laid on one peer's topic: it asks for that peer's card.
         case query(ID)
     }
-}
 
-/// A row of the outbox on its way through the pool: its content, and the callers that wait for its number.
-package struct Draft: Sendable {
-    package var row: Outgoing
-    /// With its place in the sequence, once it was given to the pool.
-    package var content: Content
-    package var tokens: [UInt64]
+    func sealed() throws(CryptoError) -> Packing.Packed {
+        switch (content, purpose) {
+        case (.whole(let content), _): return try packing.seal(content)
+        case (.ofDrafts(let stream, let sn, let time), .message(let drafts)):
+            let contents = drafts.compactMap { $0.content(in: stream) }
+            guard contents.count == drafts.count, let first = contents.first else { break }
+            if contents.count == 1 { return try packing.seal(first) }
+            let inside = JSON.array(contents.map { .object($0.json) })
+            return try packing.seal(Content(type: .array, sn: sn, time: time, ["batch": true, "contents": inside]))
+        default: break
+        }
+        throw .unreadable
+    }
 }
 
 /// A message whose signature is to be checked, with what is attached to it as far as that matters.

@@ -12,6 +12,8 @@ package enum CryptoError: Error, Equatable, Sendable {
     case noEntropy
     /// mbedTLS failed where it should not have.
     case library(operation: String, code: Int32)
+    /// What is to be encrypted cannot be read.
+    case unreadable
 }
 
 extension CryptoError: CustomStringConvertible {
@@ -22,6 +24,7 @@ extension CryptoError: CustomStringConvertible {
         case .cannotDecrypt: "cannot decrypt"
         case .badPadding: "bad padding after decryption"
         case .noEntropy: "no random bytes from the kernel"
+        case .unreadable: "the content cannot be read again"
         case .library(let operation, let code):
             "cannot \(operation): mbedTLS error \(code < 0 ? "-" : "")0x\(String(code.magnitude, radix: 16))"
         }

@@ -15,7 +15,7 @@ struct BatchLimits {
     /// What the contents are inside of: the message's content and its list.
     private static let depth = 2
     /// Bytes and values that each content has around it: `seq`, commas.
-    private static let overhead = 96
+    private static let overhead: Int64 = 96
     private static let values = 4
 
     /// How many from the beginning may share a message; one goes in any case.
@@ -24,12 +24,13 @@ struct BatchLimits {
         let json = JSONLimits()
         var (bytes, values) = (Tuning.wireOverhead, 16)
         for (number, draft) in drafts.enumerated() {
-            guard number < count, Self.mayShare(draft), isOfOneTime(draft, as: drafts[0]) else { return max(1, number) }
-            let form = JSON.object(draft.content.json).form
-            values += form.values + Self.values
+            guard number < count, draft.mayShareMessage, isOfOneTime(draft, as: drafts[0]) else {
+                return max(1, number)
+            }
+            values += draft.form.values + Self.values
             // Base64 makes it a third longer.
-            bytes += Int64((draft.row.content?.utf8.count ?? 0) + Self.overhead) / 3 * 4 + 4
-            guard bytes <= self.bytes, values <= json.values, form.depth + Self.depth <= json.depth else {
+            bytes += (draft.size + Self.overhead) / 3 * 4 + 4
+            guard bytes <= self.bytes, values <= json.values, draft.form.depth + Self.depth <= json.depth else {
                 return max(1, number)
             }
         }
@@ -37,31 +38,7 @@ struct BatchLimits {
     }
 
     private func isOfOneTime(_ draft: Draft, as first: Draft) -> Bool {
-        guard let time = draft.content.time, let other = first.content.time else { return false }
+        guard let time = draft.time, let other = first.time else { return false }
         return abs(time - other) <= Self.spread
-    }
-
-    /// A content for a group is in an envelope of its own, and one that asks for a signed receipt has its own.
-    private static func mayShare(_ draft: Draft) -> Bool {
-        draft.content.mayShareMessage && draft.content.json["seq"]?["receipt"] == nil
-            && draft.content.json["group"] == nil && draft.row.recipient.group == nil
-    }
-}
-
-extension JSON {
-    /// How deep it is, and how many values it has: at least as many as `JSONLimits` counts in its text.
-    fileprivate var form: (depth: Int, values: Int) {
-        var (depth, values) = (0, 1)
-        func add(_ inner: JSON) {
-            let form = inner.form
-            depth = max(depth, form.depth)
-            values += form.values
-        }
-        switch self {
-        case .array(let list): for inner in list { add(inner) }
-        case .object(let object): for member in object.members { add(member.value) }
-        default: return (0, 1)
-        }
-        return (depth + 1, values)
     }
 }

@@ -29,7 +29,7 @@ enum ControlMessage {
             .work(
                 Job(
                     lane: "receipt \(receiver.address.text)",
-                    work: .seal(Sealing(packing: packing, content: content, purpose: purpose)))))
+                    work: .seal(Sealing(packing: packing, content: .whole(content), purpose: purpose)))))
         return true
     }
 
@@ -42,7 +42,7 @@ enum ControlMessage {
                     lane: "ask \(id.address.text)",
                     work: .seal(
                         Sealing(
-                            packing: Packing(identity: identity, receiver: .anyone, recipients: []), content: content,
-                            purpose: .query(id))))))
+                            packing: Packing(identity: identity, receiver: .anyone, recipients: []),
+                            content: .whole(content), purpose: .query(id))))))
     }
 }

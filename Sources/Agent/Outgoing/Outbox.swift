@@ -66,7 +66,7 @@ struct Outbox {
         makeContact(receiver, in: context)
         let isWaitedFor = releases[receiver.address] != nil
         if !isWaitedFor, receiver.isBroadcast || lookups.isReady(receiver, in: context) {
-            sealing.insert(Draft(row: row, content: content, tokens: [submission.token]), isReleased: false)
+            sealing.insert(Draft(row: row, content: content, tokens: [submission.token]))
             return try sealNext(SealingQueue.SealingRoute(row), lookups: lookups, publishing: publishing, in: &context)
         }
         if !isWaitedFor { lookups.lookUp(receiver, isWanted: true, isWrittenTo: true, in: &context) }
@@ -87,23 +87,26 @@ struct Outbox {
     private func newRow(
         for submission: Submission, of identity: Identity, in context: Context
     ) -> (Outgoing, Content) {
-        var wish: JSONObject = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
         var members = submission.members
         for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
         if submission.type == .array { members["batch"] = nil }
-        if submission.wantsSignedReceipt {
-            wish["receipt"] = "signed"
-            // `give` adds the rest, for a culver agent alone.
-            members["seq"] = ["receipt": "signed"]
-        }
+        // The pool adds the rest, for a culver agent alone.
+        if submission.wantsSignedReceipt { members["seq"] = ["receipt": "signed"] }
         let content = Content(type: submission.type, sn: context.newSN(), time: context.now.wall, members)
         let row = Outgoing(
             id: context.newMessageID(), sn: content.sn, sender: identity.id.bare,
             recipient: .person(submission.receiver.bare), ref: submission.ref,
-            request: Digest.sha256(JSON.object(wish).bytes),
+            request: submission.ref == nil ? [] : request(of: submission),
             body: .content(JSON.object(content.json).text), state: .waiting, created: context.recordedTime,
             expires: context.now.lived + (submission.expiry ?? context.policy.expiry), priority: submission.priority)
         return (row, content)
+    }
+
+    /// By which a repeat under the same `ref` is told from another message.
+    private func request(of submission: Submission) -> [UInt8] {
+        var wish: JSONObject = ["type": .integer(submission.type.rawValue), "members": .object(submission.members)]
+        if submission.wantsSignedReceipt { wish["receipt"] = "signed" }
+        return Digest.sha256(JSON.object(wish).bytes)
     }
 
     /// Whether this `ref` was used before: then the first message is answered again, or the misuse refused.
@@ -195,7 +198,7 @@ struct Outbox {
             return try fail(
                 [draft], reason: "unreadable-content", text: "the content cannot be read again", in: &context)
         }
-        sealing.insert(Draft(row: row, content: content, tokens: []), isReleased: true)
+        sealing.insert(Draft(row: row, content: content, tokens: []))
         try sealNext(SealingQueue.SealingRoute(row), lookups: lookups, publishing: publishing, in: &context)
     }
 
@@ -233,19 +236,18 @@ struct Outbox {
             return try wait(drafts, in: &context)
         }
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
-        if !context.book.isCulver(receiver) {
-            for index in drafts.indices { drafts[index].content.json["seq"] = nil }
-        }
+        var stream: String?
         if !receiver.isBroadcast, let key = context.book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = context.book.recipients(of: receiver)
             if context.book.isCulver(receiver) {
-                try numbers.number(
+                stream = try numbers.number(
                     &drafts, from: identity.id, to: receiver, priority: first.row.priority,
                     isPoolIdle: sealing.count <= drafts.count, in: context)
                 packing.reused = context.book.keyInUse(for: packing, wrappedFor: key, lived: context.now.lived)
                 if let reused = packing.reused { wrappedKeys.remember(reused) }
             }
         }
+        if stream == nil { drafts = drafts.map { $0.number == nil ? $0 : $0.numbered(nil) } }
         context.counts.signatures += 1
         // Order is kept among messages of one priority alone.
         let lane = "out \(receiver.text)"
@@ -254,16 +256,13 @@ struct Outbox {
                 Job(
                     lane: first.row.priority == .normal ? lane : "\(first.row.priority) \(lane)",
                     work: .seal(
-                        Sealing(packing: packing, content: together(drafts, in: context), purpose: .message(drafts))))))
-    }
-
-    /// The content of a message with these contents: the only one, or an array of all, of the time of the latest. Not of now:
-    /// the clock may be another than it was.
-    private func together(_ drafts: [Draft], in context: Context) -> Content {
-        if drafts.count == 1, let only = drafts.first { return only.content }
-        return Content(
-            type: .array, sn: context.newSN(), time: drafts.compactMap(\.content.time).max() ?? context.now.wall,
-            ["batch": true, "contents": .array(drafts.map { .object($0.content.json) })])
+                        // Of the time of the latest, not of now: the clock may be another than it was.
+                        Sealing(
+                            packing: packing,
+                            content: .ofDrafts(
+                                stream: stream, sn: drafts.count == 1 ? first.row.sn : context.newSN(),
+                                time: drafts.lazy.compactMap(\.time).max() ?? context.now.wall),
+                            purpose: .message(drafts))))))
     }
 
     /// The receiver's key went while they gathered.
@@ -304,7 +303,7 @@ struct Outbox {
             // A row without an order was never on disk, so nobody can have ended it.
             var isWanted = draft.row.order == 0
             if !isWanted { isWanted = try context.ledger.outgoing(id: draft.row.id)?.state == .waiting }
-            if isWanted { wanted.append(draft) } else { _ = sealing.remove(draft.row) }
+            if isWanted { wanted.append(draft) } else { _ = sealing.remove(draft) }
         }
         return wanted
     }
@@ -323,7 +322,7 @@ struct Outbox {
             number: number, sender: lead.sender, receiver: lead.receiver, sn: rows.count == 1 ? lead.sn : nil,
             digest: packed.digest, signature: packed.message.signature, type: envelope.type,
             time: envelope.time, group: envelope.group,
-            wantsSignedReceipt: drafts.contains { $0.content.json["seq"]?["receipt"] != nil }, due: context.now.lived,
+            wantsSignedReceipt: drafts.contains { $0.number != nil && $0.wantsSignedReceipt }, due: context.now.lived,
             priority: lead.priority)
         if publishing.freeBroker() != nil, turns[lead.receiver].admits(new: lead.priority) {
             let wire = context.book.wire(packed.message, of: sealing.packing.identity, to: lead.receiver)
@@ -339,7 +338,7 @@ struct Outbox {
                     data: secure.data, iv: secure.iv, key: packed.key == .plain ? nil : packed.key.json().text), rows))
         if let last = drafts.last {
             try SequenceNumbers.save(
-                last.content, from: lead.sender, to: lead.receiver, priority: lead.priority, in: context)
+                last.number, from: lead.sender, to: lead.receiver, priority: lead.priority, in: context)
         }
         context.counts.sealed += Int64(rows.count)
         for (draft, row) in zip(drafts, rows) {
@@ -362,7 +361,7 @@ struct Outbox {
     @discardableResult
     private mutating func leave(_ drafts: [Draft]) -> Bool {
         var isReleased = false
-        for draft in drafts where sealing.remove(draft.row) { isReleased = true }
+        for draft in drafts where sealing.remove(draft) { isReleased = true }
         if let first = drafts.first { sealing.leave(SealingQueue.SealingRoute(first.row)) }
         return isReleased
     }
@@ -397,7 +396,7 @@ struct Outbox {
         guard let route = drafts.first.map({ SealingQueue.SealingRoute($0.row) }) else { return [] }
         var tokens: [UInt64] = []
         for draft in drafts + sealing.takeGathered(route) {
-            _ = sealing.remove(draft.row)
+            _ = sealing.remove(draft)
             if draft.row.order > 0 { releaseAgain(draft.row) }
             tokens += draft.tokens + sealing.takeJoined(draft.row)
         }

@@ -4,15 +4,16 @@ import Records
 /// Messages on their way through the pool: those that it seals now, and those that gather behind them. They are in no
 /// ledger's sums yet, and their refs in no table.
 ///
-/// A line is what goes from one sender to one receiver with one priority. While the pool has a message of a line whose receiver takes several
-/// contents in one, the next ones gather; else each is given to the pool at once. A line exists while it holds something.
+/// A line is what goes from one sender to one receiver with one priority. While the pool has a message of a line whose
+/// receiver takes several contents in one, the next ones gather, until they fill a message and the pool has but one; else
+/// each is given to the pool at once. A line exists while it holds something.
 struct SealingQueue {
     private var lines: [SealingRoute: SealingLine] = [:]
-    private var sizes: [String: Int64] = [:]
-    /// The bytes of their contents.
+    /// How many they are, and the bytes of their contents.
+    private(set) var count = 0
     private(set) var bytes: Int64 = 0
     /// Those that had waited for a key, with their bytes: only so many are taken up at a time.
-    private var released: [String: Int] = [:]
+    private var released: [String: Int64] = [:]
     /// What each ref was asked for, and the callers that asked again meanwhile.
     private var refs: [Ref: (request: [UInt8], tokens: [UInt64])] = [:]
 
@@ -31,8 +32,11 @@ struct SealingQueue {
     private struct SealingLine {
         /// Messages that the pool has.
         var underway = 0
-        /// The pool has one that may hold several contents, so others gather.
-        var isGathering = false
+        /// The pool has one that may hold so many contents, more than one, so others gather.
+        var gathers: Int?
+        /// What the pool has is sealed as it is: nothing of it was on disk, where it could have ended meanwhile. Else it may
+        /// have to be given to the pool once more, and nothing may be behind it.
+        var isCertain = true
         var gathered: [Draft] = []
     }
 
@@ -50,38 +54,41 @@ struct SealingQueue {
         }
     }
 
-    var count: Int { sizes.count }
-    var isEmpty: Bool { sizes.isEmpty }
+    var isEmpty: Bool { count == 0 }
     var isReleasing: Bool { !released.isEmpty }
 
-    func contains(_ row: Outgoing) -> Bool { sizes[row.id] != nil }
+    /// Of a row that is on disk, because it had waited for a key.
+    func contains(_ row: Outgoing) -> Bool { released[row.id] != nil }
 
-    /// `isReleased`: it had waited for a key.
-    mutating func insert(_ draft: Draft, isReleased: Bool) {
+    /// One with an order is on disk and is inserted once, until it is removed.
+    mutating func insert(_ draft: Draft) {
         let row = draft.row
-        let size = row.content?.utf8.count ?? 0
-        bytes += Int64(size) - (sizes.updateValue(Int64(size), forKey: row.id) ?? 0)
-        if isReleased { released[row.id] = size }
+        count += 1
+        bytes += draft.size
+        if row.order > 0 { released[row.id] = draft.size }
         if row.order == 0, let ref = Ref(row) { refs[ref] = (row.request, []) }
         lines[SealingRoute(row), default: SealingLine()].gathered.append(draft)
     }
 
     /// To whom the next message of a line goes; `nil` while nothing of it can be given to the pool.
     func receiverOfNext(_ route: SealingRoute) -> ID? {
-        guard let line = lines[route], !line.isGathering else { return nil }
+        guard let line = lines[route] else { return nil }
+        if let full = line.gathers {
+            guard line.isCertain, line.underway == 1, line.gathered.count >= full else { return nil }
+        }
         return line.gathered.first?.row.receiver
     }
 
     /// The contents of the next message, in order. To be asked only when there is one.
     mutating func next(_ route: SealingRoute, within limits: BatchLimits) -> [Draft] {
-        guard var line = lines[route] else { return [] }
+        guard let gathered = lines[route]?.gathered else { return [] }
         // Messages of one content each may be with the pool already, which keeps their order.
-        let count = limits.fitting(line.gathered)
-        let drafts = Array(line.gathered.prefix(count))
-        line.gathered.removeFirst(count)
-        line.underway += 1
-        line.isGathering = limits.count > 1
-        lines[route] = line
+        let count = limits.fitting(gathered)
+        lines[route]?.gathered = Array(gathered.dropFirst(count))
+        lines[route]?.underway += 1
+        lines[route]?.gathers = limits.count > 1 ? limits.count : nil
+        let drafts = Array(gathered.prefix(count))
+        if drafts.contains(where: { $0.row.order > 0 }) { lines[route]?.isCertain = false }
         return drafts
     }
 
@@ -89,7 +96,8 @@ struct SealingQueue {
     mutating func leave(_ route: SealingRoute) {
         lines[route]?.underway -= 1
         guard let line = lines[route], line.underway <= 0 else { return }
-        lines[route]?.isGathering = false
+        lines[route]?.gathers = nil
+        lines[route]?.isCertain = true
         if line.gathered.isEmpty { lines[route] = nil }
     }
 
@@ -99,15 +107,19 @@ struct SealingQueue {
         return lines[route]?.gathered ?? []
     }
 
-    /// The row is on its way no more. True when it had waited for a key.
-    mutating func remove(_ row: Outgoing) -> Bool {
-        bytes -= sizes.removeValue(forKey: row.id) ?? 0
-        return released.removeValue(forKey: row.id) != nil
+    /// It is on its way no more. True when it had waited for a key, and was not removed before.
+    mutating func remove(_ draft: Draft) -> Bool {
+        let wasReleased = released.removeValue(forKey: draft.row.id) != nil
+        if wasReleased || draft.row.order == 0 {
+            count -= 1
+            bytes -= draft.size
+        }
+        return wasReleased
     }
 
     /// How many that wait for a key may be taken up: none while what is on its way is long.
     var roomForReleased: Int {
-        released.values.reduce(0, +) < Tuning.releasedBytes ? Tuning.releasedAtOnce - released.count : 0
+        released.values.reduce(0, +) < Int64(Tuning.releasedBytes) ? Tuning.releasedAtOnce - released.count : 0
     }
 
     enum Known {
