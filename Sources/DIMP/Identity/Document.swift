@@ -79,6 +79,15 @@ package struct Document: Sendable {
         return try Document(kind: "visa", about: id, properties: properties, time: time, signedBy: secret)
     }
 
+    /// A bulletin says what a group is called and who founded it.
+    package static func bulletin(
+        of group: ID, name: String, founder: ID, time: Double, signedBy secret: PrivateKey
+    ) throws(CryptoError) -> Document {
+        try Document(
+            kind: "bulletin", about: group,
+            properties: ["name": .string(name), "founder": .string(founder.bare.text)], time: time, signedBy: secret)
+    }
+
     /// Throws unless `meta`, which must be the meta of `id`, signed it and nothing in it speaks of another entity
     /// or of another purpose (extensions.md 3).
     package func check(about id: ID, meta: Meta) throws(Rejection) {
@@ -111,6 +120,9 @@ package struct Document: Sendable {
     package var time: Double { properties.seconds("time") ?? 0 }
 
     package var name: String? { properties["name"]?.string }
+
+    /// Of a bulletin: who founded the group.
+    package var founder: ID? { properties.id("founder")?.bare }
 
     /// The device that a visa of stock software is for, in the signed data or beside it; `nil` for the entity as a whole.
     /// A culver agent has one visa for all that it is.

@@ -69,12 +69,16 @@ extension Content {
     /// The time, unless it is from before there was any agent (extensions.md 6): such a content is never too old.
     package var usableTime: Double? { time.flatMap { $0 >= ProtocolLimits.earliestContentTime ? $0 : nil } }
 
+    /// Throws for a time that is ahead at `now`, in seconds since 1970.
+    package func checkIsPast(at now: Double) throws(Rejection) {
+        guard let time = usableTime, time > now + ProtocolLimits.contentAhead else { return }
+        throw Rejection(.time, "the content is from the future")
+    }
+
     /// Throws for a time that is ahead or too old at `now`, in seconds since 1970.
     package func checkTime(at now: Double) throws(Rejection) {
         guard let time = usableTime else { return }
-        guard time <= now + ProtocolLimits.contentAhead else {
-            throw Rejection(.time, "the content is from the future")
-        }
+        try checkIsPast(at: now)
         guard time >= now - ProtocolLimits.contentAge else {
             throw Rejection(.time, "the content is older than 31 days")
         }
