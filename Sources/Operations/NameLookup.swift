@@ -14,9 +14,7 @@ package struct NameLookup {
     /// IDs, everything else is a name, and nothing is guessed.
     package func id(_ text: String) throws(Refusal) -> ID {
         if let id = ID(text) {
-            guard let known = facebook.contact(id.address)?.id ?? facebook.identity(id.address)?.id, known != id else {
-                return id
-            }
+            guard let known = entity(at: id.address), known != id else { return id }
             // A name has no check bytes. Which one an address has is known for good once there is its meta.
             if id.name != nil, facebook.meta(of: known) == nil { return id }
             guard id.name == nil else {
@@ -31,6 +29,11 @@ package struct NameLookup {
             throw Refusal(.unknownName, "unknown-name", "nobody here is named \(text)")
         }
         return id
+    }
+
+    /// As this board knows it.
+    private func entity(at address: Address) -> ID? {
+        facebook.contact(address)?.id ?? facebook.identity(address)?.id ?? facebook.groups.group(address)?.id
     }
 
     /// An identity of this board: by ID or name, or the default one.
@@ -52,6 +55,7 @@ package struct NameLookup {
     /// The label that this board gave to an entity.
     package func name(of id: ID) -> String? {
         facebook.contact(id.address)?.name ?? facebook.identity(id.address)?.id.name
+            ?? facebook.groups.group(id.address)?.name
     }
 
     package func isMuted(_ id: ID) -> Bool { facebook.contact(id.address)?.isMuted == true }

@@ -13,14 +13,16 @@ package struct ExposedKey: Error, Sendable, Equatable, CustomStringConvertible {
 extension StateDirectory {
     /// Every private key with a permission for group or others.
     package func exposedKeys() throws(FileError) -> [ExposedKey] {
-        var found: [ExposedKey] = []
+        var names = try list(StatePath.groups).map { StatePath.secret(ofGroup: $0) }
         for address in try list(StatePath.identities) {
-            let visaKeys = try list(StatePath.visaKeys(of: address)).map { "\(StatePath.visaKeys(of: address))/\($0)" }
-            for name in [StatePath.secret(of: address)] + visaKeys {
-                let path = try full(name)
-                if let status = try? at(name, status(of:)), status.isRegular && status.openness != 0 {
-                    found.append(ExposedKey(path: path))
-                }
+            names.append(StatePath.secret(of: address))
+            names += try list(StatePath.visaKeys(of: address)).map { "\(StatePath.visaKeys(of: address))/\($0)" }
+        }
+        var found: [ExposedKey] = []
+        for name in names {
+            let path = try full(name)
+            if let status = try? at(name, status(of:)), status.isRegular, status.openness != 0 {
+                found.append(ExposedKey(path: path))
             }
         }
         return found

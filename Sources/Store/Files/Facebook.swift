@@ -12,6 +12,8 @@ package final class Facebook: Barrack {
     private let directory: StateDirectory
     /// The default one first.
     package private(set) var identities: [Identity] = []
+    /// What belongs to no single entity.
+    package let groups: GroupFiles
     private var index = ContactIndex(directories: [])
     /// Contacts that the open turn has changed, as they are now, and those of the turn before, which may not be on disk.
     private var changed: [Address: Contact?] = [:]
@@ -36,6 +38,7 @@ package final class Facebook: Barrack {
     /// earlier version. Throws for a secret that others may read.
     package init(_ directory: StateDirectory, time: Double) throws(FileError) {
         self.directory = directory
+        groups = try GroupFiles(directory)
         try loadIdentities(time: time)
         index = ContactIndex(directories: try directory.list(StatePath.contacts))
         try renewVisas(time: time)
@@ -46,6 +49,7 @@ package final class Facebook: Barrack {
     package func meta(of id: ID) -> Meta? {
         let address = id.address
         if let own = identity(address) { return own.id == id ? own.meta : nil }
+        if let group = groups.meta(of: id) { return group }
         if metas[address] == nil {
             let json = try? directory.json(StatePath.meta(ofContact: address.text))
             let meta = json.flatMap { try? Meta($0) }
@@ -145,9 +149,9 @@ package final class Facebook: Barrack {
         return put.isEmpty ? names : Set(names).union(put).sorted()
     }
 
-    /// The entity that this board calls so: an identity of its own, or a contact.
+    /// The entity that this board calls so: an identity of its own, a group, or a contact.
     package func id(named name: String) -> ID? {
-        identities.first { $0.id.name == name }?.id ?? id(ofContactNamed: name)
+        identities.first { $0.id.name == name }?.id ?? groups.id(named: name) ?? id(ofContactNamed: name)
     }
 
     /// Reads contacts on until it is found.
@@ -315,7 +319,7 @@ package final class Facebook: Barrack {
 
     // MARK: - Files
 
-    package var hasChanges: Bool { !changes.isEmpty }
+    package var hasChanges: Bool { !changes.isEmpty || groups.hasChanges }
 
     /// They are on disk before this is asked for anything else, or `reload` is called: nothing remembered must stay.
     package func takeChanges() -> [FileChange] {
@@ -324,7 +328,7 @@ package final class Facebook: Barrack {
             (unsettled, changed) = (changed, [:])
             if cachedBytes > Self.cacheLimit { forgetCached() }
         }
-        return changes
+        return changes + groups.takeChanges()
     }
 
     /// After a turn that failed: what is on disk counts again. Of contacts only those are read that the turn has changed.
@@ -342,6 +346,7 @@ package final class Facebook: Barrack {
             unsettled.removeValue(forKey: address)
         }
         identities = []
+        try groups.reload()
         try loadIdentities(time: time)
         try renewVisas(time: time)
     }

@@ -114,7 +114,7 @@ private struct Round {
 private func isSecret(_ place: String) -> Bool {
     let parts = place.split(separator: "/").map(String.init)
     return switch (parts.first, parts.count) {
-    case (StatePath.identities, 3): parts[2].hasPrefix("secret.json")
+    case (StatePath.identities, 3), (StatePath.groups, 3): parts[2].hasPrefix("secret.json")
     case (StatePath.identities, 4): parts[2] == "visa-keys"
     case (StatePath.keys, _): true
     case (let first?, 1): first.hasPrefix(StatePath.messages)

@@ -33,6 +33,8 @@ package enum StatePath {
     package static func trust(of address: String) -> String { "\(contact(address))/trust.json" }
 
     package static func group(_ address: String) -> String { "\(groups)/\(address)" }
+    /// Of a group that was founded here.
+    package static func secret(ofGroup address: String) -> String { "\(group(address))/secret.json" }
     package static func meta(ofGroup address: String) -> String { "\(group(address))/meta.json" }
     package static func bulletin(of address: String) -> String { "\(group(address))/bulletin.json" }
     package static func members(of address: String) -> String { "\(group(address))/members.json" }
