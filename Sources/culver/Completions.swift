@@ -40,12 +40,13 @@ enum Completions {
     /// bash takes every offer for a file name where `filenames` is set, and makes `porch/` of the contact porch when
     /// there is a directory of that name. It is set for files and directories alone.
     static func mended(_ script: String) -> String {
+        guard script.hasPrefix("#!/bin/bash") else { return script }
         let everywhere = "complete -o filenames -F"
-        let offer = "__culver_add_completions() {\n"
-        guard script.hasPrefix("#!/bin/bash"), script.contains(everywhere), script.contains(offer) else {
-            return script
+        let lines = script.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
+            if line.hasPrefix(everywhere) { return ["complete -F" + line.dropFirst(everywhere.count)] }
+            guard line == "__culver_add_completions() {" else { return [String(line)] }
+            return [String(line), "    case \"${1}\" in -f | -d) compopt -o filenames 2>/dev/null ;; esac"]
         }
-        return script.replacing(everywhere, with: "complete -F").replacing(
-            offer, with: offer + "    case \"${1}\" in -f | -d) compopt -o filenames 2>/dev/null ;; esac\n")
+        return lines.joined(separator: "\n")
     }
 }
