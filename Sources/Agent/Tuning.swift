@@ -22,7 +22,6 @@ enum Tuning {
 
     /// Messages to one peer that are on their way at a time: to begin with, at the least, at the most, and how many urgent
     /// ones may go beyond.
-    static let firstWindow = 64
     static let leastWindow = 32
     static let largestWindow = 256
     static let urgentReserve = 16

@@ -1,7 +1,8 @@
-import Agent
 import DIMP
 import Records
 import Testing
+
+@testable import Agent
 
 @Suite("The flow to many peers")
 struct FlowTests {
@@ -37,9 +38,9 @@ struct FlowTests {
         arguments: [true, false])
     func away(keeps: Bool) throws {
         let pair = try pair(keeps: keeps)
-        for text in numbers(90) { pair.send(text, to: carol) }
+        for text in numbers(300) { pair.send(text, to: carol) }
         pair.settle()
-        #expect(count(pair, to: carol) == 64)
+        #expect(count(pair, to: carol) == Tuning.largestWindow)
         pair.forgetPublished()
         for text in numbers(100) { pair.send(text) }
         pair.settle()
@@ -55,37 +56,37 @@ struct FlowTests {
         "a peer that comes back gets all in order, whether the broker kept a part or nothing", arguments: [true, false])
     func back(keeps: Bool) throws {
         let pair = try pair(keeps: keeps)
-        for text in numbers(90) { pair.send(text, to: carol) }
+        for text in numbers(300) { pair.send(text, to: carol) }
         pair.advance(35)
         pair.link(2)
         pair.advance(120)
         let texts = pair.boards[2].texts
         // The pair's broker shuffles what it has kept.
-        #expect(keeps ? Set(texts) == Set(numbers(90)) && texts.count == 90 : texts == numbers(90))
+        #expect(keeps ? Set(texts) == Set(numbers(300)) && texts.count == 300 : texts == numbers(300))
         #expect(pair.a.ledger.state.outgoing.allSatisfy { $0.state == .delivered })
         #expect(pair.a.ledger.state.shipments.values.allSatisfy { !$0.isHeld })
         // Most went once, or once more.
-        #expect(count(pair, to: carol) < 2 * 90)
+        #expect(count(pair, to: carol) < 2 * 300)
     }
 
     @Test("a start of the daemon forgets nothing that waits, and does not send all of it at once")
     func restarted() throws {
         let pair = try pair()
-        for text in numbers(90) { pair.send(text, to: carol) }
+        for text in numbers(300) { pair.send(text, to: carol) }
         pair.advance(15)
         pair.forgetPublished()
         pair.restart(0)
         pair.advance(20)
-        #expect(count(pair, to: carol) < 64)
+        #expect(count(pair, to: carol) < Tuning.largestWindow)
         pair.link(2)
         pair.advance(120)
-        #expect(Set(pair.boards[2].texts) == Set(numbers(90)) && pair.boards[2].texts.count == 90)
+        #expect(Set(pair.boards[2].texts) == Set(numbers(300)) && pair.boards[2].texts.count == 300)
     }
 
     @Test("what waits for its turn expires and can be cancelled")
     func ends() throws {
         let pair = try pair()
-        for text in numbers(100) { pair.send(text, to: carol) }
+        for text in numbers(270) { pair.send(text, to: carol) }
         let short = pair.send("short", to: carol, expiry: 50)
         let last = pair.send("last", to: carol)
         pair.advance(20)
@@ -96,7 +97,7 @@ struct FlowTests {
         #expect(pair.row(short)?.state == .expired && pair.row(last)?.state == .cancelled)
         pair.link(2)
         pair.advance(120)
-        #expect(pair.boards[2].texts.count == 100 && Set(pair.boards[2].texts) == Set(numbers(100)))
+        #expect(pair.boards[2].texts.count == 270 && Set(pair.boards[2].texts) == Set(numbers(270)))
     }
 
     @Test("when the messages that are repeated are cancelled, others are repeated in their place")

@@ -159,7 +159,7 @@ class OneBoard(Story):
 
     def test_what_this_version_does_not_do_is_refused_or_told(self):
         for receiver in ("everyone@everywhere", "anyone@anywhere"):
-            self.assertIn("everybody", self.fails(DATA, self.board.tool("send", receiver, "hello")).err)
+            self.assertIn("everybody", self.fails(DATA, self.board.tool("send", receiver, "hello", "--receipt", "signed")).err)
         for kind in ("group", "device"):
             self.fails(DATA, self.board.tool("id", "new", "thing", "--type", kind))
         text = self.board.configuration.read_text() + f"[call gate]\nallow = {HULK}\nexec = /bin/true\n[keys]\nrotate = 1d\n"

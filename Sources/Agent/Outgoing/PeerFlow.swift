@@ -9,13 +9,14 @@ import Records
 ///          are repeated already             ▼    │
 ///                                          resting
 ///
-/// The window begins with 64 and grows by one with each receipt, up to 256. It is halved, down to 32, when a message has to
-/// be repeated though receipts come: then the peer is slow. While no receipts come, new messages still go as far as the window
-/// goes, because the broker keeps them for a peer that is away, but of those on their way four alone are repeated.
+/// The window is 256, which is less than any broker keeps for a client that is away. It is halved, down to 32, when a message
+/// has to be repeated though receipts come: then the peer is slow. Each receipt widens it again by one. While no receipts
+/// come, new messages still go as far as the window goes, because the broker keeps them for a peer that is away, but of those
+/// on their way four alone are repeated.
 struct PeerFlow {
     /// The numbers of shipments, with those that rest.
     private var onWay: Set<Int64> = []
-    private var window = Tuning.firstWindow
+    private var window = Tuning.largestWindow
     /// Those that are repeated while no receipt comes.
     private var probes: Set<Int64> = []
     /// When the last receipt came and when the window was halved last, in seconds lived.
