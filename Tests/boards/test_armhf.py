@@ -8,9 +8,10 @@ import pathlib
 import unittest
 
 from harness import Daemon, Story, tool
-from packages import sysroot
 from test_arm64 import Board, Stock, Talks
 from test_packages import Installed, Life
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
 class Narrow(Board):
@@ -48,8 +49,6 @@ class Wide(Narrow, Story):
         board = self.board(None, url=None, sections=self.LIMITS)
         metrics = self.succeeds(board.tool("metrics")).out
         values = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if line[0] != "#")
-        self.assertGreater(float(values["process_virtual_memory_bytes"]), 1 << 20)
-        self.assertGreater(float(values["process_resident_memory_bytes"]), 1 << 20)
         self.assertGreater(float(values["culver_state_free_bytes"]), 1 << 20)
         self.succeeds(board.tool("doctor", "--help"))
 
@@ -77,7 +76,7 @@ class Wide(Narrow, Story):
         here = self.daemon("desk", broker)
         narrow = self.board(broker, sections=self.LIMITS)
         boards = [here, narrow]
-        if sysroot("trixie").exists():  # else the other board is not built
+        if (TOP / ".build/cross-trixie/release/culverd").exists():  # else the other board is not built
             self.BOARD, self.QEMU = "trixie", "qemu-aarch64-static"
             self.programs = self.programs.with_name("programs-64")
             self.make_programs()
