@@ -66,14 +66,19 @@ struct PeerFlow {
 
     /// A message whose time is up. `pause`: the time-out for a receipt, in seconds.
     mutating func admits(due number: Int64, priority: Priority, pause: Double, at lived: Double) -> Bool {
-        guard onWay.contains(number) else { return room(for: priority) > 0 }
+        guard onWay.contains(number) else { return room(for: priority) > 0 || isProbe(number) }
         if lived >= heard + pause {
             isSilent = isResting
         } else if lived >= narrowed + pause {
             window = max(Tuning.leastWindow, window / 2)
             narrowed = lived
         }
-        if probes.contains(number) { return true }
+        return isProbe(number)
+    }
+
+    /// Whether it is one of those that are repeated, or is from now on: without any nothing would be heard of the peer.
+    private mutating func isProbe(_ number: Int64) -> Bool {
+        guard !probes.contains(number) else { return true }
         guard probes.count < Tuning.probes else { return false }
         probes.insert(number)
         return true
@@ -118,7 +123,8 @@ struct PeerFlow {
 
     /// It ended in another way.
     mutating func ended(_ number: Int64) {
-        guard onWay.contains(number) else { return }
+        // One that was lost before it ended may have been the last that was repeated.
+        guard onWay.contains(number) || probes.isEmpty else { return }
         lost(number)
         wakeOthers(2)
     }

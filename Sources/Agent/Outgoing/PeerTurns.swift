@@ -53,7 +53,7 @@ struct PeerTurns {
     mutating func begin(in context: Context) throws(LedgerError) {
         guard !hasBegun else { return }
         hasBegun = true
-        for receiver in try context.ledger.heldReceivers(limit: context.policy.outboxCount) {
+        for receiver in try context.ledger.heldReceivers(limit: .max) {
             update(receiver) { $0.foundBefore() }
         }
     }

@@ -109,6 +109,7 @@ enum Sending {
         }
         guard let first = all.first, let lead = Self.lead(of: rows) else {
             shipment.due = nil
+            outbox.turns.updateKnown(receiver) { $0.ended(due.number) }
             return try context.ledger.apply(.attempted(shipment))
         }
         guard let identity = context.book.identity(shipment.sender.address) else {

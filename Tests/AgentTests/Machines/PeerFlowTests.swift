@@ -130,6 +130,29 @@ import Testing
         #expect(flow.admits(new: .normal) && flow.admits(new: .urgent) && !flow.admits(new: .bulk))
     }
 
+    @Test("with more on its way than the window is, those that are repeated are repeated also when they were lost")
+    mutating func lostProbes() {
+        _ = send(0..<256)
+        flow.receipted(shipment(255), at: 9)
+        // Repeated though receipts come: the peer is slow, and half the window is left.
+        _ = self.repeat(0..<1, at: 10)
+        _ = self.repeat(1..<255, at: 30)
+        #expect(!flow.admits(new: .normal) && flow.next == nil)
+        for number in 0..<4 { flow.lost(shipment(number)) }
+        let again = self.repeat(0..<4, at: 31)
+        #expect(again == [0, 1, 2, 3])
+    }
+
+    @Test("when all that were repeated were lost and ended, others are repeated in their place")
+    mutating func endedProbes() {
+        _ = send(0..<20)
+        let probes = self.repeat(0..<20, at: 10)
+        #expect(flow.next == nil)
+        for number in probes { flow.lost(shipment(number)) }
+        flow.ended(shipment(probes[0]))
+        #expect(flow.next == .resting(limit: 2))
+    }
+
     @Test("what was lost on its way goes again as if for the first time")
     mutating func lost() {
         _ = send(0..<20)
