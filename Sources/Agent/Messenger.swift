@@ -267,6 +267,7 @@ package struct Messenger {
             case .receipts(let records):
                 if publishing.isConnected { try receipts.sendLost(records, in: &context) }
             case .acknowledgement(let owed): try receipts.sendLost(owed, in: context)
+            case .handedOn(let forward): try endInside(forward, isDropped: true)
             case .courtesy, .clearing: break
             }
         }
@@ -301,6 +302,7 @@ package struct Messenger {
             if let broker = publication.broker {
                 try Removal.cleared(address, on: broker, as: outcome, publishing: publishing, in: context)
             }
+        case .handedOn(let forward): try endInside(forward, isDropped: outcome != .taken)
         case .courtesy: break
         }
         try sendDue()
@@ -437,10 +439,7 @@ package struct Messenger {
             }
             switch inside {
             case .arrival(let arrival): try follow(admission.admit(arrival, in: &context), of: arrival)
-            case .onward(let message):
-                // Where nobody takes it now the forward comes again.
-                if publishing.isConnected { handOn(message) }
-                try endInside(number, isDropped: !publishing.isConnected)
+            case .onward(let message): try handOn(message, insideForward: number)
             }
         }
     }
@@ -461,11 +460,16 @@ package struct Messenger {
                 wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: forward, parked: nil))
     }
 
-    private mutating func handOn(_ message: ReliableMessage) {
-        publishing.publish(
-            PendingPublication(
-                topic: .inbox(message.envelope.receiver.address), payload: message.json.bytes, purpose: .courtesy),
-            in: &context)
+    /// The forward is taken when a broker has it, and not before: nobody repeats what is inside. Where no broker has room it
+    /// waits nowhere, and the forward comes again. With several brokers each gets a turn, as nobody says where the receiver is.
+    private mutating func handOn(_ message: ReliableMessage, insideForward number: Int64) throws(LedgerError) {
+        var publication = PendingPublication(
+            topic: .inbox(message.envelope.receiver.address), payload: message.json.bytes,
+            purpose: .handedOn(forward: number))
+        guard case .broker(let broker) = publishing.outlet(for: publication, attempt: number, at: context.now.lived)
+        else { return try endInside(number, isDropped: true) }
+        publication.broker = broker
+        publishing.publish(publication, in: &context)
     }
 
     /// A message has been taken, parked, handed on or refused, or else dropped: perhaps the last one inside a forward.

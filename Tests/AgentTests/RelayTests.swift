@@ -122,6 +122,39 @@ struct RelayTests {
         #expect(handedOn(pair).first?.traces == (traces.array ?? []) + [.string(hulk.id.text)])
     }
 
+    @Test(
+        "the forward has its receipt when a broker has what is inside, and comes again where none took it",
+        arguments: [Outcome.nobody, .refused("quota"), .notNow])
+    func taken(outcome: Outcome) throws {
+        let pair = three(.forContacts)
+        let message = try forward([try inner()])
+        pair.isAcknowledging = false
+        pair.lay(message)
+        let first = try #require(pair.published.first { $0.parcel.topic == .inbox(carol.id.address) })
+        #expect(pair.b.ledger.state.accepted.isEmpty && pair.messages(from: 1, to: moki.id.address).isEmpty)
+        pair.feed(1, .acknowledged(first.parcel.number, outcome))
+        #expect(pair.b.ledger.state.accepted.isEmpty)
+        pair.lay(message)
+        let second = try #require(pair.published.last { $0.parcel.topic == .inbox(carol.id.address) })
+        #expect(second.parcel.number != first.parcel.number)
+        pair.feed(1, .acknowledged(second.parcel.number, .taken))
+        #expect(pair.b.ledger.state.accepted.count == 1)
+    }
+
+    @Test("a broker that goes before its word, and one without room, leave the forward to come again")
+    func lost() throws {
+        let pair = three(.forContacts)
+        pair.isAcknowledging = false
+        pair.lay(try forward([try inner()]))
+        pair.unlink(1)
+        #expect(pair.b.ledger.state.accepted.isEmpty)
+        pair.link(1)
+        for number in 0..<40 { pair.lay(try forward([try inner("\(number)")], sn: 60 + Int64(number))) }
+        // As many as the link has room for, and none waits in memory.
+        #expect(handedOn(pair).count < 40)
+        #expect(pair.b.ledger.state.accepted.isEmpty)
+    }
+
     @Test("without a broker the forward is not taken, and its sender repeats it")
     func offline() throws {
         let pair = three(.forContacts)

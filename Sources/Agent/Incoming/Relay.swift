@@ -2,7 +2,7 @@ import DIMP
 import Format
 
 /// Messages inside a forward that are for somebody else: a board hands them on whose owner says for whom (extensions.md 4).
-/// It keeps none of them and cannot read them; their own senders repeat them until the receiver says that it has them.
+/// It keeps none of them and cannot read them; the forward has its receipt when a broker has all that is inside.
 enum Relay {
     /// The message as it goes on, with this board among its traces. `nil` for one that this board does not hand on, so that
     /// it takes the usual way. Throws for one that was here before, or has been handed on too often.

@@ -150,7 +150,11 @@ struct Publishing {
 
     /// A card that is set aside waits with the others; a receipt or a question comes again by itself.
     private mutating func wait(with publication: PendingPublication, isBarred: Bool, in context: inout Context) {
-        if case .message = publication.purpose { return }
+        switch publication.purpose {
+        // Who gives these looks for room first, and does not count on them.
+        case .message, .handedOn: return
+        case .receipts, .acknowledgement, .courtesy, .clearing: break
+        }
         if backlog.count < Tuning.backlog, publication.topic.isRetained || !isBarred {
             backlog.append(publication)
         } else {
@@ -208,6 +212,8 @@ struct PendingPublication {
         case message(id: String)
         case receipts([AcceptedRecord])
         case acknowledgement(OwedAcknowledgement)
+        /// A message inside this forward, which goes on to its receiver.
+        case handedOn(forward: Int64)
         /// Answers, questions, cards and presence: sent once.
         case courtesy
         /// A retained topic of an identity that is gone.
