@@ -141,6 +141,15 @@ struct ArrayTests {
         #expect(friends.b.inbox.isEmpty && acknowledged == [1] && receipts(friends) == 0)
     }
 
+    @Test("a part of a sealed array that names another group than the whole is refused with all of it")
+    func otherGroup() throws {
+        let pair = Pair.friends()
+        let group = try #require(People.carol.meta.id(network: 1))
+        let inGroup: JSON = ["type": 1, "sn": 8, "group": .string(group.text), "text": "as if to all"]
+        pair.lay(try moki.sealedMessage(array([text("one"), inGroup]), to: hulk))
+        #expect(pair.b.inbox.isEmpty && pair.b.rejections.map(\.stage) == [.seal])
+    }
+
     @Test("sixty-four contents are taken, sixty-five are not")
     func count() throws {
         let pair = try withStock()

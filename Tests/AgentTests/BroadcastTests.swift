@@ -101,6 +101,15 @@ import Testing
         #expect(refusal.reason == "broadcast")
     }
 
+    @Test("a question of a contact on a topic of all is answered by nobody, and told once")
+    func asked() throws {
+        let pair = Pair.friends()
+        let question = try moki.broadcast(Content.handshake("Hello world!", sn: 3, time: Pair.start)).json.bytes
+        for _ in 0..<3 { pair.lay(question, at: .everywhere) }
+        #expect(pair.messages(from: 1, to: moki.id.address).isEmpty && pair.b.messenger.counts.signatures == 0)
+        #expect(pair.b.inbox.count == 1)
+    }
+
     @Test(
         "on the topics of all, strangers are not heard, not even with a question, and forged and repeated ones are not")
     func checked() throws {

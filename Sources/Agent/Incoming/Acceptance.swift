@@ -56,7 +56,8 @@ struct Acceptance {
     private mutating func carryOut(
         _ content: Content, of opened: Opened, lookups: inout Lookups, in context: inout Context
     ) throws(LedgerError) -> Consequence? {
-        guard case .command(let command) = content.body else { return nil }
+        // What was laid once on a topic for all anybody can lay again: every board that listens would answer each time.
+        guard case .command(let command) = content.body, !opened.arrival.isForAll else { return nil }
         switch command {
         case .receipt(let receipt):
             if opened.isEncrypted { try ReceiptMatcher.close(by: receipt, in: opened, in: &context) }
@@ -71,6 +72,8 @@ struct Acceptance {
             answering.answer(handshake: title, opened: opened, in: &context)
         case .mute(let list), .block(let list):
             guard opened.message.isOfOwnDevice, opened.isEncrypted else { return nil }
+            // This board's own answer, which comes back to it.
+            guard !opened.isSealed else { return Consequence() }
             let kind: ContactList = content.commandName == "mute" ? .muted : .blocked
             guard let list else {
                 answering.answer(for: kind, opened: opened, in: &context)
@@ -141,6 +144,12 @@ struct Acceptance {
             let entry = InboxEntry(opened.content, in: opened)
             return try store([entry], of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         }
+        // The seal speaks for the group of the whole.
+        let group = opened.content.group?.bare
+        if opened.isSealed, parts.contains(where: { $0.group != nil && $0.group?.bare != group }) {
+            try context.reject(Rejection(.seal, "a part of an array names another group"), from: opened.sender)
+            return Consequence()
+        }
         var findings: [Lookups.Finding] = []
         var blocked: [ID] = []
         var entries: [InboxEntry] = []
@@ -169,7 +178,10 @@ struct Acceptance {
     private func confirmNumbered(
         _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
     ) throws(LedgerError) {
-        guard opened.isSealed, opened.isEncrypted, SequenceMark(of: opened.content, in: opened) != nil else { return }
+        // Of a stranger nothing is remembered, and there is no key for a receipt.
+        guard opened.isSealed, opened.isEncrypted, context.book.contact(opened.sender.address) != nil,
+            SequenceMark(of: opened.content, in: opened) != nil
+        else { return }
         try confirm(confirmation(of: opened, digest: nil, in: context), receipts: &receipts, gaps: &gaps, in: &context)
     }
 

@@ -78,7 +78,8 @@ struct Admission {
         let owner = address.isBroadcast ? context.book.identities.first : context.book.identity(address)
         let owners = owner.map { [$0.id] } ?? []
         return Arrival(
-            message: try incoming.addressed(to: owners, including: .broadcasts), wire: wire, depth: 0, parked: nil)
+            message: try incoming.addressed(to: owners, including: .broadcasts), wire: wire,
+            isForAll: address.isBroadcast, depth: 0, parked: nil)
     }
 
     /// Everybody writes there, so a stranger is not heard at all, not even with a question, but under `open`.
@@ -408,6 +409,8 @@ package struct Arrival: Sendable {
     package var message: AddressedMessage
     /// As it came, for parking.
     package var wire: [UInt8]
+    /// It came on a topic that all share.
+    package var isForAll = false
     /// How many forwards it came in, and the number of the innermost.
     package var depth: Int
     package var forward: Int64?
