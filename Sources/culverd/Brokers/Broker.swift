@@ -311,7 +311,7 @@ import Transport
         askAgain = MainQueueTimer(after: wait) { [weak self] in
             guard let self else { return }
             self.askAgain = nil
-            let own = self.kept.flatMap(self.topics.own)
+            let own = self.kept.flatMap(self.topics.own) + (self.setting.hearsBroadcasts ? self.topics.broadcasts : [])
             self.link?.subscribe(self.refusals.repeated().filter(own.contains))
         }
     }
