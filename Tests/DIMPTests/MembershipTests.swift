@@ -207,5 +207,8 @@ struct MembershipTests {
             #expect(next.time == Self.start + time)
             #expect(next.leastSN == least)
         }
+        // A signer may write any number.
+        let last = known([try Self.record("invite", by: Self.owner, [Self.people[0]], at: 100, sn: .max)])
+        #expect(last.next(at: Self.start + 50).time == Self.start + 101 && last.next(at: Self.start + 50).leastSN == 1)
     }
 }

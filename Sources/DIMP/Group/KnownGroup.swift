@@ -46,6 +46,8 @@ package struct KnownGroup: Sendable, Equatable {
         if let index = records.firstIndex(where: { $0.digest == record.digest }) {
             // The same command with its proof can be handed on.
             guard records[index].message == nil, record.message != nil else { return .known }
+            let others = records.reduce(-records[index].footprint) { $0 + $1.footprint }
+            guard others + record.footprint <= Self.byteLimit else { return .known }
             records[index] = record
             return .kept(nil)
         }
@@ -107,7 +109,7 @@ package struct KnownGroup: Sendable, Equatable {
     /// serial number. A clock that is behind those of others, or several commands in one second, keep the order so.
     package func next(at wall: Double) -> (time: Double, leastSN: Int64) {
         guard let last = records.last, last.time >= wall.rounded(.down) else { return (wall.rounded(.down), 1) }
-        return (last.time, last.sn + 1)
+        return last.sn < .max ? (last.time, last.sn + 1) : (last.time + 1, 1)
     }
 
     /// A short name of who the members and offices are. Members with different ones ask each other.

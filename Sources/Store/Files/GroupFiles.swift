@@ -94,8 +94,7 @@ package final class GroupFiles {
     }
 
     private func load() throws(FileError) {
-        for text in try directory.list(StatePath.groups).prefix(Self.limit) {
-            guard let address = Address(text) else { continue }
+        for address in try directory.list(StatePath.groups).compactMap({ Address($0) }).prefix(Self.limit) {
             try loadCard(of: address)
             guard let group = try loadGroup(address) else { continue }
             groups[address] = group
