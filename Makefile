@@ -103,7 +103,7 @@ $(BASE_AT)/made:
 	else echo "commit $(BASE) is not in this clone: there will be no figures of that build"; fi
 
 cross:                                ## for a board, BOARD=trixie, bookworm, forky (64 bits) or armhf: .build/cross-BOARD/release/culverd and culver
-	$(call need,python3 binutils)
+	$(call need,python3 binutils xz-utils)
 	@sdks=$$($(PYTHON) cross/setup $(BOARD)) && export BOARD=$(BOARD) && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culverd && \
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver

@@ -58,9 +58,6 @@ class Apt:
             # The lists of a release that is still being made expire within a week, those of the others never do: a mirror
             # that is renewed less often serves here too. What they say is signed either way.
             "Acquire::Check-Valid-Until": "false",
-            # The lists of a release that is still being made expire within a week, those of the others never do: a mirror
-            # that is renewed less often serves here too. What they say is signed either way.
-            "Acquire::Check-Valid-Until": "false",
             "Acquire::Languages": "none", "Dpkg::Use-Pty": "0", "APT::Get::Assume-Yes": "1",
         }
         lines = [f'{name} "{value}";' for name, value in settings.items()]

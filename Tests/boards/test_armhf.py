@@ -76,11 +76,11 @@ class Wide(Narrow, Story):
         here = self.daemon("desk", broker)
         narrow = self.board(broker, sections=self.LIMITS)
         boards = [here, narrow]
-        if (TOP / ".build/cross-trixie/release/culverd").exists():  # else the other board is not built
-            self.BOARD, self.QEMU = "trixie", "qemu-aarch64-static"
-            self.programs = self.programs.with_name("programs-64")
-            self.make_programs()
-            boards.append(self.daemon("wide", broker, programs=self.programs))
+        self.assertTrue((TOP / ".build/cross-trixie/release/culverd").exists(), "make cross BOARD=trixie comes first")
+        self.BOARD, self.QEMU = "trixie", "qemu-aarch64-static"
+        self.programs = self.programs.with_name("programs-64")
+        self.make_programs()
+        boards.append(self.daemon("wide", broker, programs=self.programs))
         for sender in boards:
             for receiver in boards:
                 if sender is not receiver:

@@ -56,13 +56,8 @@ class Release:
         self.version = self.made.read_text()
 
     def make(self, cross) -> None:
-        class Apt(cross.Apt):
-            def __call__(self, *arguments: str, **options) -> str:
-                # sid says for how long its lists are good, and a mirror may be weeks behind.
-                return super().__call__("-o", "Acquire::Check-Valid-Until=false", *arguments, **options)
-
         package = PACKAGES[self.kind]
-        debs = Apt(self.name, cross.run("dpkg", "--print-architecture").strip()).closure(*BESIDES, package)
+        debs = cross.Apt(self.name, cross.run("dpkg", "--print-architecture").strip()).closure(*BESIDES, package)
         version = next(deb.name.split("_")[1].replace("%3a", ":") for deb in debs if deb.name.startswith(f"{package}_"))
         if self.made.exists() and self.made.read_text() == version:
             return

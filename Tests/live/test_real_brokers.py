@@ -9,6 +9,7 @@ import unittest
 
 import paho.mqtt.client as mqtt
 
+import newer_brokers
 import real_brokers
 from harness import Daemon, Story, address_of, eventually
 
@@ -168,6 +169,13 @@ class OnAmqtt(Conversation, Story):
 
     def made(self):
         return real_brokers.Amqtt(self.directory)
+
+
+class Newer(unittest.TestCase):
+    def test_packages_of_another_release_can_be_asked_for(self):
+        cross = newer_brokers.setup()
+        self.assertTrue(callable(cross.Apt) and callable(cross.run))
+        self.assertTrue(cross.CACHE.is_absolute())
 
 
 if __name__ == "__main__":
