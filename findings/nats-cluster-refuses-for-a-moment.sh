@@ -92,12 +92,13 @@ for line in sys.stdin:
 END
 coproc talk { python/bin/python client.py $(echo "$clients" | cut -d' ' -f1,2); }
 pids="$pids $talk_PID"
-ask() { echo "$1 $2" >&"${talk[1]}"; read -r answer <&"${talk[0]}"; }
+ask() { echo "$1 $2" >&"${talk[1]}"; read -r -t 180 answer <&"${talk[0]}"; }
 
 ask subscribe before
 seen="with three nodes $answer"
 kill -9 "$node2" "$node3"
 wait "$node2" "$node3" 2>/dev/null || true
+pids="$node1 $talk_PID"
 ask subscribe after
 seen="$seen; alone $answer"
 begin 2
