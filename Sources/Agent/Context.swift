@@ -10,6 +10,8 @@ struct Context {
     let ledger: any Ledger
     let book: any AddressBook
     let random: @Sendable () -> UInt64
+    /// What this program says that it is, to a contact that pings.
+    var agent = "culver"
     var counts = Counts()
     /// Rejections that were counted and not told yet.
     var refusals = RefusalLog()

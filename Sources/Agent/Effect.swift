@@ -13,6 +13,9 @@ package indirect enum Effect: Sendable {
     /// Watch, or leave, the cards (meta, visa) of another entity on every broker.
     case watch(Address)
     case leave(Address)
+    /// Watch what contacts state of themselves, on this broker or on every one; leave it.
+    case watchStates([Address], broker: String?)
+    case leaveState(Address)
     /// Keep `in` and the directory topics of our own on this broker.
     case keep([Address], broker: String)
     /// Leave `in` and the directory topics of an address that is ours no more.

@@ -32,6 +32,10 @@ package indirect enum Input: Sendable {
     case unlinked(broker: String)
     /// A broker grants no subscription to the cards of another entity.
     case watchRefused(Address, broker: String)
+    /// A broker grants no subscription to what a contact states of itself.
+    case stateRefused(broker: String)
+    /// Somebody asks how a contact is.
+    case presenceWanted(ID)
     /// The broker's word about a publication.
     case acknowledged(UInt64, Outcome)
     /// The owner's word about a stranger or a contact.

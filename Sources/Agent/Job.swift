@@ -20,7 +20,7 @@ package struct Job: Sendable {
         case renew(VisaSigning)
         /// Cards of another entity.
         case check(CardCheck)
-        /// What stands on the topic `state` of one of ours.
+        /// What stands on the topic `state` of one of ours, or of a contact.
         case inspect(StatementCheck)
     }
 
@@ -60,7 +60,7 @@ package struct Job: Sendable {
         case .renew(let signing):
             return .renewed(signing, try? signing.identity.visa(saying: signing.abilities, time: signing.time))
         case .check(let check): return .checked(check, check.checked())
-        case .inspect(let check): return .inspected(check, Statement(check.bytes, by: check.identity))
+        case .inspect(let check): return .inspected(check, Statement(check.bytes, by: check.signer, meta: check.meta))
         }
     }
 }

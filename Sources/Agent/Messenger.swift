@@ -1,5 +1,5 @@
 import Crypto
-import DIMP
+package import DIMP
 import Format
 package import Records
 
@@ -14,7 +14,7 @@ package import Records
 ///     Receipts/    ReceiptSender ReceiptMatcher    the word that closes a message, given and taken
 ///     Directory/   Lookups CardChecks OwnCards OwnVisas Answering Removal    others' cards and our own
 ///     Publishing/  Publishing    the one flow control towards brokers
-///     Clones/      Clones    another board with our keys
+///     Clones/      Clones PresenceWatch    another board with our keys; how contacts are
 package struct Messenger {
     private var context: Context
     private var outbox = Outbox()
@@ -29,6 +29,7 @@ package struct Messenger {
     private var cards = OwnCards()
     private var visas = OwnVisas()
     private var clones = Clones()
+    private var presence = PresenceWatch()
     /// When the ledger is pruned next, in seconds lived.
     private var nextPruning: Double?
 
@@ -46,6 +47,12 @@ package struct Messenger {
         set { context.policy = newValue }
     }
 
+    /// What this program says that it is, to a contact that pings.
+    package var agent: String {
+        get { context.agent }
+        set { context.agent = newValue }
+    }
+
     package var counts: Counts { context.counts }
     /// The older start of another board with our keys, for which this one stands back.
     package var olderBoard: OlderBoard? { clones.olderBoard }
@@ -60,6 +67,12 @@ package struct Messenger {
     /// Bytes of visas that wait for their metas.
     package var heldVisaBytes: Int { lookups.heldVisaBytes }
 
+    /// How this contact was seen last; `nil` for one that is not watched.
+    package func presence(of id: ID) -> PeerPresence? { presence.presence(of: id) }
+
+    /// The contacts whose presence is watched.
+    package var watchedContacts: [ID] { presence.watched }
+
     // MARK: - The door
 
     /// Everything that follows from one input. When it throws, the turn must be rolled back and the messenger put back
@@ -72,6 +85,7 @@ package struct Messenger {
             try outbox.submit(
                 submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
                 in: &context)
+            try presence.watch(submission.receiver, in: &context)
         case .cancelled(let id, let token): try outbox.cancel(id, token: token, in: &context)
         case .sealed(let sealing, let result): try sealed(sealing, as: result)
         case .verified(let verifying, let result):
@@ -93,6 +107,8 @@ package struct Messenger {
             try connected(broker, room: room, packetLimit: packetLimit)
         case .unlinked(let broker): try disconnected(broker)
         case .watchRefused(let address, let broker): lookups.refused(address, on: broker, in: &context)
+        case .stateRefused(let broker): presence.refused(on: broker, in: &context)
+        case .presenceWanted(let id): try presence.watch(id, in: &context)
         case .acknowledged(let number, let outcome): try acknowledged(number, as: outcome)
         case .befriended(let id): try befriended(id)
         case .refusedStranger(let id):
@@ -102,7 +118,7 @@ package struct Messenger {
         case .identityGone(let id): try outbox.failAll(of: id, in: &context)
         case .identitiesChanged: identitiesChanged()
         case .started(let boot, let at, let last): clones.begin(boot: boot, at: at, last: last)
-        case .presence(let presence): clones.set(presence)
+        case .presence(let own): clones.set(own)
         case .restored: try numberAnew()
         case .ticked: try tick()
         }
@@ -237,6 +253,7 @@ package struct Messenger {
         keepTopics(on: broker, statesPresence: true)
         try Removal.clearTopics(on: broker, publishing: &publishing, in: &context)
         lookups.watchAll(in: &context)
+        try presence.connected(broker, in: &context)
         try receipts.sendOwed(in: &context)
         for receiver in try context.ledger.awaitedReceivers(limit: Tuning.lookups) {
             // Its key may have come before the last end of the daemon, or from somewhere else.
@@ -258,6 +275,7 @@ package struct Messenger {
     private mutating func disconnected(_ broker: String) throws(LedgerError) {
         cards.forget(broker: broker)
         lookups.disconnected(broker)
+        presence.disconnected(broker)
         if let culprit = publishing.findCulprit(on: broker, at: context.now.lived) {
             try tell(culprit, of: broker)
         }
@@ -414,6 +432,9 @@ package struct Messenger {
             opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         try passOn(consequence.findings)
         for id in consequence.blocked { try parking.drop(of: id, in: context) }
+        if opened.isEncrypted {
+            try presence.heard(opened.sender, agent: opened.isSealed ? opened.content.agent : nil, in: &context)
+        }
         if let forward = consequence.forward { return try admit(forward, of: opened) }
         if !consequence.isWithoutRoom { try parking.leave(opened.arrival.parked, in: context) }
         try end(opened.arrival, isDropped: consequence.isWithoutRoom)
@@ -533,7 +554,10 @@ package struct Messenger {
         } catch {
             return try context.reject(error, from: nil)
         }
-        try ReceiptMatcher.close(by: acknowledgement, in: &context)
+        guard try ReceiptMatcher.close(by: acknowledgement, in: &context),
+            let peer = context.book.contact(acknowledgement.from)?.id
+        else { return }
+        try presence.heard(peer, agent: acknowledgement.agent, in: &context)
     }
 
     // MARK: - The directory
@@ -541,10 +565,13 @@ package struct Messenger {
     private mutating func found(_ bytes: [UInt8], on topic: Topic, of broker: String) throws(LedgerError) {
         guard topic.isRetained else { return }
         if case .state(let address) = topic {
-            guard publishing.isConnected(to: broker),
-                let job = clones.inspect(bytes, of: address, on: broker, cards: &cards, in: context)
-            else { return }
-            return context.perform(.work(job))
+            guard publishing.isConnected(to: broker) else { return }
+            let job =
+                context.book.isOurs(address)
+                ? clones.inspect(bytes, of: address, on: broker, cards: &cards, in: context)
+                : presence.inspect(bytes, of: address, on: broker, in: context)
+            if let job { context.perform(.work(job)) }
+            return
         }
         guard context.book.isOurs(topic.address) else {
             return try passOn(lookups.found(bytes, on: topic, in: &context))
@@ -565,6 +592,9 @@ package struct Messenger {
 
     private mutating func inspected(_ check: StatementCheck, as statement: Statement?) throws(LedgerError) {
         guard publishing.isConnected(to: check.broker) else { return }
+        guard context.book.isOurs(check.signer.address) else {
+            return try presence.inspected(check, as: statement, in: &context)
+        }
         let finding = try clones.inspected(check, as: statement, cards: &cards, in: &context)
         switch finding {
         case .nothing: break
@@ -586,6 +616,7 @@ package struct Messenger {
                 try outbox.named(id, in: &context)
             case .visa(of: let id):
                 try outbox.keyArrived(of: id, lookups: lookups, publishing: publishing, in: &context)
+                try presence.watch(id, in: &context)
             }
         }
     }
@@ -609,6 +640,7 @@ package struct Messenger {
         }
         try parking.drop(of: id, in: context)
         lookups.forget(id.address, in: &context)
+        try presence.forget(id.address, in: &context)
     }
 
     private mutating func identitiesChanged() {

@@ -140,6 +140,15 @@ enum Tuning {
     static let rememberedStarts = 16
     static let answerToStartPause = 10.0
     static let statementsPerSecond = 20.0
+    /// Statements of contacts that are checked at once, as after a connect; for how long a contact has to be silent
+    /// before another is watched in its place; bytes of the name of a start, and of what a contact says that it runs.
+    static let statementsAtOnce = 512.0
+    static let watchedPresence = 600.0
+    static let bootName = 64
+    static let agentName = 64
+    /// Pings that are answered.
+    static let pingsPerSecond = 5.0
+    static let pingsAtOnce = 30.0
     static let tidyPause = 3600.0
     static let tidyPortionPause = 0.2
 }

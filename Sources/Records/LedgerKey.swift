@@ -13,6 +13,8 @@ package enum LedgerKey: Sendable, Hashable {
     case place
     /// The start that is stated to others: its random name, and when it began in seconds since 1970.
     case presenceBoot, presenceAt
+    /// What a contact was last found to state: whether it is online, since when, and by which start.
+    case presence(of: Address)
     /// How many starts in a row ended soon after this broker was connected.
     case quickEnds(broker: String)
     /// The client id that is in use at this broker, and those whose sessions there are still to be removed.
@@ -45,6 +47,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .place: "place"
         case .presenceBoot: "presence boot"
         case .presenceAt: "presence at"
+        case .presence(let address): "seen \(address)"
         case .quickEnds(let broker): "unsteady \(broker)"
         case .clientIDs(let broker): "client \(broker)"
         case .knowledge(let broker): "broker \(broker)"
@@ -82,6 +85,9 @@ package enum LedgerKey: Sendable, Hashable {
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)
+        case ("seen", 1):
+            guard let address = addresses[0] else { return nil }
+            self = .presence(of: address)
         case ("gone", 1):
             guard let address = addresses[0] else { return nil }
             self = .removed(address)
@@ -110,6 +116,7 @@ package enum LedgerKey: Sendable, Hashable {
         case sequences(from: Address)
         case windows
         case windowsOf(owner: Address)
+        case presences
         case clearings
         case clearingsOf(Address)
         case removed
@@ -121,6 +128,7 @@ package enum LedgerKey: Sendable, Hashable {
             case .sequences(let sender): "sequence \(sender) "
             case .windows: "window "
             case .windowsOf(let owner): "window \(owner) "
+            case .presences: "seen "
             case .clearings: "clear "
             case .clearingsOf(let address): "clear \(address) "
             case .removed: "gone "

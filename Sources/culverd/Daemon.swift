@@ -43,9 +43,10 @@ import System
         let state = try OpenedState(configuration.agent.state, limits: configuration.storeLimits)
         lock = state.lock
         running = RunningConfiguration(configuration, options: options, environment: environment)
-        let messenger = Messenger(
+        var messenger = Messenger(
             book: state.book, ledger: state.store, policy: configuration.policy,
             random: { UInt64.random(in: 0...(.max)) })
+        messenger.agent = "culver \(Release.version)"
         loop = Loop(
             store: state.store, book: state.book, directory: state.directory, clock: state.clock, messenger: messenger,
             log: Log(level: configuration.agent.log))
@@ -86,7 +87,7 @@ import System
         let methods = Methods(
             general: GeneralMethods(statusReport: status, metricsReport: metrics),
             identities: IdentityMethods(loop: loop, pool: pool, presence: presence, removals: removals),
-            contacts: ContactMethods(loop: loop, rights: rights),
+            contacts: ContactMethods(loop: loop, rights: rights), presence: PresenceMethods(loop: loop),
             messages: MessageMethods(
                 loop: loop, pool: pool, rights: rights, answers: answers, senders: subscriptions.senders,
                 waiters: subscriptions.waiters),

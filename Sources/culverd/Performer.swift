@@ -15,6 +15,8 @@ import Agent
         case .publish(let publication): brokers.publish(publication)
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
+        case .watchStates(let addresses, let broker): brokers.watchStates(of: addresses, on: broker)
+        case .leaveState(let address): brokers.leaveState(of: address)
         case .keep(let addresses, let broker): brokers[broker]?.keep(addresses)
         case .abandon(let address, let broker): brokers[broker]?.abandon(address)
         case .standBack:

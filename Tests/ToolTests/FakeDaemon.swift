@@ -98,20 +98,27 @@ import Foundation
         }
     }
 
-    /// Each of a list with what stands beside the list; of any other call the parameters themselves.
+    /// Each of a list with what stands beside the list, and one for each receiver; of any other call the parameters
+    /// themselves.
     private func messages(of call: Call) -> [JSONObject] {
-        guard let list = call.params["messages"]?.array else { return [call.params] }
-        return list.map { message in
+        guard isList(call) else { return [call.params] }
+        return (call.params["messages"]?.array ?? [[:]]).flatMap { message in
             var params = call.params
             params["messages"] = nil
             for (name, value) in message.object?.members ?? [] { params[name] = value }
-            return params
+            return (params["to"]?.array ?? [params["to"] ?? .null]).map { receiver in
+                var single = params
+                single["to"] = receiver
+                return single
+            }
         }
     }
 
+    private func isList(_ call: Call) -> Bool { call.params["messages"] != nil || call.params["to"]?.array != nil }
+
     private func answer(_ call: Call) {
         guard let answer = answers[call.method] else { return }
-        guard call.params["messages"] == nil else {
+        guard !isList(call) else {
             let all = messages(of: call).map { message -> JSON in
                 switch answer(.object(message)) {
                 case .success(let result): result

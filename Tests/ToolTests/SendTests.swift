@@ -132,6 +132,57 @@ import Testing
         #expect(session.status == 65)
     }
 
+    @Test("several receivers get a message each, in one call, and the ids come in their order")
+    func receivers() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        let session = try await daemon.culver(
+            "send", "hub,porch@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk,everyone@everywhere", "x")
+        #expect(session.out == "m1\nm2\nm3\n" && session.status == 0 && session.err == "")
+        let receivers: [JSON?] = ["hub", "porch@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk", "everyone@everywhere"]
+        #expect(daemon.asked.map(\.params["to"]) == receivers)
+        #expect(daemon.calls == 1 && Set(daemon.refs).count == 1)
+    }
+
+    @Test("an ID with a comma in its name is one receiver")
+    func comma() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        _ = try await daemon.culver("send", "a,b@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk", "x")
+        #expect(daemon.asked.map(\.params["to"]) == ["a,b@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk"])
+    }
+
+    @Test(
+        "of several receivers those that are refused are named, and those that were accepted", arguments: [false, true])
+    func refusedReceivers(isByLines: Bool) async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["message.send"] = { message in
+            guard message["to"]?.string?.hasPrefix("no") == true else { return .success(["id": message["to"] ?? nil]) }
+            return .failure(RPCError(exit: .unknownName, reason: "unknown-name", message: "unknown"))
+        }
+        let arguments = ["send", "hub,nobody,porch,none"] + (isByLines ? ["--lines"] : ["x"])
+        let session = try await daemon.culver(arguments, input: "x")
+        #expect(session.out == "hub\nporch\n" && session.status == 67)
+        #expect(
+            session.err
+                == (isByLines
+                    ? "culver: line 1 to nobody: unknown; accepted all the same: line 1 to porch\n"
+                    : "culver: nobody: unknown; none: unknown; accepted all the same: hub, porch\n"))
+    }
+
+    @Test("all of several are waited for, and the first that did not come so far tells how it ends")
+    func waitedReceivers() async throws {
+        let daemon = try daemon()
+        defer { daemon.end() }
+        daemon.answers["message.wait"] = { wait in
+            .success(["id": wait["id"] ?? nil, "state": wait["id"] == "m1" ? "expired" : "delivered"])
+        }
+        let session = try await daemon.culver("send", "hub,porch", "x", "--wait", "delivered")
+        #expect(session.status == 76 && session.err == "culver: message m1 is expired\n")
+        #expect(daemon.asked.map(\.method) == ["message.send", "message.send", "message.wait", "message.wait"])
+    }
+
     @Test("with --wait a line is sent when the one before has come so far")
     func waitedLines() async throws {
         let daemon = try daemon()
@@ -292,7 +343,7 @@ import Testing
             ["send", "hub", "a", "--wait", "seen"], ["send", "hub", "a", "--expiry", "soon"],
             ["send", "hub", "a", "-x"], ["send", "hub", "-hot: 81"], ["send", "hub", "-help"],
             ["send", "hub", "--help=me"], ["pack", "--from", "a", "--to", "b", "--text", "-hot"],
-            ["sned", "hub", "a"], ["send", "hub", "a", "--state", "/x"],
+            ["send", "hub,", "a"], ["send", ",", "a"], ["sned", "hub", "a"], ["send", "hub", "a", "--state", "/x"],
         ])
     func usage(_ arguments: [String]) async throws {
         let daemon = try daemon()

@@ -65,6 +65,21 @@ class Broadcasts(Story):
         self.assertEqual(json.loads(message["data"])["text"], "read me")
         self.assertEqual((message["receiver"], message["group"]), ("everyone@everywhere", "everyone@everywhere"))
 
+    def test_several_receivers_get_a_message_each(self):
+        third = self.daemon("third", self.mosquitto)
+        self.succeeds(self.left.tool("contact", "add", third.did, "--name", "third"))
+        receivers = ",".join((self.right.did, "third", "everyone@everywhere"))
+        sent = self.succeeds(self.left.tool("send", receivers, "to several"))
+        first, second, broadcast = sent.out.split()
+        self.left.reaches(first, "delivered")
+        self.left.reaches(broadcast, "published")
+        self.assertEqual(self.left.message(second)["receiver"], third.did)
+        # One that is refused keeps no other back.
+        refused = self.fails(67, self.left.tool("send", f"{self.right.did},nobody-known", "again"))
+        self.assertIn("nobody-known", refused.err)
+        self.left.reaches(refused.out.strip(), "delivered")
+        self.assertEqual(self.right.texts()[:1] + self.right.texts()[-1:], ["first", "again"])
+
 
 if __name__ == "__main__":
     unittest.main()

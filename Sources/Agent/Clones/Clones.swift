@@ -126,7 +126,7 @@ struct Clones {
         // One lane for each topic: what stood there last counts.
         return Job(
             lane: "state \(broker) \(address.text)",
-            work: .inspect(StatementCheck(bytes: bytes, identity: identity, broker: broker)))
+            work: .inspect(StatementCheck(bytes: bytes, signer: identity.id, meta: identity.meta, broker: broker)))
     }
 
     /// Only the first identity's topic is ours to fill.
@@ -141,7 +141,7 @@ struct Clones {
     mutating func inspected(
         _ check: StatementCheck, as statement: Statement?, cards: inout OwnCards, in context: inout Context
     ) throws(LedgerError) -> Finding {
-        let address = check.identity.id.address
+        let address = check.signer.address
         let broker = check.broker
         guard let start, let identity = context.book.identity(address) else { return .nothing }
         guard let statement else {
@@ -222,9 +222,10 @@ package struct StatementSigning: Sendable {
     package var broker: String
 }
 
-/// Bytes on the topic `state` of an identity, which that identity may have signed.
+/// Bytes on the topic `state` of an identity or a contact, which it may have signed.
 package struct StatementCheck: Sendable {
     package var bytes: [UInt8]
-    package var identity: Identity
+    package var signer: ID
+    package var meta: Meta
     package var broker: String
 }

@@ -27,12 +27,17 @@ package struct Statement: Sendable, Equatable {
 
     /// As this identity signed it; `nil` for anything else.
     package init?(_ bytes: [UInt8], by identity: Identity) {
+        self.init(bytes, by: identity.id, meta: identity.meta)
+    }
+
+    /// As an entity with this meta signed it; `nil` for anything else.
+    init?(_ bytes: [UInt8], by signer: ID, meta: Meta) {
         guard let json = try? JSON(parsing: bytes), let text = json["data"]?.string,
             let signature = json["signature"]?.string.flatMap(Base64.decode), let data = try? JSON(parsing: text),
-            data["signed"]?.string == "state", data["did"]?.string == identity.id.bare.text,
+            data["signed"]?.string == "state", data["did"]?.string == signer.bare.text,
             let state = data["state"]?.string, ["online", "gone"].contains(state),
             let at = data["at"]?.seconds, let boot = data["boot"]?.string, !boot.isEmpty,
-            identity.meta.key.verifies(signature, of: Array(text.utf8))
+            meta.key.verifies(signature, of: Array(text.utf8))
         else { return nil }
         self.init(isOnline: state == "online", at: at, boot: boot, answers: data["answers"]?.string)
     }

@@ -7,6 +7,7 @@ import Records
 /// goes to the inbox with a receipt.
 struct Acceptance {
     private var answering: Answering
+    private var pings = Budget(perSecond: Tuning.pingsPerSecond, burst: Tuning.pingsAtOnce)
 
     init(_ policy: Policy) {
         answering = Answering(policy)
@@ -40,6 +41,8 @@ struct Acceptance {
                 contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         case .forward(let messages):
             return try acceptForward(messages, of: opened, lookups: &lookups, in: &context)
+        case .customized where isAnswered(opened, in: context):
+            return try acceptPing(opened, receipts: &receipts, gaps: &gaps, in: &context)
         default:
             let consequence = try carryOut(opened.content, of: opened, lookups: &lookups, in: &context)
             if let consequence {
@@ -255,6 +258,30 @@ struct Acceptance {
             findings: findings, forward: Forwarded(messages: messages, confirmation: confirmation))
     }
 
+    // MARK: - Pings
+
+    private func isAnswered(_ opened: Opened, in context: Context) -> Bool {
+        opened.content.isPing && opened.isSealed && opened.isEncrypted && context.book.isTrusted(opened.sender)
+    }
+
+    /// Its receipt is all that it asks for: no local program hears of it. Over budget it is not taken, and comes again.
+    private mutating func acceptPing(
+        _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
+    ) throws(LedgerError) -> Consequence {
+        guard pings.take(at: context.now.lived) else {
+            context.counts.overBusy += 1
+            return Consequence(isWithoutRoom: true)
+        }
+        var confirmation = confirmation(of: opened, digest: nil, in: context)
+        confirmation.agent = context.agent
+        if var members = confirmation.record.receipt.flatMap({ try? JSON(parsing: $0).object }) {
+            members["agent"] = .string(context.agent)
+            confirmation.record.receipt = JSON.object(members).text
+        }
+        try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
+        return Consequence()
+    }
+
     // MARK: - Inbox
 
     /// One message of the inbox or, out of an array, several: all of them, or none. One receipt is for all.
@@ -362,6 +389,6 @@ struct Acceptance {
         record.answered = context.now.lived
         try context.ledger.apply(.accepted(record))
         try gaps.follow(confirmation.marks, in: &context)
-        if record.isOwed { receipts.confirm(record, under: confirmation.key, in: &context) }
+        if record.isOwed { receipts.confirm(record, under: confirmation.key, saying: confirmation.agent, in: &context) }
     }
 }

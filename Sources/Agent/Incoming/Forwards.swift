@@ -58,4 +58,6 @@ struct Confirmation {
     var parked: Arrival.ParkedAt?
     /// The message's key, where it is to be acknowledged under that; `nil` for a signed receipt.
     var key: SymmetricKey?
+    /// What is said of this program, in answer to a ping.
+    var agent: String?
 }

@@ -15,7 +15,8 @@ package final class Draft: Sendable {
     let time: Double?
     /// How deep the content's JSON is, and how many values it has: at least as many as `JSONLimits` counts in its text.
     let form: (depth: Int, values: Int)
-    /// A content for a group is in an envelope of its own, and one that asks for a signed receipt has its own.
+    /// A content for a group is in an envelope of its own, a ping has an answer of its own, and one that asks for a signed
+    /// receipt has its own.
     let mayShareMessage: Bool
     let wantsSignedReceipt: Bool
 
@@ -29,7 +30,8 @@ package final class Draft: Sendable {
         let wantsReceipt = content.json["seq"]?["receipt"] != nil
         wantsSignedReceipt = wantsReceipt
         mayShareMessage =
-            content.mayShareMessage && !wantsReceipt && content.json["group"] == nil && row.recipient.group == nil
+            content.mayShareMessage && !content.isPing && !wantsReceipt && content.json["group"] == nil
+            && row.recipient.group == nil
     }
 
     private init(_ draft: Draft, number: Int64?) {

@@ -20,8 +20,11 @@ struct AcknowledgementSender {
     }
 
     /// What was taken is acknowledged with others of its turn. Beyond a bound it stays owed, and the peer repeats it.
-    mutating func owe(_ record: AcceptedRecord, under key: SymmetricKey) {
-        owe(OwedAcknowledgement(from: record.owner, to: record.receiptTo, key: key, digests: [record.digest]))
+    /// `agent`: what is said of this program besides.
+    mutating func owe(_ record: AcceptedRecord, under key: SymmetricKey, saying agent: String? = nil) {
+        owe(
+            OwedAcknowledgement(
+                from: record.owner, to: record.receiptTo, key: key, digests: [record.digest], agent: agent))
     }
 
     private mutating func owe(_ owed: OwedAcknowledgement) {
@@ -32,6 +35,7 @@ struct AcknowledgementSender {
             last.digests.count + owed.digests.count <= ProtocolLimits.acknowledgedTogether
         {
             all[all.count - 1].digests += owed.digests
+            all[all.count - 1].agent = last.agent ?? owed.agent
         } else {
             all.append(owed)
         }
@@ -83,10 +87,12 @@ struct OwedAcknowledgement {
     var key: SymmetricKey
     /// At most `ProtocolLimits.acknowledgedTogether`.
     var digests: [[UInt8]]
+    /// What this program is, where one of them was a ping.
+    var agent: String?
 
     fileprivate func payload(in context: Context) -> [UInt8]? {
         Acknowledgement(
             of: digests, from: from, to: to.address, at: context.now.wall, knowing: context.book.visa(of: to)?.time,
-            under: key)?.bytes
+            saying: agent, under: key)?.bytes
     }
 }

@@ -7,7 +7,8 @@ enum ReceiptMatcher {
     /// An acknowledgement that anybody may have written: it closes what its maker was sent under a key that it was made
     /// with, and nothing that a signed receipt was asked for. Until one message has shown that it is true, a digest that
     /// names nothing ends it, and so do a few that name what was sent under another key: inventions cost few looks.
-    static func close(by acknowledgement: Acknowledgement, in context: inout Context) throws(LedgerError) {
+    /// Whether it is true of any of them.
+    static func close(by acknowledgement: Acknowledgement, in context: inout Context) throws(LedgerError) -> Bool {
         var verdicts: [String: Bool] = [:]
         var refusal: Rejection?
         var wrong = 0
@@ -36,10 +37,12 @@ enum ReceiptMatcher {
             }
             if try Outbox.close(shipment, in: &context) { context.counts.acknowledgementsVerified += 1 }
         }
-        if verdicts.values.contains(true) { remember(acknowledgement, in: context) }
+        let isTrue = verdicts.values.contains(true)
+        if isTrue { remember(acknowledgement, in: context) }
         if let refusal {
             try context.reject(refusal, from: context.book.contact(acknowledgement.from)?.id)
         }
+        return isTrue
     }
 
     private static func isMade(_ acknowledgement: Acknowledgement, with key: String) -> Bool {

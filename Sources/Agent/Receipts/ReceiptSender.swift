@@ -30,10 +30,13 @@ struct ReceiptSender {
         var due: Double?
     }
 
-    /// Says that a message was taken. `key`: the message's, where an acknowledgement under it will do.
-    mutating func confirm(_ record: AcceptedRecord, under key: SymmetricKey?, in context: inout Context) {
+    /// Says that a message was taken. `key`: the message's, where an acknowledgement under it will do. `agent`: what an
+    /// acknowledgement says of this program besides.
+    mutating func confirm(
+        _ record: AcceptedRecord, under key: SymmetricKey?, saying agent: String? = nil, in context: inout Context
+    ) {
         guard let key else { return send(record, in: &context) }
-        acknowledgements.owe(record, under: key)
+        acknowledgements.owe(record, under: key, saying: agent)
     }
 
     /// Seals the receipt that is owed; it goes out when the pool is done. Others for this peer wait for it and share the

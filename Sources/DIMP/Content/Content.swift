@@ -1,7 +1,7 @@
 package import Format
 
 /// What a message says: the JSON object inside the ciphertext, in full names, and its meaning (wire.md 7).
-package struct Content: Sendable, Equatable {
+public struct Content: Sendable, Equatable {
     package var json: JSONObject
     package let type: Int64
     package let body: Body
@@ -32,7 +32,8 @@ package struct Content: Sendable, Equatable {
         body = Body(type: type.rawValue, json)
     }
 
-    package static func text(_ text: String, sn: Int64, time: Double) -> Content {
+    /// A text. `time` in seconds since 1970; `sn` is any number from 1 to 2^31-1 that tells contents of one sender apart.
+    public static func text(_ text: String, sn: Int64, time: Double) -> Content {
         Content(type: .text, sn: sn, time: time, ["text": .string(text)])
     }
 
@@ -55,6 +56,14 @@ package struct Content: Sendable, Equatable {
     }
 
     private static func wantsSignedReceipt(_ sequence: JSON?) -> Bool { sequence?["receipt"]?.string == "signed" }
+
+    /// Asks for its receipt and for nothing else (extensions.md 5).
+    package var isPing: Bool {
+        if case .customized("culver", "ping", _) = body { true } else { false }
+    }
+
+    /// What the sender of a receipt says that it runs (extensions.md 5).
+    package var agent: String? { json["agent"]?.string }
 
     /// Whether it may share a message with others: what only carries others or is about them travels alone.
     package var mayShareMessage: Bool {

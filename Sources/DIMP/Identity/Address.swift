@@ -5,8 +5,8 @@ import Synchronization
 /// The part of an ID that proves itself: a hash of the meta, with check bytes (wire.md 2.3 to 2.5).
 ///
 /// Its text is safe as a file name and as a level of an MQTT topic.
-package struct Address: Hashable, Sendable, CustomStringConvertible {
-    package let text: String
+public struct Address: Hashable, Sendable, CustomStringConvertible {
+    public let text: String
     package let kind: Kind
 
     package enum Kind: Hashable, Sendable {
@@ -18,7 +18,7 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
 
     /// `nil` unless the check bytes are right. ETH addresses must be spelled as EIP-55 spells them, so that one
     /// address has one text.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         #if DEBUG
         Effort.counted?.add(1)
         #endif
@@ -107,7 +107,7 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
         return Base58.decode(text)?.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    package var description: String { text }
+    public var description: String { text }
 
     /// The test of 2019 for its two group bytes, today's odd bytes otherwise. Never "broadcast" by the byte.
     private static func isGroup(_ network: UInt8) -> Bool {

@@ -1,7 +1,7 @@
 package import Crypto
 
 /// What is known about entities: the seed's Barrack, filled by `Facebook` from flat files.
-package protocol Barrack: AnyObject {
+public protocol Barrack: AnyObject {
     /// A meta that vouches for the ID.
     func meta(of id: ID) -> Meta?
     /// A visa that was checked against that meta: the one for no single device or, if there is none, the newest.
@@ -13,7 +13,8 @@ package protocol Barrack: AnyObject {
 }
 
 extension Barrack {
-    package func deviceVisas(of id: ID) -> [Document] { [] }
+    /// No device has a visa of its own.
+    public func deviceVisas(of id: ID) -> [Document] { [] }
 
     /// Whom the key of a message to this entity is wrapped for: the entity, and each of its devices under its own name,
     /// because stock 2.4 with a terminal looks for nothing else. Empty when there is no key.

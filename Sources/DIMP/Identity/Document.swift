@@ -5,7 +5,7 @@ import Synchronization
 /// A signed statement of an entity about itself: profile, visa or bulletin (wire.md 4).
 ///
 /// The signature covers the bytes of the `data` string as they came; they are kept and never written anew.
-package struct Document: Sendable {
+public struct Document: Sendable {
     /// As it came, without members that DIMP does not define.
     package let json: JSONObject
     package let data: String

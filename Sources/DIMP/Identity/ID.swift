@@ -1,9 +1,10 @@
 /// `[name "@"] address ["/" terminal]` (wire.md 2.1).
 ///
 /// Two IDs are equal when name and address are, as bytes: a terminal names a device of the same entity.
-package struct ID: Sendable, CustomStringConvertible {
-    package let name: String?
-    package let address: Address
+public struct ID: Sendable, CustomStringConvertible {
+    /// What stands before the `@`; the seed of the meta, if the meta vouches for this ID.
+    public let name: String?
+    public let address: Address
     package let terminal: String?
 
     package init(name: String?, address: Address, terminal: String? = nil) {
@@ -14,7 +15,7 @@ package struct ID: Sendable, CustomStringConvertible {
 
     /// `nil` for a wrong address, for a second `@`, and for names with control characters or white space around
     /// them: stock readers disagree about those.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         guard text.utf8.count <= 1024 else { return nil }
         let utf8 = text.utf8
         let slash = utf8.firstIndex(of: UInt8(ascii: "/"))
@@ -35,8 +36,8 @@ package struct ID: Sendable, CustomStringConvertible {
         self.terminal = terminal.isEmpty ? nil : String(terminal)
     }
 
-    package static let anyone = ID(name: "anyone", address: .anywhere)
-    package static let everyone = ID(name: "everyone", address: .everywhere)
+    public static let anyone = ID(name: "anyone", address: .anywhere)
+    public static let everyone = ID(name: "everyone", address: .everywhere)
 
     package var isBroadcast: Bool { address.isBroadcast }
     package var isGroup: Bool { address.isGroup }
@@ -44,11 +45,12 @@ package struct ID: Sendable, CustomStringConvertible {
     /// Without the terminal: what files, caches and `keys` are named by.
     package var bare: ID { ID(name: name, address: address) }
 
-    package var text: String {
+    /// As it is written everywhere.
+    public var text: String {
         (name.map { "\($0)@" } ?? "") + address.text + (terminal.map { "/\($0)" } ?? "")
     }
 
-    package var description: String { text }
+    public var description: String { text }
 
     private static func isName(_ text: Substring) -> Bool {
         if text.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) { return true }
@@ -59,11 +61,11 @@ package struct ID: Sendable, CustomStringConvertible {
 }
 
 extension ID: Hashable {
-    package static func == (left: ID, right: ID) -> Bool {
+    public static func == (left: ID, right: ID) -> Bool {
         left.address == right.address && (left.name ?? "").utf8.elementsEqual((right.name ?? "").utf8)
     }
 
-    package func hash(into hasher: inout Hasher) {
+    public func hash(into hasher: inout Hasher) {
         hasher.combine(address)
     }
 }

@@ -2,12 +2,12 @@ package import Crypto
 import Format
 
 /// An entity of our own: the ID, its meta, its visa, and the secrets behind them.
-package struct Identity: Sendable {
-    package let id: ID
-    package let meta: Meta
+public struct Identity: Sendable {
+    public let id: ID
+    public let meta: Meta
     /// The secret of the meta's key: signs documents and messages.
     package let secret: PrivateKey
-    package var visa: Document
+    public package(set) var visa: Document
     /// Unwrap message keys, the newest first; at most three are tried.
     package var visaKeys: [PrivateKey]
 

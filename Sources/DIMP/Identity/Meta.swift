@@ -2,7 +2,7 @@ package import Crypto
 package import Format
 
 /// Binds an ID to a public key, for ever (wire.md 3). A value of this type has a fingerprint that verifies.
-package struct Meta: Sendable {
+public struct Meta: Sendable {
     package let kind: Kind
     package let key: PublicKey
     package let seed: String?
@@ -99,7 +99,7 @@ package struct Meta: Sendable {
     }
 
     /// Whether this is the meta of that ID: the address comes out the same, and the seed is the name.
-    package func vouches(for id: ID) -> Bool {
+    public func vouches(for id: ID) -> Bool {
         guard (seed ?? "").utf8.elementsEqual((id.name ?? "").utf8) else { return false }
         return kind.isETH ? ethAddress == id.address : id.address.isMade(of: hash)
     }

@@ -4,8 +4,8 @@ import Format
 /// The word of a receiver that it has taken messages, which costs no private key (extensions.md 5): only the two that
 /// hold the message key can make it, and it proves nothing to anybody else. One JSON object:
 ///
-///     {"v": 1, "from": ADDRESS, "to": ADDRESS, "at": T, "visa"?: T, "digests": [base64(SHA-256(ciphertext)), …],
-///      "mac": base64}
+///     {"v": 1, "from": ADDRESS, "to": ADDRESS, "at": T, "visa"?: T, "agent"?: TEXT,
+///      "digests": [base64(SHA-256(ciphertext)), …], "mac": base64}
 ///
 /// `from` has taken the messages and `to` has sent them. `mac` covers the bytes before it as they travel.
 package struct Acknowledgement: Sendable {
@@ -15,6 +15,8 @@ package struct Acknowledgement: Sendable {
     package let time: Double
     /// The time of the visa of `to` that `from` has, in seconds since 1970; `nil` when it does not say.
     package let visaTime: Double?
+    /// The program of `from`, if it answers a ping: anything, if `isMade(with:)` does not say that it is true.
+    package let agent: String?
     /// What it names, each once: at least one and at most `ProtocolLimits.acknowledgedTogether`.
     package let digests: [[UInt8]]
     /// The bytes up to the comma before the member `mac`.
@@ -24,18 +26,20 @@ package struct Acknowledgement: Sendable {
     /// What a receiver says of messages under one key; `nil` for a key that is none. The times are in seconds since 1970.
     package init?(
         of digests: [[UInt8]], from: Address, to: Address, at time: Double, knowing visaTime: Double? = nil,
-        under key: SymmetricKey
+        saying agent: String? = nil, under key: SymmetricKey
     ) {
         guard case .aes(let secret, _) = key else { return nil }
         var object: JSONObject = [
             "v": 1, "from": .string(from.text), "to": .string(to.text), "at": .integer(Int64(wholeSeconds: time)),
         ]
         if let visaTime { object["visa"] = .number(visaTime) }
+        if let agent { object["agent"] = .string(agent) }
         object["digests"] = .array(digests.map { .string(Base64.encode($0)) })
         self.from = from
         self.to = to
         self.time = time
         self.visaTime = visaTime
+        self.agent = agent
         self.digests = digests
         covered = JSON.object(object).bytes.dropLast()
         mac = HMAC.sha256(covered, key: Self.key(from: from, to: to, secret: secret))
@@ -75,6 +79,7 @@ package struct Acknowledgement: Sendable {
         self.to = to
         self.time = time
         visaTime = object["visa"]?.seconds
+        agent = object["agent"]?.string
         self.mac = mac
         digests = try Self.digests(object["digests"])
         covered = bytes.dropLast(tail)

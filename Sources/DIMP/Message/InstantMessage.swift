@@ -4,9 +4,9 @@ import Format
 /// A message that a person can read: envelope and content.
 ///
 ///     InstantMessage (content) ─ encrypted ─▶ SecureMessage (data, keys) ─ signed ─▶ ReliableMessage (signature)
-package struct InstantMessage: Sendable {
+public struct InstantMessage: Sendable {
     package var envelope: Envelope
-    package var content: Content
+    public package(set) var content: Content
 
     package init(envelope: Envelope, content: Content) {
         self.envelope = envelope

@@ -6,7 +6,7 @@ package import Format
 ///
 ///     {"sender", "receiver", "time", "type"?, "group"?, "data", "key"?, "keys"?, "IV"?, "signature",
 ///      "meta"?, "visa"?, "profile"?, "traces"?}
-package struct ReliableMessage: Sendable {
+public struct ReliableMessage: Sendable {
     package var secure: SecureMessage
     package var signature: [UInt8]
     /// The sender's, attached: not checked yet.

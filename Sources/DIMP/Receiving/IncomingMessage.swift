@@ -79,20 +79,20 @@ package struct SharedReceivers: OptionSet, Sendable {
 }
 
 /// Why something that a peer sent is not taken. The peer's fault, never ours: dropped, counted, not answered.
-package struct Rejection: Error, Sendable, Hashable, CustomStringConvertible {
-    package var stage: Stage
-    package var reason: String
+public struct Rejection: Error, Sendable, Hashable, CustomStringConvertible {
+    public package(set) var stage: Stage
+    public package(set) var reason: String
 
     package init(_ stage: Stage, _ reason: String) {
         self.stage = stage
         self.reason = reason
     }
 
-    package var description: String { "\(stage.rawValue): \(reason)" }
+    public var description: String { "\(stage.rawValue): \(reason)" }
 
     /// Where on the way in it ended, in the order of extensions.md 4. `replay` is reserved: the daemon receipts again what
     /// it has seen, and to open a message that was kept is no replay.
-    package enum Stage: String, Sendable, CaseIterable {
+    public enum Stage: String, Sendable, CaseIterable {
         case parse, receiver, meta, replay, signature, trust, key, decrypt, content, seal, time
     }
 }

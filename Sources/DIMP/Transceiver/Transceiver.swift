@@ -5,31 +5,34 @@ import Format
 ///
 /// For programs without a daemon (`culver pack`, `culver open`) and for tests. The agent takes the same steps of
 /// `IncomingMessage` one by one, because between them it looks at trust, budgets and what it has seen.
-package struct Transceiver {
+public struct Transceiver {
     private let barrack: any Barrack
 
-    package init(barrack: any Barrack) {
+    /// `barrack` knows metas, visas and the caller's own identities; it is kept.
+    public init(barrack: any Barrack) {
         self.barrack = barrack
     }
 
-    package enum Failure: Error, Sendable, CustomStringConvertible {
+    /// Why nothing could be sealed.
+    public enum Failure: Error, Sendable, CustomStringConvertible {
         case noIdentity(ID)
         /// Neither a visa nor a meta of this ID that can encrypt.
         case noKey(ID)
-        case crypto(CryptoError)
+        /// What mbedTLS says.
+        case crypto(String)
 
-        package var description: String {
+        public var description: String {
             switch self {
             case .noIdentity(let id): "\(id) is no identity of this board"
             case .noKey(let id): "no key of \(id) is known"
-            case .crypto(let error): "\(error)"
+            case .crypto(let words): words
             }
         }
     }
 
     /// Seals, encrypts with a fresh key and signs. A group message goes to `members`, unsplit; a broadcast stays
     /// readable. `attach` puts our meta and visa beside it.
-    package func encryptSign(
+    public func encryptSign(
         _ content: Content, from sender: ID, to receiver: ID, members: [ID] = [], attach: Bool
     ) throws(Failure) -> ReliableMessage {
         guard let identity = barrack.identity(sender.address) else { throw .noIdentity(sender) }
@@ -49,13 +52,13 @@ package struct Transceiver {
             }
             return message
         } catch {
-            throw .crypto(error)
+            throw .crypto("\(error)")
         }
     }
 
     /// The steps of `IncomingMessage` from the receiver to the seal, for a caller without policy. `isSealed` tells
     /// whether there is a seal.
-    package func verifyDecrypt(
+    public func verifyDecrypt(
         _ message: ReliableMessage, as owner: Identity
     ) throws(Rejection) -> (message: InstantMessage, isSealed: Bool) {
         try verifyDecrypt(message, as: owner.id, with: owner.decryptionKeys)

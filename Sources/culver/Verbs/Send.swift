@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import DIMP
 import Format
 
 /// What may be asked of the receiver.
@@ -18,12 +19,17 @@ struct Send: ParsableCommand {
         discussion: """
               culver send hub 'The soil is dry.'
               culver send hub -5.2
+              culver send hub,porch 'Frost tonight.'
               df -h / | culver send hub - --wait delivered --timeout 5m
               sensor | culver send hub --lines
               culver send hub --content reading.json --ref reading-17
 
             The text is taken as it is; from standard input without the end of its last line. One that begins with a dash \
             and no digit stands after --.
+
+            With several receivers each gets a message of its own; the ids come in their order, and --ref holds for each \
+            of them. One that is refused keeps none of the others back. everyone@everywhere and anyone@anywhere are for all \
+            that listen (culver.conf(5), broadcasts): such a message is signed, and everybody can read it.
 
             With --lines each line goes as soon as it is there, and those that are there together are saved together. Their \
             ids come in the order of the lines. A line that is refused ends it, with a word on those after it that were \
@@ -43,7 +49,10 @@ struct Send: ParsableCommand {
             message goes once.
             """)
 
-    @Argument(help: "An ID, or the name of a contact.", completion: .peer) var to: TextArgument
+    @Argument(
+        help: ArgumentHelp("An ID, or the name of a contact; or several, with commas between them.", valueName: "to"),
+        completion: .peer)
+    var to: TextArgument
     @Argument(help: "The text, or - for standard input.") var text: TextArgument?
     @Flag(help: "Send each line of standard input as a message of its own.") var lines = false
     @Option(
@@ -80,6 +89,8 @@ struct Send: ParsableCommand {
         if via != nil, lines || ref != nil {
             throw ValidationError("--via goes without --lines, and without --ref: each time it is another message")
         }
+        if via != nil, receivers.count > 1 { throw ValidationError("--via goes to one receiver") }
+        guard receivers.allSatisfy({ !$0.isEmpty }) else { throw ValidationError("\(to.text): a receiver is missing") }
         if lines, ref != nil { throw ValidationError("--ref names one message, --lines sends many") }
     }
 
@@ -91,7 +102,8 @@ struct Send: ParsableCommand {
         var input = LineInput()
         var number = 1
         // A line that is waited for comes to its end before the next is sent.
-        while case let lines = try input.next(upTo: wait == nil ? 256 : 1, size: 256 << 10), !lines.isEmpty {
+        let together = wait == nil ? max(1, 256 / receivers.count) : 1
+        while case let lines = try input.next(upTo: together, size: 256 << 10), !lines.isEmpty {
             try send(lines, from: number, run: run, by: daemon)
             number += lines.count
         }
@@ -126,7 +138,9 @@ struct Send: ParsableCommand {
         if let receiver { params["to"] = .string(receiver.text) }
         params["ref"] = .string(ref)
         for (name, value) in body.members { params[name] = value }
-        try finish([try accepted(params, ref, by: daemon)], by: daemon)
+        let answer = try accepted(params, ref, by: daemon)
+        guard receivers.count > 1 else { return try finish([answer], by: daemon) }
+        try finish(answer.list("messages"), of: receivers, by: daemon)
     }
 
     /// Lines that are at hand together, the first of them with this number: one call, and so one transaction.
@@ -134,17 +148,27 @@ struct Send: ParsableCommand {
         let refs = lines.indices.map { "\(run)-\(number + $0)" }
         var params = parameters
         params["messages"] = .array(zip(lines, refs).map { ["text": .string($0), "ref": .string($1)] })
+        let names = lines.indices.flatMap { place in
+            receivers.map { "\(number + place)" + (receivers.count > 1 ? " to \($0)" : "") }
+        }
         let answers: [JSON]
         do {
             answers = try accepted(params, refs[0], by: daemon).list("messages")
-            guard answers.count == lines.count else {
-                throw ToolFailure(.unintelligible("not one answer for each line"))
-            }
         } catch var failure as ToolFailure {
             let last = number + lines.count - 1
             let words = lines.count == 1 ? "line \(number)" : "lines \(number) to \(last)"
             failure.error.message = "\(words): \(failure.error.message)"
             throw failure
+        }
+        try finish(answers, of: names, being: "line ", by: daemon)
+    }
+
+    /// The answers to several messages of one call, each with what a failure calls it.
+    private func finish(
+        _ answers: [JSON], of names: [String], being kind: String = "", by daemon: LastingDaemon
+    ) throws {
+        guard answers.count == names.count else {
+            throw ToolFailure(.unintelligible("not one answer for each message"))
         }
         try finish(answers.filter { $0["error"] == nil }, by: daemon)
         let refused = answers.enumerated().compactMap { place, answer in
@@ -153,18 +177,31 @@ struct Send: ParsableCommand {
         guard let (place, error) = refused.first else { return }
         var failure = ToolFailure(error)
         if error.exit == .notNow || error.exit == .io { failure.fate = .notAccepted }
-        failure.error.message = "line \(number + place): \(error.message)"
-        let later = (place..<lines.count).filter { place in !refused.contains { $0.0 == place } }
-        if !later.isEmpty {
-            let numbers = later.map { String(number + $0) }.joined(separator: ", ")
-            failure.error.message += "; accepted all the same: line \(numbers)"
+        failure.error.message = "\(kind)\(names[place]): \(error.message)"
+        // Of lines, the first that is refused ends it, and those before it went as they should.
+        let others = names.indices.dropFirst(lines ? place : 0).filter { index in !refused.contains { $0.0 == index } }
+        if !lines {
+            for (other, error) in refused.dropFirst() { failure.error.message += "; \(names[other]): \(error.message)" }
+        }
+        if !others.isEmpty {
+            let words = others.map { names[$0] }.joined(separator: ", ")
+            failure.error.message += "; accepted all the same: \(kind)\(words)"
         }
         throw failure
     }
 
+    /// Names have no commas; an ID that has one goes alone.
+    private var receivers: [String] {
+        if ID(to.text) != nil { return [to.text] }
+        return to.text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+
     /// What all messages of this command have in common.
     private var parameters: JSONObject {
-        var params: JSONObject = ["to": .string(to.text)]
+        let receivers = receivers
+        var params: JSONObject = [
+            "to": receivers.count == 1 ? .string(receivers[0]) : .array(receivers.map { .string($0) })
+        ]
         params.set("from", from)
         params["expiry"] = expiry.map { .number($0.seconds) }
         params["receipt"] = receipt.map { .string($0.rawValue) }
@@ -184,9 +221,15 @@ struct Send: ParsableCommand {
             throw failure
         }
         guard let wait else { return }
+        var first: Quiet?
         for id in ids {
-            try DeliveryWait.wait(for: id, until: wait, within: timeout, globals: globals, asking: daemon)
+            do {
+                try DeliveryWait.wait(for: id, until: wait, within: timeout, globals: globals, asking: daemon)
+            } catch let quiet as Quiet {
+                first = first ?? quiet
+            }
         }
+        if let first { throw first }
     }
 
     /// The daemon's answer; or a failure that says whether it has the message, where the status does not.

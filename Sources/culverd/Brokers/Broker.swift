@@ -186,6 +186,8 @@ import Transport
 
     func watch(_ address: Address) { link?.subscribe(topics.card(address)) }
     func leave(_ address: Address) { link?.unsubscribe(topics.card(address)) }
+    func watchStates(of addresses: [Address]) { link?.subscribe(addresses.map { topics.text(.state($0)) }) }
+    func leaveState(of address: Address) { link?.unsubscribe([topics.text(.state(address))]) }
     /// The broker kept a subscription that the configuration does not want any more.
     func leaveBroadcasts() { link?.unsubscribe(topics.broadcasts) }
     func abandon(_ address: Address) { link?.unsubscribe(topics.own(address)) }
@@ -297,7 +299,7 @@ import Transport
             }
             return scheduleRepeat()
         }
-        loop.take(.watchRefused(topic.address, broker: name))
+        loop.take(topic.isState ? .stateRefused(broker: name) : .watchRefused(topic.address, broker: name))
         guard !isShortOfSubscriptions else { return }
         isShortOfSubscriptions = true
         note(

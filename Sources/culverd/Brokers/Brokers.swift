@@ -164,6 +164,14 @@ import Transport
         for broker in all.values { broker.leave(address) }
     }
 
+    func watchStates(of addresses: [Address], on broker: String?) {
+        for one in all.values where broker == nil || one.name == broker { one.watchStates(of: addresses) }
+    }
+
+    func leaveState(of address: Address) {
+        for broker in all.values { broker.leaveState(of: address) }
+    }
+
     // MARK: - Inwards
 
     private func receive(_ payload: [UInt8], on topic: Topic?, from broker: Broker) {

@@ -3,6 +3,7 @@
     let general: GeneralMethods
     let identities: IdentityMethods
     let contacts: ContactMethods
+    let presence: PresenceMethods
     let messages: MessageMethods
     let inbox: InboxMethods
     let events: EventMethods
@@ -41,6 +42,8 @@ extension Method {
         .direct("contact.requests", .reader, ["start", "limit"]) { try $0.contacts.requests($1) },
         .plain("contact.accept", .sender, ["did", "name"]) { try $0.contacts.accept($1, in: &$2) },
         .plain("contact.refuse", .admin, ["did"]) { try $0.contacts.refuse($1, in: &$2) },
+
+        .plain("presence.get", .reader, ["did", "start", "limit"]) { try $0.presence.get($1, in: &$2) },
 
         .later(
             "message.send", .sender,

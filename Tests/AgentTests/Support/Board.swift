@@ -24,6 +24,7 @@ final class Board {
 
     /// What the world reads: subscriptions, brokers, the clock.
     var watched: Set<Address> = []
+    var watchedStates: Set<Address> = []
     var linked: Set<String> = []
     var isClockSet = true
     /// This run, as it states itself; none for tests without presence.
@@ -50,6 +51,10 @@ final class Board {
     var policy: Policy {
         get { messenger.policy }
         set { runner.messenger.policy = newValue }
+    }
+    var agent: String {
+        get { messenger.agent }
+        set { runner.messenger.agent = newValue }
     }
     var inbox: [Incoming] { ledger.state.incoming }
     var texts: [String] { inbox.compactMap { try? JSON(parsing: $0.content)["text"]?.string } }
@@ -118,6 +123,8 @@ final class Board {
             case .work(let job): if case .unwrap = job.work { unwraps += 1 }
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
+            case .watchStates(let addresses, _): watchedStates.formUnion(addresses)
+            case .leaveState(let address): watchedStates.remove(address)
             case .publish, .keep, .abandon, .standBack: break
             }
         }
@@ -149,7 +156,7 @@ final class Board {
         let dice = dice
         let messenger = Messenger(book: book, ledger: ledger, policy: policy) { dice.next() }
         runner = TurnRunner(messenger: messenger, ledger: ledger, limit: 1)
-        watched = []
+        (watched, watchedStates) = ([], [])
         linked = []
     }
 

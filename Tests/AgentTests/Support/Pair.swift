@@ -133,10 +133,14 @@ final class Pair {
                     continue
                 }
                 show(address, to: board)
+            case .watchStates(let addresses, let broker):
+                for broker in broker.map({ [$0] }) ?? boards[board].linked.sorted() {
+                    for address in addresses { show([.state(address)], to: board, on: broker) }
+                }
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
             case .standBack: boards[board].linked = []
-            case .answer, .changed, .leave, .abandon, .rejected: break
+            case .answer, .changed, .leave, .leaveState, .abandon, .rejected: break
             }
         }
     }
@@ -450,7 +454,12 @@ final class Pair {
 
     private func show(_ address: Address, to board: Int, on broker: String) {
         if boards[board].book.identity(address) != nil { sessions.insert("\(board) \(broker)") }
-        for place in [Topic.visa(address), .meta(address), .state(address)] {
+        let isOwn = boards[board].book.identity(address) != nil
+        show([.visa(address), .meta(address)] + (isOwn ? [.state(address)] : []), to: board, on: broker)
+    }
+
+    private func show(_ places: [Topic], to board: Int, on broker: String) {
+        for place in places {
             guard let bytes = shelves[broker]?[place] else { continue }
             later(.input(board: board, .found(place, bytes, broker: broker), needs: broker))
         }
@@ -459,9 +468,12 @@ final class Pair {
     private func sees(_ board: Int, _ place: Topic, _ broker: String) -> Bool {
         switch place {
         case .inbox, .acknowledgements: false
-        case .meta(let address), .visa(let address), .state(let address):
+        case .meta(let address), .visa(let address):
             boards[board].linked.contains(broker)
                 && (boards[board].watched.contains(address) || boards[board].book.identity(address) != nil)
+        case .state(let address):
+            boards[board].linked.contains(broker)
+                && (boards[board].watchedStates.contains(address) || boards[board].book.identity(address) != nil)
         }
     }
 }

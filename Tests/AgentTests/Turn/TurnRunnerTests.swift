@@ -150,7 +150,7 @@ struct TurnRunnerTests {
             world.takeLog() == [
                 "run a, submitted, c", "commit fails", "undo",
                 "run a", "commit fails", "undo", "report: cannot write",
-                "run submitted", "commit",
+                "run submitted", "commit", "effect",
                 "run c", "commit", "action c",
             ])
         #expect(world.runner.counts.faults == 1)
