@@ -112,7 +112,7 @@ class Chroot:
         done(run(
             "mmdebstrap", "--mode=root", "--variant=apt", f"--architectures={self.architecture}",
             f"--include={','.join(self.packages)}", "--skip=check/qemu,cleanup/apt/lists,cleanup/apt/cache",
-            "--dpkgopt=force-unsafe-io", "--aptopt=#clear DPkg::Pre-Install-Pkgs",
+            "--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Check-Valid-Until "false"', "--aptopt=#clear DPkg::Pre-Install-Pkgs",
             "--customize-hook=rm -rf $1/var/cache/apt/archives/*.deb", "--customize-hook=chroot $1 apt-get check",
             self.release, partial, self.sources(), timeout=1500))
         os.replace(partial, tarball)
