@@ -3,6 +3,7 @@
 From issue 4: "a local program in shell and in Python on the socket (both tested)".
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -10,7 +11,9 @@ import re
 import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -137,7 +140,7 @@ class Pages(unittest.TestCase):
         for page in PAGES:
             for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
                 self.assertTrue((page.parent / link).exists(), f"{page.name}: {link}")
-            for path in re.findall(r"`((?:config|docs|cross|Tests)/[\w./-]+)`", page.read_text()):
+            for path in re.findall(r"`((?:config|docs|cross|clients|Tests)/[\w./-]+)`", page.read_text()):
                 self.assertTrue((TOP / path).exists(), f"{page.name}: {path}")
 
 
@@ -242,7 +245,10 @@ class Session(Story):
 
 def board_environment(board) -> dict[str, str]:
     path = f"{pathlib.Path(program('culver')).parent}:{os.environ['PATH']}"
-    return {"PATH": path, "CULVER_SOCKET": board.socket, "HOME": str(board.home), "LC_ALL": "C.UTF-8"}
+    return {
+        "PATH": path, "CULVER_SOCKET": board.socket, "HOME": str(board.home), "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": str(TOP / "clients/python"),
+    }
 
 
 class Programs(Story):
@@ -256,10 +262,10 @@ class Programs(Story):
         self.lamp = self.directory / "lamp"
         self.lamp.write_text("0\n")
 
-    def begin(self, name: str) -> subprocess.Popen:
+    def begin(self, name: str, *arguments: str) -> subprocess.Popen:
         environment = {**os.environ, **board_environment(self.board), "LAMP": str(self.lamp)}
         log = open(self.directory / "log", "ab")
-        process = start([str(EXAMPLES / name)], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = start([str(EXAMPLES / name), *arguments], env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         self.addCleanup(end, process, signal.SIGKILL)
         return process
@@ -272,6 +278,38 @@ class Programs(Story):
 
     def test_the_lamp_in_python(self):
         self.switched("lamp.py")
+
+    def test_what_the_sensors_say_is_in_the_table_once(self):
+        file = self.directory / "soil.sqlite"
+
+        def rows() -> list:
+            with contextlib.closing(sqlite3.connect(file)) as table:
+                return table.execute("SELECT data FROM soil ORDER BY id").fetchall()
+
+        process = self.begin("soil.py", str(file))
+        for number in range(3):
+            self.switch(str(number))
+        eventually(lambda: file.exists() and len(rows()) == 3, what="three rows")
+        end(process, signal.SIGKILL)
+        self.succeeds(self.board.tool("consumer", "seek", "soil", "1"))
+        self.begin("soil.py", str(file))
+        self.board.kill()
+        self.board.start()
+        self.switch("3")
+        eventually(lambda: len(rows()) >= 4, what="the fourth row")
+        self.assertEqual(sorted(rows()), [(str(number),) for number in range(4)])
+
+    def test_what_else_a_page_shows_in_python_runs(self):
+        self.succeeds(self.board.tool("contact", "add", self.hub.did, "--name", "porch"))
+        pieces = [block for block in every("python") if not block.mark]
+        self.assertGreaterEqual(len(pieces), 2)
+        for block in pieces:
+            environment = {**os.environ, **board_environment(self.board)}
+            done = subprocess.run(
+                [sys.executable, "-W", "error", "-c", block.text], env=environment, capture_output=True, text=True, timeout=120)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), block)
+            self.assertNotEqual(done.stdout, "", block)
+        eventually(lambda: len(self.hub.inbox()) == 101, what="everything that was sent")
 
     def switched(self, name: str) -> None:
         answers = []

@@ -112,7 +112,7 @@ def headings(page: pathlib.Path) -> set[str]:
 def dead_references(top: pathlib.Path) -> list[str]:
     """What comments refer to and this repository does not have."""
     found = []
-    files = [path for folder in ("Sources", "Tests", "config", "cross") for path in sorted((top / folder).rglob("*"))]
+    files = [path for folder in ("Sources", "Tests", "config", "cross", "clients") for path in sorted((top / folder).rglob("*"))]
     manuals = {f"{path.stem}({path.suffix[1:]})" for path in (top / "config/man").glob("*.[1-8]")}
     for path in [*files, top / "Makefile"]:
         if not path.is_file() or path.is_symlink() or "__pycache__" in path.parts or "Vectors" in path.parts:
@@ -141,7 +141,7 @@ def anchors(page: pathlib.Path) -> set[str]:
 def dead_links(top: pathlib.Path) -> list[str]:
     """Links of the pages that lead to no file, or to no heading of it."""
     found = []
-    for page in [top / "README.md", *sorted((top / "docs").rglob("*.md")), *sorted((top / "cross").glob("*.md"))]:
+    for page in [top / "README.md", *sorted((top / "docs").rglob("*.md")), *sorted((top / "cross").glob("*.md")), *sorted((top / "clients").rglob("*.md"))]:
         for name, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text() if page.is_file() else ""):
             target = page.parent / name if name else page
             if not target.exists():

@@ -1,0 +1,136 @@
+"""What the daemon tells, as values. Each has the daemon's own object in `raw`, with what these classes do not name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Optional
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str:
+    value = raw.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _maybe(raw: Mapping[str, Any], name: str) -> Optional[str]:
+    value = raw.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _number(raw: Mapping[str, Any], name: str) -> float:
+    value = raw.get(name)
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _integer(raw: Mapping[str, Any], name: str, absent: int = 0) -> int:
+    value = raw.get(name)
+    return value if isinstance(value, int) else absent
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message of this board's on its way, and how far it has come.
+
+    `state` is one of waiting, queued, published, delivered, expired, failed and cancelled; the last three are ends, with
+    a `reason`. `repeat` says that a call with the same `ref` was answered before: nothing was sent again.
+    """
+
+    id: str
+    sn: int
+    state: str
+    receiver: str
+    reason: Optional[str]
+    repeat: bool
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def is_delivered(self) -> bool:
+        """The receiver's acknowledgement was verified."""
+        return self.state == "delivered"
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> Sent:
+        return Sent(
+            id=_text(raw, "id"), sn=_integer(raw, "sn"), state=_text(raw, "state"), receiver=_text(raw, "receiver"),
+            reason=_maybe(raw, "reason"), repeat=raw.get("repeat") is True, raw=raw)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that came.
+
+    `sender` and `receiver` are full IDs, `name` is what this board calls the sender. `sealed` says that the envelope is
+    proven, too; `trust` is stranger, contact or verified. `time` is the sender's, `received` this board's, both in seconds
+    since 1970. `again` says that it may have been handed out before; `muted`, that nobody is to be troubled with it.
+    """
+
+    seq: int
+    id: str
+    sn: int
+    sender: str
+    receiver: str
+    name: Optional[str]
+    group: Optional[str]
+    time: float
+    received: float
+    content: Mapping[str, Any]
+    sealed: bool
+    encrypted: bool
+    trust: str
+    muted: bool
+    again: bool
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> Optional[str]:
+        """The text of the content, or what stands for it in software that does not know the content."""
+        return _maybe(self.content, "text")
+
+    @property
+    def data(self) -> Any:
+        """The JSON that was sent as data; `None` if it is no such message."""
+        return self.content.get("data") if self._is_data else None
+
+    @property
+    def subject(self) -> Optional[str]:
+        """What it is about, such as `garden/soil`."""
+        subject = _maybe(self.content, "subject")
+        return subject if subject is not None or not self._is_data else _maybe(self.content, "act")
+
+    @property
+    def _is_data(self) -> bool:
+        return self.content.get("app") == "culver" and self.content.get("mod") == "data"
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> Message:
+        content = raw.get("content")
+        return Message(
+            seq=_integer(raw, "seq"), id=_text(raw, "id"), sn=_integer(raw, "sn"), sender=_text(raw, "sender"),
+            receiver=_text(raw, "receiver"), name=_maybe(raw, "name"), group=_maybe(raw, "group"), time=_number(raw, "time"),
+            received=_number(raw, "received"), content=content if isinstance(content, dict) else {},
+            sealed=raw.get("sealed") is True, encrypted=raw.get("encrypted") is True, trust=_text(raw, "trust"),
+            muted=raw.get("muted") is True, again=raw.get("again") is True, raw=raw)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened on this board. Like ones within a minute are one, which comes again with a higher `count`;
+    `time` and `text` are the last one's. `did`, `broker`, `id` and `reason` say what it is about, where they apply."""
+
+    n: int
+    time: float
+    kind: str
+    level: str
+    text: str
+    did: Optional[str]
+    broker: Optional[str]
+    id: Optional[str]
+    reason: Optional[str]
+    count: int
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> Event:
+        return Event(
+            n=_integer(raw, "n"), time=_number(raw, "time"), kind=_text(raw, "kind"), level=_text(raw, "level"),
+            text=_text(raw, "text"), did=_maybe(raw, "did"), broker=_maybe(raw, "broker"), id=_maybe(raw, "id"),
+            reason=_maybe(raw, "reason"), count=_integer(raw, "count", absent=1), raw=raw)
