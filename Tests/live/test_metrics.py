@@ -249,6 +249,9 @@ class Textfile(Story):
         eventually(file.exists, what="the file")
         begun = parsed(file.read_text())
         self.assertIn(("culver_uptime_seconds", frozenset()), begun)
+        # node_exporter has a process of its own, and takes no second set of its figures.
+        self.assertIn(("culver_process_open_fds", frozenset()), begun)
+        self.assertEqual([name for name, _ in begun if name.startswith("process_")], [])
         self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o644)
         self.succeeds(board.tool("send", "hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj", "hello"))
         board.stop()

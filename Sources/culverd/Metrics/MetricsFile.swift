@@ -39,7 +39,7 @@ import Store
         loop.add(
             .chore { [weak self] turn in
                 guard let self else { return }
-                let text = Result { try self.report.text() }
+                let text = Result { try self.report.text(process: "culver_process") }
                 turn.after { self.write(text, to: path) }
             })
     }

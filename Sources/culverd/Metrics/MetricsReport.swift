@@ -22,7 +22,9 @@ import System
     private var store: MessageStore { loop.store }
     private var facebook: Facebook { loop.book.facebook }
 
-    func text() throws -> String {
+    /// `process`: what the names of the process's own figures begin with. A textfile has another beginning than the socket,
+    /// because the node_exporter that reads it has figures of its own under the usual names, and leaves out a second set.
+    func text(process: String = "process") throws -> String {
         var out = Exposition()
         measureOutgoing(&out)
         measureIncoming(&out)
@@ -31,7 +33,7 @@ import System
         try measurePeers(&out)
         measureBrokers(&out)
         measureLoop(&out)
-        measureProcess(&out)
+        measureProcess(&out, named: process)
         return out.text
     }
 
@@ -231,18 +233,18 @@ import System
         out.gauge("culver_clients", socket.clients, "Clients of the socket.")
     }
 
-    private func measureProcess(_ out: inout Exposition) {
+    private func measureProcess(_ out: inout Exposition, named name: String) {
         out.begin("culver_build_info", .gauge, "The version that runs.")
         out.sample(1, ["version": Release.version])
         out.gauge(
             "culver_uptime_seconds", KernelClock.boottime.now - started, "Time since the start, sleep included.")
         let process = Process()
-        out.begin("process_cpu_seconds_total", .counter, "User and system CPU time spent.")
+        out.begin("\(name)_cpu_seconds_total", .counter, "User and system CPU time spent.")
         out.sample(process.cpuSeconds)
-        out.gauge("process_resident_memory_bytes", process.residentBytes, "Resident memory size.")
-        out.gauge("process_virtual_memory_bytes", process.virtualBytes, "Virtual memory size.")
-        out.gauge("process_start_time_seconds", process.started, "Start time in seconds since 1970.")
-        out.gauge("process_open_fds", process.openFiles, "Open file descriptors.")
-        out.gauge("process_max_fds", process.mostFiles, "Most open file descriptors.")
+        out.gauge("\(name)_resident_memory_bytes", process.residentBytes, "Resident memory size.")
+        out.gauge("\(name)_virtual_memory_bytes", process.virtualBytes, "Virtual memory size.")
+        out.gauge("\(name)_start_time_seconds", process.started, "Start time in seconds since 1970.")
+        out.gauge("\(name)_open_fds", process.openFiles, "Open file descriptors.")
+        out.gauge("\(name)_max_fds", process.mostFiles, "Most open file descriptors.")
     }
 }
