@@ -24,8 +24,9 @@ BASE_AT  = .build/bench-base/$(BASE)
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd valgrind \
-	mandoc man-db zsh fish iproute2 mypy $(BROKERS)
+	mandoc man-db zsh fish iproute2 mypy $(BROKERS) $(WATCHERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
+WATCHERS       = prometheus prometheus-node-exporter
 BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper lintian valgrind
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) $(REPO_PACKAGES) mmdebstrap
 DEB_PACKAGES   = python3 debhelper lintian
