@@ -24,12 +24,13 @@ BASE_AT  = .build/bench-base/$(BASE)
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd valgrind \
-	mandoc man-db zsh fish iproute2 mypy $(BROKERS) $(WATCHERS)
+	mandoc man-db zsh fish iproute2 mypy python3-setuptools python3-wheel \
+	$(BROKERS) $(WATCHERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
 WATCHERS       = prometheus prometheus-node-exporter
-BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper lintian valgrind
+BENCH_PACKAGES = $(DEMO_PACKAGES) git openssl mosquitto-clients debhelper dh-python lintian valgrind
 BOARD_PACKAGES = $(TEST_PACKAGES) $(DEB_PACKAGES) $(ARM_PACKAGES) $(REPO_PACKAGES) mmdebstrap
-DEB_PACKAGES   = python3 debhelper lintian
+DEB_PACKAGES   = python3 debhelper dh-python lintian
 REPO_PACKAGES  = python3 apt-utils gpg gpg-agent gpgv
 ARM_PACKAGES   = binutils-aarch64-linux-gnu binutils-arm-linux-gnueabihf qemu-user-static
 
@@ -47,6 +48,10 @@ CROSS = $(SMALL) --swift-sdk $(if $(filter armhf,$(BOARD)),armhf-trixie,aarch64-
 # Where systemd looks for units, and for users and directories, which it does not below /usr/local.
 UNITS  = $(PREFIX)/lib/systemd/system
 SYSTEM = $(if $(filter /usr,$(PREFIX)),/usr/lib,$(SYSCONF))
+
+# Where Debian's Python looks for modules.
+MODULES = $(PREFIX)/lib/python$(if $(filter /usr,$(PREFIX)),3,$(shell $(PYTHON) -c \
+	'import sys; print("%d.%d" % sys.version_info[:2])'))/dist-packages
 
 # Installs those of the packages that are lacking, and says so. Only Debian and its children are known.
 need = @sh Tests/live/need $(1)
@@ -110,7 +115,7 @@ cross:                                ## for a board, BOARD=trixie, bookworm, fo
 	    $(SWIFT) build $(CROSS) --swift-sdks-path "$$sdks" --product culver
 	@ls -l .build/cross-$(BOARD)/release/culverd .build/cross-$(BOARD)/release/culver
 
-deb: $(if $(filter native,$(BOARD)),build,cross)  ## a Debian package in .build/deb, BOARD=trixie, bookworm, forky (arm64), armhf, or native: this machine's own release
+deb: $(if $(filter native,$(BOARD)),build,cross)  ## Debian packages in .build/deb, BOARD=trixie, bookworm, forky (arm64), armhf, or native: this machine's own release
 	$(call need,$(DEB_PACKAGES) $(if $(filter native,$(BOARD)),,$(ARM_PACKAGES)))
 	@$(PYTHON) cross/package $(BOARD)
 
@@ -125,11 +130,13 @@ man:                                  ## renew the verbs of culver(1) from the h
 format:                               ## format the Swift sources in place
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests
 
-install: build                        ## install programs, configuration and systemd units, below DESTDIR
+install: build                        ## install programs, the package for Python, configuration and systemd units, below DESTDIR
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(UNITS)" "$(DESTDIR)$(SYSCONF)/culver/culver.conf.d"
 	install -m 0755 $(BUILT)/culverd $(BUILT)/culver "$(DESTDIR)$(PREFIX)/bin"
 	for page in culver.1 culver.conf.5 culver-protocol.7 culverd.8; do \
 	    install -D -m 0644 config/man/$$page "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$$page"; done
+	for file in clients/python/culver/*.py clients/python/culver/py.typed; do \
+	    install -D -m 0644 $$file "$(DESTDIR)$(MODULES)/culver/$${file##*/}"; done
 	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" \
 	    "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
 	umask 022; $(BUILT)/culver --generate-completion-script bash \

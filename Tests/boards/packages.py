@@ -24,9 +24,9 @@ def sysroot(board: str) -> pathlib.Path:
     return pathlib.Path(output(sys.executable, TOP / "cross/setup", "--sysroot", board).strip())
 
 
-def package(board: str) -> pathlib.Path:
-    """The package that `make deb` made."""
-    return pathlib.Path(output(sys.executable, TOP / "cross/package", board, "--name").strip())
+def package(board: str, name: str = "culver") -> pathlib.Path:
+    """The package of this name that `make deb` made."""
+    return pathlib.Path(output(sys.executable, TOP / "cross/package", board, "--name", name).strip())
 
 
 def of_version(version: str, deb: pathlib.Path, place: pathlib.Path) -> pathlib.Path:

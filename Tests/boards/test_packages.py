@@ -137,6 +137,29 @@ class Bookworm(Life, Installed):
     BOARD = "bookworm"
 
 
+class Python(Installed):
+    """The package for programs in Python, alone in a system of this machine's own release."""
+
+    def test_a_program_finds_it_and_talks_to_the_daemon(self):
+        deb = package("native", "python3-culver")
+        release = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE)[1]
+        system = self.system(release, package("native").stem.split("_")[-1], systemd=True)
+        done(system.install(deb))
+        self.assertIn("Architecture: all", done(system.run("dpkg", "-s", "python3-culver")).out)
+        board = self.daemon("pi", None, url="mqtt://127.0.0.1:9", begin=False)
+        text = board.configuration.read_text().replace(board.socket, str(system.path("tmp/s")))
+        board.configuration.write_text(text)
+        board.socket = str(system.path("tmp/s"))
+        board.start()
+        program = "import culver\nwith culver.Client() as board:\n    print(board.status()['identities'][0]['did'])"
+        said = done(system.run("env", "CULVER_SOCKET=/tmp/s", "python3", "-W", "error", "-c", program))
+        self.assertEqual(said.out.strip(), board.did)
+        compiled = system.path("usr/lib/python3/dist-packages/culver/__pycache__")
+        self.assertTrue(list(compiled.glob("wire.*.pyc")))
+        done(system.run("apt-get", "remove", "--yes", "python3-culver"))
+        self.assertFalse(system.path("usr/lib/python3/dist-packages/culver").exists())
+
+
 class Upgrade(Installed):
     """On this machine's own release, where nothing is emulated, and under its systemd."""
 

@@ -70,12 +70,12 @@ class Maker(Story):
 class Making(Maker):
     """By the script alone, with packages that have nothing in them."""
 
-    def empty(self, version: str, architecture: str) -> None:
+    def empty(self, version: str, architecture: str, name: str = "culver") -> None:
         place = self.directory / "empty/DEBIAN"
         place.mkdir(parents=True, exist_ok=True)
         (place / "control").write_text(
-            f"Package: culver\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: nobody\nDescription: empty\n")
-        output("dpkg-deb", "--build", place.parent, self.debs / f"culver_{version}_{architecture}.deb")
+            f"Package: {name}\nVersion: {version}\nArchitecture: {architecture}\nMaintainer: nobody\nDescription: empty\n")
+        output("dpkg-deb", "--build", place.parent, self.debs / f"{name}_{version}_{architecture}.deb")
 
     def refused(self, *words: str) -> str:
         made = self.make(*words)
@@ -111,6 +111,7 @@ class Making(Maker):
         for version, architecture in [("1.0~deb12", "arm64"), ("1.0~deb12", "amd64"), ("1.0~deb13", "armhf"),
                                       ("1.0~deb14", "arm64"), ("1.0~ubuntu99", "amd64")]:
             self.empty(version, architecture)
+        self.empty("1.0~deb12", "all", name="python3-culver")  # in the list of each architecture
         self.assertIn("culver_1.0~ubuntu99_amd64.deb is left out", self.sign(self.key("maker")))
         found = {}
         for index in self.repository.glob("dists/*/main/binary-*/Packages"):
@@ -118,9 +119,10 @@ class Making(Maker):
             found[index.parts[-4], index.parent.name] = files
             for file in files:
                 self.assertTrue((self.repository / file).is_file(), file)
+        python = "pool/bookworm/python3-culver_1.0~deb12_all.deb"
         self.assertEqual(found, {
-            ("bookworm", "binary-amd64"): ["pool/bookworm/culver_1.0~deb12_amd64.deb"],
-            ("bookworm", "binary-arm64"): ["pool/bookworm/culver_1.0~deb12_arm64.deb"],
+            ("bookworm", "binary-amd64"): ["pool/bookworm/culver_1.0~deb12_amd64.deb", python],
+            ("bookworm", "binary-arm64"): ["pool/bookworm/culver_1.0~deb12_arm64.deb", python],
             ("forky", "binary-arm64"): ["pool/forky/culver_1.0~deb14_arm64.deb"],
             ("trixie", "binary-armhf"): ["pool/trixie/culver_1.0~deb13_armhf.deb"],
         })

@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import zipfile
 
 from harness import PATIENCE, TOP, Story, end, eventually, start
 
@@ -47,6 +49,24 @@ class Sources(unittest.TestCase):
                 env={**os.environ, "MYPYPATH": str(PACKAGE)})
             self.assertIn("Found 2 errors in 1 file", done.stdout)
         self.assertTrue((PACKAGE / "culver/py.typed").exists())
+
+    def test_it_has_the_version_of_the_daemon_and_pip_takes_it(self):
+        version = re.search(r'version = "(.*)"', (TOP / "Sources/Control/Release.swift").read_text())[1]
+        self.assertIn(f'\nversion = "{version}"\n', (PACKAGE / "pyproject.toml").read_text())
+        with tempfile.TemporaryDirectory() as place:
+            copy = pathlib.Path(place) / "source"  # setuptools leaves things where it builds
+            shutil.copytree(PACKAGE, copy)
+            # With the setuptools that are there: nothing is fetched.
+            done = subprocess.run(
+                ["/usr/bin/python3", "-c", "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"], cwd=copy,
+                capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with zipfile.ZipFile(copy / done.stdout.splitlines()[-1]) as wheel:
+                names = {name for name in wheel.namelist() if name.startswith("culver/")}
+                metadata = wheel.read(f"culver-{version}.dist-info/METADATA").decode()
+        self.assertEqual(names, {f"culver/{path.name}" for path in [*SOURCES, PACKAGE / "culver/py.typed"]})
+        self.assertIn("Requires-Python: >=3.9", metadata)
+        self.assertNotIn("Requires-Dist", metadata)
 
     def test_python_3_9_reads_them_and_nothing_is_needed_beside_it(self):
         self.assertGreater(len(SOURCES), 5)

@@ -13,6 +13,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 import unittest
 
@@ -491,6 +492,17 @@ class Units(Installing):
 
     def test_there_is_a_place_for_what_the_documents_put_beside_the_configuration(self):
         self.assertTrue((self.installed() / "etc/culver/culver.conf.d").is_dir())
+
+    def test_python_finds_the_module_below_the_prefix(self):
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        for prefix, place in (("/usr", "usr/lib/python3/dist-packages"), ("/usr/local", f"usr/local/lib/python{version}/dist-packages")):
+            found = self.installed(prefix) / place
+            program = f"import sys; sys.path.insert(0, {str(found)!r}); import culver; print(culver.__file__)"
+            said = subprocess.run([sys.executable, "-IBc", program], check=True, capture_output=True, text=True, timeout=60).stdout
+            self.assertEqual(said.strip(), str(found / "culver/__init__.py"))
+            self.assertEqual(
+                sorted(path.name for path in (found / "culver").iterdir()),
+                sorted(path.name for path in (TOP / "clients/python/culver").iterdir() if path.is_file()))
 
     def test_a_package_for_this_machine_needs_nothing_for_others(self):
         for board, others in (("native", False), ("trixie", True)):
