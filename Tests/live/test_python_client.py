@@ -86,7 +86,7 @@ class Sources(unittest.TestCase):
             kind = getattr(culver, name)
             self.assertTrue(kind.__doc__ and "Any" not in kind.__doc__.split("(")[0], name)
             for member, value in vars(kind).items():
-                if inspect.isfunction(value) and not member.startswith("_") and value.__qualname__ not in ("Sent.read", "Message.read", "Event.read"):
+                if inspect.isfunction(value) and not member.startswith("_") and value.__qualname__ not in ("Sent.read", "Message.read", "Event.read", "Presence.read"):
                     self.assertTrue(inspect.getdoc(value), f"{name}.{member}")
 
     def test_both_clients_have_the_same_methods(self):
@@ -223,6 +223,15 @@ class Conversation(Story):
         self.assertEqual(self.board.log(kind="start")[-1].n, event.n)
         self.assertEqual(self.board.status()["identities"][0]["did"], self.garden.did)
 
+    def test_a_contact_is_seen_to_come_and_go(self):
+        self.board.wait(self.board.send(self.porch.did, "hello").id)
+        seen = eventually(lambda: (found := self.board.presence(self.porch.did)).is_online and found, what="online")
+        self.assertEqual((seen.did, seen.culver), (self.porch.did, True))
+        self.assertIn(self.porch.did, [one.did for one in self.board.presences()])
+        with self.board.events("presence", timeout=PATIENCE) as events:
+            self.porch.stop()
+            self.assertEqual((next(events).reason, self.board.presence(self.porch.did).state), ("gone", "gone"))
+
     def test_a_daemon_that_is_away_is_waited_for_and_then_given_up(self):
         self.garden.stop()
         with self.assertRaises(culver.Unreachable) as gone:
@@ -356,6 +365,8 @@ class Asyncio(Story):
                 self.assertEqual((await stream.__anext__()).text, "again")
                 stream.close()
                 self.assertIn("version", await board.status())
+                self.assertEqual((await board.presence(did)).did, did)
+                self.assertIn(did, [one.did for one in await board.presences()])
                 self.assertEqual((await board.show(first.id)).state, "delivered")
                 self.assertEqual((await board.log(kind="start"))[-1].kind, "start")
 

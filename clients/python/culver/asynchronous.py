@@ -12,7 +12,7 @@ from typing import Any, AsyncIterator, Deque, Dict, Generic, Iterable, List, Map
 from . import requests
 from .errors import CulverError
 from .feeds import EventFeed, Feed, MessageFeed
-from .values import Event, Message, Sent
+from .values import Event, Message, Presence, Sent
 from .wire import Answer, Attempts, CutOff, Notice, Request, Wire, limit, socket_path
 
 T = TypeVar("T")
@@ -334,6 +334,14 @@ class AsyncClient:
     ) -> List[Event]:
         """See `Client.log`."""
         return await self._ask(requests.log(start, limit, since, kind, did))
+
+    async def presence(self, did: str) -> Presence:
+        """See `Client.presence`."""
+        return await self._ask(requests.presence(did))
+
+    async def presences(self, *, start: Optional[int] = None, limit: Optional[int] = None) -> List[Presence]:
+        """See `Client.presences`."""
+        return await self._ask(requests.presences(start, limit))
 
     async def status(self) -> Dict[str, Any]:
         """See `Client.status`."""

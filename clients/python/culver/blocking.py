@@ -12,7 +12,7 @@ from typing import Any, Deque, Dict, Generic, Iterable, Iterator, List, Mapping,
 from . import requests
 from .errors import Refused
 from .feeds import EventFeed, Feed, MessageFeed
-from .values import Event, Message, Sent
+from .values import Event, Message, Presence, Sent
 from .wire import Answer, Attempts, CutOff, Notice, Request, Wire, limit, socket_path
 
 T = TypeVar("T")
@@ -286,6 +286,14 @@ class Client:
     ) -> List[Event]:
         """Events that are kept, the newest unless `start` names a number."""
         return self._ask(requests.log(start, limit, since, kind, did))
+
+    def presence(self, did: str) -> Presence:
+        """How this contact was seen last; it is watched from then on. Changes are events of the kind presence."""
+        return self._ask(requests.presence(did))
+
+    def presences(self, *, start: Optional[int] = None, limit: Optional[int] = None) -> List[Presence]:
+        """How those contacts were seen last that are watched: culver agents that messages went to or came from of late."""
+        return self._ask(requests.presences(start, limit))
 
     def status(self) -> Dict[str, Any]:
         """The state of daemon, brokers, queues and peers."""

@@ -7,7 +7,7 @@ import secrets
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
 from .errors import Refused, SomeRefused
-from .values import Event, Message, Sent
+from .values import Event, Message, Presence, Sent
 from .wire import Request
 
 
@@ -114,3 +114,12 @@ def log(
 def watch(kinds: Optional[Iterable[str]], start: int) -> Request[None]:
     params = _given(kinds=None if kinds is None else list(kinds), start=start)
     return Request("event.subscribe", params, lambda result: None)
+
+
+def presence(did: str) -> Request[Presence]:
+    return Request("presence.get", {"did": did}, lambda result: Presence.read(_object(result)))
+
+
+def presences(start: Optional[int], limit: Optional[int]) -> Request[List[Presence]]:
+    params = _given(start=start, limit=limit)
+    return Request("presence.get", params, lambda result: [Presence.read(row) for row in _rows(result, "contacts")])

@@ -134,3 +134,33 @@ class Event:
             n=_integer(raw, "n"), time=_number(raw, "time"), kind=_text(raw, "kind"), level=_text(raw, "level"),
             text=_text(raw, "text"), did=_maybe(raw, "did"), broker=_maybe(raw, "broker"), id=_maybe(raw, "id"),
             reason=_maybe(raw, "reason"), count=_integer(raw, "count", absent=1), raw=raw)
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How a contact was seen last. A hint, on which no delivery depends.
+
+    `state` is online, gone or unknown, `since` when this board learnt of that; `seen` is when the contact last said anything
+    since the daemon runs. `culver` says whether it is a culver agent, and `agent` what it said that it runs.
+    """
+
+    did: str
+    name: Optional[str]
+    state: str
+    since: Optional[float]
+    seen: Optional[float]
+    agent: Optional[str]
+    culver: bool
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def is_online(self) -> bool:
+        """It stated that it is, and nobody has said otherwise since."""
+        return self.state == "online"
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> Presence:
+        return Presence(
+            did=_text(raw, "did"), name=_maybe(raw, "name"), state=_text(raw, "state"),
+            since=_number(raw, "since") if "since" in raw else None, seen=_number(raw, "seen") if "seen" in raw else None,
+            agent=_maybe(raw, "agent"), culver=raw.get("culver") is True, raw=raw)
