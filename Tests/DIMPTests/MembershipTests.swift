@@ -155,7 +155,7 @@ struct MembershipTests {
         for number in 0..<100 {
             _ = group.take(try Self.record("expel", by: Self.people[0], [Self.owner], at: Double(number)))
         }
-        #expect(group.records.count == KnownGroup.pendingOfOne)
+        #expect(group.records.count == KnownGroup.idleOfOne)
         for number in 0..<600 {
             let who = Self.id("member \(number)")
             _ = group.take(try Self.record("invite", by: Self.owner, [who], at: 200 + Double(number)))
@@ -170,6 +170,125 @@ struct MembershipTests {
         let reset = try Self.record("reset", by: Self.owner, members, at: 2001, administrators: [])
         #expect(group.take(reset) == .kept(nil))
         #expect(group.membership.members == members && group.records.count == 1)
+    }
+
+    /// What somebody who is not in charge may say any number of times, and what it changes once at most.
+    @Test(
+        "who is not in charge fills no history by saying what changes nothing",
+        arguments: [("join", false), ("quit", false), ("resign", false), ("resign", true), ("invite", true)])
+    func idle(act: String, isMember: Bool) throws {
+        let (anna, ben) = (Self.people[0], Self.people[1])
+        var group = known(isMember ? [try Self.record("invite", by: Self.owner, [anna], at: 0)] : [])
+        let before = group.records.count
+        var refused = 0
+        for number in 1...200 {
+            let outcome = group.take(try Self.record(act, by: anna, act == "invite" ? [ben] : [], at: Double(number)))
+            if case .refused = outcome { refused += 1 }
+        }
+        // A request is one that changes something.
+        let requests = group.membership.requests.count
+        #expect(group.records.count == before + requests + KnownGroup.idleOfOne)
+        #expect(refused == 200 - requests - KnownGroup.idleOfOne)
+    }
+
+    @Test("strangers that ask to be let in, and members that propose, leave room for those in charge")
+    func room() throws {
+        let anna = Self.people[0]
+        var group = known([try Self.record("invite", by: Self.owner, [anna], at: 0)])
+        for number in 0..<400 {
+            _ = group.take(try Self.record("join", by: Self.id("stranger \(number)"), at: 1, sn: Int64(number + 1)))
+            let proposed = try Self.record(
+                "invite", by: anna, (0..<40).map { Self.id("friend \(number) \($0)") }, at: 2, sn: Int64(number + 1))
+            _ = group.take(proposed)
+        }
+        #expect(group.records.count <= KnownGroup.othersLimit + 1)
+        #expect(group.isLong)
+        let said = group.records.reduce(0) { $0 + $1.members.count * 48 }
+        #expect(said <= KnownGroup.othersByteLimit)
+        for number in 0..<200 {
+            let who = Self.id("member \(number)")
+            #expect(group.take(try Self.record("invite", by: Self.owner, [who], at: 10 + Double(number))) == .changed)
+        }
+        let reset = try Self.record("reset", by: Self.owner, [anna], at: 900, administrators: [])
+        #expect(group.take(reset) == .changed)
+        #expect(!group.isLong && group.records.count == 1)
+        let verdict = group.take(try Self.record("join", by: Self.id("stranger 1"), at: 901))
+        #expect(verdict == .changed)
+    }
+
+    @Test("a thousand members in the owner's word leave room for what is said after it")
+    func afterMany() throws {
+        let many = (0..<999).map { Self.id("a member with a rather long name \($0)") }
+        var group = known([try Self.record("reset", by: Self.owner, many, at: 0, administrators: [])])
+        for number in 0..<200 {
+            let quit = try Self.record("expel", by: Self.owner, [many[number]], at: 1 + Double(number))
+            #expect(group.take(quit) == .changed)
+        }
+        #expect(group.membership.members.count == 800)
+    }
+
+    @Test("whether somebody was a member at a time, as far back as the commands reach")
+    func past() throws {
+        let (anna, ben) = (Self.people[0], Self.people[1])
+        let group = known([
+            try Self.record("invite", by: Self.owner, [anna], at: 10),
+            try Self.record("expel", by: Self.owner, [anna], at: 20),
+            try Self.record("invite", by: Self.owner, [anna, ben], at: 30), try Self.record("quit", by: anna, at: 40),
+        ])
+        let times = [9.0, 10, 15, 20, 29, 30, 39.5, 40, 41]
+        let answers = [false, true, true, false, false, true, true, false, false]
+        for (time, answer) in zip(times, answers) {
+            #expect(group.wasMember(anna, at: Self.start + time) == answer, "\(time)")
+        }
+        #expect(group.wasMember(Self.owner, at: 0) && !group.wasMember(Self.people[2], at: Self.start + 50))
+        // Before the owner's last word nobody knows any more.
+        var later = group
+        _ = later.take(try Self.record("reset", by: Self.owner, [ben], at: 50, administrators: []))
+        #expect(!later.wasMember(anna, at: Self.start + 30) && later.wasMember(ben, at: Self.start + 50))
+    }
+
+    @Test("the verdict on a command is what becomes of it, and changes nothing itself")
+    func verdicts() throws {
+        let (anna, ben) = (Self.people[0], Self.people[1])
+        let group = known([try Self.record("invite", by: Self.owner, [anna], at: 0)])
+        for record in [
+            try Self.record("invite", by: Self.owner, [ben], at: 1), try Self.record("expel", by: anna, [ben], at: 1),
+            try Self.record("hire", by: anna, [anna], at: 1), try Self.record("quit", by: anna, at: 1),
+            try Self.record("invite", by: Self.owner, [anna], at: 0), try Self.record("quit", by: Self.owner, at: 1),
+        ] {
+            let before = group
+            let verdict = group.verdict(on: record)
+            #expect(group == before)
+            var other = group
+            #expect(other.take(record) == verdict, "\(record.act)")
+        }
+        guard case .kept(.some) = group.verdict(on: try Self.record("hire", by: anna, [ben], at: 1)) else {
+            Issue.record("a member hires")
+            return
+        }
+    }
+
+    @Test("a card that is too long to be handed on is not kept")
+    func card() {
+        var group = known([])
+        let isShown = group.show(["data": .string(String(repeating: "x", count: 12 << 10))])
+        let card = group.card
+        let isTooLong = !group.show(["data": .string(String(repeating: "y", count: 17 << 10))])
+        #expect(isShown && isTooLong)
+        #expect(group.card == card)
+    }
+
+    @Test("the edition of a group is another with every command, and the same for the same commands")
+    func edition() throws {
+        let (anna, ben) = (Self.people[0], Self.people[1])
+        let invite = try Self.record("invite", by: Self.owner, [anna, ben], at: 0)
+        let expel = try Self.record("expel", by: Self.owner, [ben], at: 1)
+        let again = try Self.record("invite", by: Self.owner, [ben], at: 2)
+        let first = known([invite])
+        let last = known([again, expel, invite])
+        // The same members in other words: a stream of numbers that ended is not taken up again.
+        #expect(first.roll == last.roll && first.edition != last.edition)
+        #expect(last.edition == known([invite, expel, again]).edition)
     }
 
     @Test("a group of a thousand takes nobody more")

@@ -119,6 +119,23 @@ import Testing
         try backup.remove()
     }
 
+    @Test("one more group than a board knows is not kept, and one that is known is")
+    func limit() throws {
+        try found()
+        for number in 1..<KnownGroup.limit {
+            let other = try #require(try Meta(seed: "group \(number)", signedBy: secret).id(network: 1))
+            #expect(facebook.groups.put(KnownGroup(other, foundedBy: owner)))
+        }
+        try save()
+        let more = try #require(try Meta(seed: "more", signedBy: secret).id(network: 1))
+        #expect(!facebook.groups.put(KnownGroup(more, foundedBy: owner)))
+        #expect(!facebook.hasChanges && facebook.groups.group(more.address) == nil)
+        #expect(facebook.groups.all.count == KnownGroup.limit)
+        var group = try #require(facebook.groups.group(id.address))
+        group.name = "other"
+        #expect(facebook.groups.put(group) && facebook.hasChanges)
+    }
+
     @Test("a forgotten group leaves no file")
     func forgotten() throws {
         try found()

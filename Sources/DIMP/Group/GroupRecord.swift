@@ -73,7 +73,7 @@ package struct GroupRecord: Sendable, Equatable {
 extension Content {
     /// A command about a group's members, or its meta and bulletin.
     package var isAboutGroup: Bool {
-        if case .command(.documents(let id, _, _, _)) = body { return id.isGroup && !id.isBroadcast }
+        if case .command(.documents(let id, _, _, _)) = body { return id.hasMembers }
         return groupCommand.map(GroupRecord.isAbout) ?? false
     }
 

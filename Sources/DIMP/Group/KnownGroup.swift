@@ -8,19 +8,25 @@ package struct KnownGroup: Sendable, Equatable {
     /// The label that this board gave it.
     package var name: String?
     /// Its meta and bulletin as a signed broadcast that any member may hand on; `nil` when none came.
-    package var card: JSONObject?
+    package private(set) var card: JSONObject?
     /// In order.
     package private(set) var records: [GroupRecord] = []
     package private(set) var membership: Membership
-    /// Of commands that have no effect, because their signers have no authority: what gives it may yet come.
-    private var pending = 0
 
-    /// Commands that are kept, and their bytes.
+    /// Groups of one board.
+    package static let limit = 64
+    /// Commands that are kept, and their bytes beside the one by which the owner says everything.
     package static let recordLimit = 512
     package static let byteLimit = 192 << 10
-    /// Commands without effect that are kept, of one signer and of all.
-    package static let pendingOfOne = 8
-    package static let pendingOfAll = 64
+    /// Of these, commands of signers that were not in charge when they gave them: the rest is for the owner and the
+    /// administrators.
+    package static let othersLimit = 192
+    package static let othersByteLimit = 96 << 10
+    /// Of these again, commands without effect, of one signer and of all. What gives them an effect may yet come.
+    package static let idleOfOne = 8
+    package static let idleOfAll = 64
+    /// Bytes of meta and bulletin as a broadcast.
+    package static let cardLimit = 16 << 10
 
     package init(_ id: ID, foundedBy founder: ID, records: [GroupRecord] = []) {
         self.id = id.bare
@@ -41,34 +47,40 @@ package struct KnownGroup: Sendable, Equatable {
         case refused(String)
     }
 
+    /// What proves the group to others. False for what is too long to be handed on: then the one before stays.
+    @discardableResult
+    package mutating func show(_ card: JSONObject) -> Bool {
+        guard JSON.object(card).bytes.count <= Self.cardLimit else { return false }
+        self.card = card
+        return true
+    }
+
     /// A command of a verified signer.
     package mutating func take(_ record: GroupRecord) -> Reception {
         if let index = records.firstIndex(where: { $0.digest == record.digest }) {
             // The same command with its proof can be handed on.
             guard records[index].message == nil, record.message != nil else { return .known }
-            let others = records.reduce(-records[index].footprint) { $0 + $1.footprint }
-            guard others + record.footprint <= Self.byteLimit else { return .known }
+            let others = bytes - records[index].footprint
+            guard isBase(record) || others + record.footprint <= Self.byteLimit else { return .known }
             records[index] = record
             return .kept(nil)
         }
         if let base = records.first(where: { isBase($0) }), record < base {
             return .refused("the command is older than the owner's last reset")
         }
-        let bytes = records.reduce(record.footprint) { $0 + $1.footprint }
-        guard isBase(record) || (records.count < Self.recordLimit && bytes <= Self.byteLimit) else {
+        let isWithinLimits = records.count < Self.recordLimit && bytes + record.footprint <= Self.byteLimit
+        guard isBase(record) || isWithinLimits else {
             return .refused("the history of the group is full: its owner has to reset it")
         }
         let before = self
         records.insert(record, at: records.firstIndex { record < $0 } ?? records.endIndex)
         prune()
-        let refusals = evaluate()
-        let refusal = refusals[record.digest]
-        let ofOne = records.count { $0.signer.address == record.signer.address && refusals[$0.digest] != nil }
-        if let refusal, ofOne > Self.pendingOfOne || pending > Self.pendingOfAll {
+        let tally = evaluate(for: record)
+        if let excess = tally.excess {
             self = before
-            return .refused(refusal)
+            return .refused(tally.refusal ?? excess)
         }
-        return membership == before.membership ? .kept(refusal) : .changed
+        return membership == before.membership ? .kept(tally.refusal) : .changed
     }
 
     /// What would become of a command: for the one who is to give it.
@@ -77,18 +89,62 @@ package struct KnownGroup: Sendable, Equatable {
         return group.take(record)
     }
 
-    /// Why each command without authority has none, by digest.
+    /// What the commands of those that are not in charge take up.
+    private struct Tally {
+        var others = 0
+        var otherBytes = 0
+        var idle = 0
+        /// Without effect, and of the signer of the new command.
+        var idleOfSigner = 0
+        /// The new command is of one that is not in charge, and has no effect.
+        var isOfOther = false
+        var isIdle = false
+        /// Why the new command has no authority, if so.
+        var refusal: String?
+
+        /// Why the new command is not kept.
+        var excess: String? {
+            if isIdle, idleOfSigner > KnownGroup.idleOfOne || idle > KnownGroup.idleOfAll {
+                return "there are enough commands that change nothing"
+            }
+            if isOfOther, others > KnownGroup.othersLimit || otherBytes > KnownGroup.othersByteLimit {
+                return "those who are not in charge have said enough: the owner has to reset the group"
+            }
+            return nil
+        }
+    }
+
     @discardableResult
-    private mutating func evaluate() -> [[UInt8]: String] {
-        var refusals: [[UInt8]: String] = [:]
+    private mutating func evaluate(for news: GroupRecord? = nil) -> Tally {
+        var tally = Tally()
         var membership = Membership(foundedBy: membership.owner)
         for record in records {
-            if case .refused(let reason) = membership.apply(record) { refusals[record.digest] = reason }
+            let isInCharge = membership.isInCharge(record.signer)
+            let ruling = membership.apply(record)
+            if record.digest == news?.digest, case .refused(let reason) = ruling { tally.refusal = reason }
+            if isInCharge { continue }
+            tally.others += 1
+            tally.otherBytes += record.footprint
+            let isIdle = ruling != .changed
+            if isIdle {
+                tally.idle += 1
+                if record.signer.address == news?.signer.address { tally.idleOfSigner += 1 }
+            }
+            if record.digest == news?.digest { (tally.isOfOther, tally.isIdle) = (true, isIdle) }
         }
         self.membership = membership
-        pending = refusals.count
-        return refusals
+        return tally
     }
+
+    /// So long that the owner had better say everything anew.
+    package var isLong: Bool {
+        var group = self
+        let tally = group.evaluate()
+        return records.count > Self.recordLimit / 2 || bytes > Self.byteLimit / 2 || tally.others > Self.othersLimit / 2
+            || tally.otherBytes > Self.othersByteLimit / 2
+    }
+
+    private var bytes: Int { records.reduce(0) { isBase($1) ? $0 : $0 + $1.footprint } }
 
     private func isBase(_ record: GroupRecord) -> Bool {
         record.saysEverything && record.signer.address == membership.owner.address
@@ -110,6 +166,11 @@ package struct KnownGroup: Sendable, Equatable {
     package func next(at wall: Double) -> (time: Double, leastSN: Int64) {
         guard let last = records.last, last.time >= wall.rounded(.down) else { return (wall.rounded(.down), 1) }
         return last.sn < .max ? (last.time, last.sn + 1) : (last.time + 1, 1)
+    }
+
+    /// A short name of the commands that count: another one with every change.
+    package var edition: String {
+        Hex.encode(Array(Digest.sha256(records.flatMap(\.digest)).prefix(3)))
     }
 
     /// A short name of who the members and offices are. Members with different ones ask each other.

@@ -49,6 +49,11 @@ package struct Membership: Sendable, Equatable {
         return administrators.contains { $0.address == id.address } ? .administrator : .member
     }
 
+    package func isInCharge(_ id: ID) -> Bool {
+        let office = office(of: id)
+        return office == .owner || office == .administrator
+    }
+
     package func contains(_ id: ID) -> Bool { places.contains(id.address) }
 
     /// What a command does now, after those before it.
@@ -63,7 +68,7 @@ package struct Membership: Sendable, Equatable {
     /// The next command in order.
     mutating func apply(_ record: GroupRecord) -> Ruling {
         let office = office(of: record.signer)
-        let isInCharge = office == .owner || office == .administrator
+        let isInCharge = isInCharge(record.signer)
         let before = self
         switch record.act {
         case .found:

@@ -41,6 +41,8 @@ public struct ID: Sendable, CustomStringConvertible {
 
     package var isBroadcast: Bool { address.isBroadcast }
     package var isGroup: Bool { address.isGroup }
+    /// A group of its own, with a meta: `everyone` has none.
+    package var hasMembers: Bool { isGroup && !isBroadcast }
 
     /// Without the terminal: what files, caches and `keys` are named by.
     package var bare: ID { ID(name: name, address: address) }

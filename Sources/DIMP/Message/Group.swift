@@ -16,7 +16,7 @@ extension ReliableMessage {
 
     /// The same for a message that came unsplit: with this member's key alone.
     package func trimmed(for member: ID) -> ReliableMessage {
-        guard envelope.receiver.isGroup, !envelope.receiver.isBroadcast else { return self }
+        guard envelope.receiver.hasMembers else { return self }
         return split(for: [member]).first ?? self
     }
 }

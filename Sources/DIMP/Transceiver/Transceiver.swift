@@ -36,7 +36,7 @@ public struct Transceiver {
         _ content: Content, from sender: ID, to receiver: ID, members: [ID] = [], attach: Bool
     ) throws(Failure) -> ReliableMessage {
         guard let identity = barrack.identity(sender.address) else { throw .noIdentity(sender) }
-        let group = receiver.isGroup && !receiver.isBroadcast ? receiver : nil
+        let group = receiver.hasMembers ? receiver : nil
         var recipients: [(ID, RSAPublicKey)] = []
         for member in receiver.isBroadcast ? [] : group == nil ? [receiver] : members {
             let keys = barrack.recipients(of: member)

@@ -14,9 +14,6 @@ package final class GroupFiles {
     private var memberships: [Address: Int] = [:]
     private var changes: [FileChange] = []
 
-    /// Groups of one board.
-    package static let limit = 64
-
     /// A damaged file is set aside and reported by `directory.takeDamages()`.
     init(_ directory: StateDirectory) throws(FileError) {
         self.directory = directory
@@ -25,6 +22,8 @@ package final class GroupFiles {
 
     /// All of them, sorted by address.
     package var all: [KnownGroup] { groups.values.sorted { $0.id.address.text < $1.id.address.text } }
+
+    package var unsorted: [KnownGroup] { Array(groups.values) }
 
     package func group(_ address: Address) -> KnownGroup? { groups[address] }
 
@@ -39,11 +38,15 @@ package final class GroupFiles {
 
     // MARK: - Changing
 
-    package func put(_ group: KnownGroup) {
+    /// False for one more than a board knows: then nothing is kept.
+    @discardableResult
+    package func put(_ group: KnownGroup) -> Bool {
+        guard groups[group.id.address] != nil || groups.count < KnownGroup.limit else { return false }
         count(groups[group.id.address], by: -1)
         groups[group.id.address] = group
         count(group, by: 1)
         write(.object(group.json), to: StatePath.members(of: group.id.address.text))
+        return true
     }
 
     /// Both were checked: the meta vouches for the ID, and has signed the bulletin.
@@ -94,7 +97,7 @@ package final class GroupFiles {
     }
 
     private func load() throws(FileError) {
-        for address in try directory.list(StatePath.groups).compactMap({ Address($0) }).prefix(Self.limit) {
+        for address in try directory.list(StatePath.groups).compactMap({ Address($0) }).prefix(KnownGroup.limit) {
             try loadCard(of: address)
             guard let group = try loadGroup(address) else { continue }
             groups[address] = group

@@ -22,7 +22,7 @@ extension KnownGroup {
         let records = commands.prefix(Self.recordLimit + 1).compactMap { $0.object.flatMap { GroupRecord($0) } }
         self.init(id, foundedBy: founder, records: records)
         name = json["name"]?.string
-        card = json["card"]?.object
+        if let card = json["card"]?.object { show(card) }
     }
 }
 
