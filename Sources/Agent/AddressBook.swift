@@ -14,6 +14,13 @@ package protocol AddressBook: Barrack, KeyCache {
     var muted: [ID]? { get }
     /// When the first reused key has lived for so long that it is to be destroyed, in seconds lived; `nil`: there is none.
     var nextKeyEnd: Double? { get }
+    func group(_ address: Address) -> KnownGroup?
+    /// In any order.
+    var groups: [KnownGroup] { get }
+    /// Whether an entity is a member of any of the groups, one of ours among its members or not.
+    func isMember(_ address: Address) -> Bool
+    /// What a group's own key has signed about it.
+    func bulletin(of group: ID) -> Document?
     func apply(_ change: AddressBookChange)
 }
 
@@ -32,6 +39,10 @@ package enum AddressBookChange: Sendable {
     /// One more message went out, or came in, under a reused key.
     case usedSendingKey(from: ID, to: ID)
     case usedReceivedKey(from: ID, to: ID, wrapping: [UInt8])
+    case group(KnownGroup)
+    /// Checked: the meta vouches for the ID, and its key has signed the bulletin.
+    case groupCard(Meta, Document, of: ID)
+    case forgetGroup(Address)
     /// Reused keys whose life is over are destroyed, on disk too.
     case keysEnded
 }
@@ -39,8 +50,21 @@ package enum AddressBookChange: Sendable {
 extension AddressBook {
     func isOurs(_ address: Address) -> Bool { identity(address) != nil }
 
-    /// An identity of this board, or a contact that passes `ask` and `closed`.
+    /// An identity of this board, a contact that passes `ask` and `closed`, or a member of a group of which one of ours is
+    /// a member.
     func isTrusted(_ sender: ID) -> Bool {
+        isPersonallyTrusted(sender) || (isMember(sender.address) && sharesGroup(sender))
+    }
+
+    private func sharesGroup(_ sender: ID) -> Bool {
+        let own = identities.map(\.id)
+        return groups.contains { group in
+            group.membership.contains(sender) && own.contains { group.membership.contains($0) }
+        }
+    }
+
+    /// The same without members: these speak in their groups alone.
+    func isPersonallyTrusted(_ sender: ID) -> Bool {
         isOurs(sender.address) || contact(sender.address)?.isTrusted == true
     }
 

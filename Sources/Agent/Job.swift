@@ -85,6 +85,8 @@ package struct Sealing: Sendable {
         case receipts([AcceptedRecord])
         /// Answers to queries and handshakes.
         case courtesy
+        /// A broadcast that is not published: a command about a group, which forwards carry.
+        case groupCommand(GroupOrder)
         /// A broadcast that is laid on one peer's topic: it asks for that peer's card.
         case query(ID)
     }

@@ -13,6 +13,7 @@ package import Records
 ///     Incoming/    Admission Parking Acceptance Forwards Relay Gaps    the checks; who waits; what follows; what is missing
 ///     Receipts/    ReceiptSender ReceiptMatcher    the word that closes a message, given and taken
 ///     Directory/   Lookups CardChecks OwnCards OwnVisas Answering Removal    others' cards and our own
+///     Groups/      Groups    who belongs to a group, and who hears of it
 ///     Publishing/  Publishing    the one flow control towards brokers
 ///     Clones/      Clones PresenceWatch    another board with our keys; how contacts are
 package struct Messenger {
@@ -25,6 +26,7 @@ package struct Messenger {
     private var acceptance: Acceptance
     private var gaps = Gaps()
     private var forwards = Forwards()
+    private var groups = Groups()
     private var lookups: Lookups
     private var cards = OwnCards()
     private var visas = OwnVisas()
@@ -81,6 +83,8 @@ package struct Messenger {
         context.now = now
         _ = context.takeEffects()
         switch input {
+        case .submitted(let submission) where submission.isGroupCommand:
+            try groups.submit(submission, standingBackFor: clones.olderBoard?.did, in: &context)
         case .submitted(let submission):
             try outbox.submit(
                 submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
@@ -154,6 +158,9 @@ package struct Messenger {
             case .message(let drafts):
                 for token in outbox.giveUp(drafts) { context.answer(token, with: .refused(refusal)) }
             case .receipts(let records): receipts.giveUp(records)
+            case .groupCommand(let order):
+                groups.giveUp(order)
+                context.answer(order.token, with: .refused(refusal))
             case .courtesy, .query: break
             }
         case .verified(let verifying, _): giveUp(verifying.arrival)
@@ -334,7 +341,7 @@ package struct Messenger {
         switch (sealing.purpose, result) {
         case (.message(let drafts), .success(let packed)):
             try outbox.sealed(
-                drafts, as: packed, from: sealing, lookups: lookups, publishing: &publishing, in: &context)
+                drafts, as: packed, from: sealing, lookups: &lookups, publishing: &publishing, in: &context)
         case (.message(let drafts), .failure(let error)):
             try outbox.notSealed(
                 drafts, because: "\(error)", lookups: lookups, publishing: publishing, in: &context)
@@ -343,6 +350,8 @@ package struct Messenger {
             publish(packed, of: sealing, on: sealing.packing.receiver, as: .receipts(records))
             receipts.signed(records, in: context)
         case (.receipts(let records), .failure): receipts.signed(records, in: context)
+        case (.groupCommand(let order), let result):
+            try groups.signed(order, as: result, by: sealing.packing.identity.id, in: &context)
         case (.query(let id), .success(let packed)): publish(packed, of: sealing, on: id, as: .courtesy)
         case (.courtesy, .success(let packed)):
             publish(packed, of: sealing, on: sealing.packing.receiver, as: .courtesy)
@@ -429,7 +438,7 @@ package struct Messenger {
 
     private mutating func accept(_ opened: Opened) throws(LedgerError) {
         let consequence = try acceptance.accept(
-            opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+            opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, groups: &groups, in: &context)
         try passOn(consequence.findings)
         for id in consequence.blocked { try parking.drop(of: id, in: context) }
         if opened.isEncrypted {
@@ -478,7 +487,8 @@ package struct Messenger {
             Arrival(
                 message: try incoming.addressed(
                     to: context.book.identities.map(\.id), inside: outer.arrival.message),
-                wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: forward, parked: nil))
+                wire: incoming.message.json.bytes, depth: outer.arrival.depth + 1, forward: forward, via: outer.sender,
+                parked: nil))
     }
 
     /// The forward is taken when a broker has it, and not before: nobody repeats what is inside. Where no broker has room it

@@ -34,6 +34,11 @@ package struct Submission: Sendable {
     }
 }
 
+extension Submission {
+    /// About who belongs to a group, and no message to its members.
+    var isGroupCommand: Bool { receiver.hasMembers && type == .history }
+}
+
 /// The answer to a submission or to a cancellation.
 package enum Answer: Sendable, Equatable {
     /// On disk.

@@ -135,6 +135,18 @@ enum Tuning {
     static let firstRepairPause = 60.0
     static let longestRepairPause = 3600.0
 
+    // MARK: - Groups
+
+    /// How far a command may be dated ahead of the clock to come after the last one: less than others refuse.
+    static let groupAhead = 300.0
+    /// The pause between two times that the owner's agent says everything anew.
+    static let groupResetPause = 3600.0
+    /// The pause between two questions about one group, and between two answers to one member; and answers remembered.
+    static let groupQueryPause = 60.0
+    static let rememberedAnswers = 1024
+    /// Bytes of commands in one forward: everybody takes as much.
+    static let forwardedBytes = 32 << 10
+
     // MARK: - Clones and tidying
 
     static let rememberedStarts = 16

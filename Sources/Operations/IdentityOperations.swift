@@ -86,7 +86,7 @@ package struct IdentityOperations {
         }
         guard type != "group" else {
             throw Refusal(
-                .badData, "bad-type", "this version makes no groups: an identity is a user, a station or a bot")
+                .badData, "bad-type", "a group is no identity: it is founded by group.create")
         }
         guard let type = EntityType(rawValue: type ?? "user"),
             let network = type.network(era == nil ? .today : .year2019)

@@ -16,7 +16,10 @@ package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger {
 /// held any more, by whatever change that row ended; what a late receipt can name stays until its rows are pruned.
 package protocol OutboxLedger: AnyObject {
     func outgoing(id: String) throws(LedgerError) -> Outgoing?
-    func outgoing(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing?
+    /// The first under this ref that goes to this receiver for itself or, with a group, as one of its members.
+    func outgoing(sender: ID, receiver: ID, group: ID?, ref: String) throws(LedgerError) -> Outgoing?
+    /// All rows of one message to a group, whose ids begin with the first one's; of any other message its row.
+    func outgoing(message id: String) throws(LedgerError) -> [Outgoing]
     /// All rows of a shipment, ended ones too, in order.
     func outgoing(shipment number: Int64) throws(LedgerError) -> [Outgoing]
     /// Rows in state `waiting` that are due at or before this, in order, at most `limit` and a bounded number of bytes:
@@ -38,8 +41,11 @@ package protocol OutboxLedger: AnyObject {
     func shipment(_ number: Int64) throws(LedgerError) -> Shipment?
     /// The living or ended one whose ciphertext has this SHA-256.
     func shipment(digest: [UInt8]) throws(LedgerError) -> Shipment?
-    /// Those with this serial number, newest first, at most 8: for the receipts of stock peers, which name no digest.
-    func shipments(sn: Int64) throws(LedgerError) -> [Shipment]
+    /// The same for this receiver: a message to a group has the same ciphertext for all of its members.
+    func shipment(digest: [UInt8], receiver: ID) throws(LedgerError) -> Shipment?
+    /// Those for this receiver with this serial number, newest first, at most 8: for the receipts of stock peers, which
+    /// name no digest.
+    func shipments(sn: Int64, receiver: ID) throws(LedgerError) -> [Shipment]
     /// The one for this receiver with this signature, among those with a row whose `id` is in the range: for the receipts
     /// of stock peers that name no serial number either.
     func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Shipment?

@@ -73,6 +73,9 @@ package struct Outgoing: Sendable, Equatable {
             }
         }
 
+        /// It stands for all members.
+        package var isGroup: Bool { receiver.hasMembers }
+
         package var group: ID? {
             if case .member(_, of: let group) = self { group } else { nil }
         }
@@ -97,6 +100,42 @@ package struct Outgoing: Sendable, Equatable {
     package var shipment: Int64? {
         if case .sealed(let number) = body { number } else { nil }
     }
+}
+
+extension Outgoing {
+    /// The rows of one message to a group as one: it has come as far as the one that has come the least far, and has
+    /// ended when all have. Of any other message its row; `nil` of none.
+    package static func message(of rows: [Outgoing]) -> Outgoing? {
+        guard var message = rows.first, let group = message.recipient.group else { return rows.first }
+        let living = rows.filter { !$0.state.isEnd }
+        let steps: [DeliveryState] = [.waiting, .queued, .published, .expired, .failed, .cancelled, .delivered]
+        let states = (living.isEmpty ? rows : living).map(\.state)
+        guard let state = steps.first(where: states.contains) else { return message }
+        let last = rows.first { $0.state == state }
+        message.recipient = .person(group)
+        message.state = state
+        message.reason = last?.reason
+        message.published = rows.contains { $0.published == nil } ? nil : rows.compactMap(\.published).max()
+        message.delivered = state == .delivered ? rows.compactMap(\.delivered).max() : nil
+        message.attempts = rows.map(\.attempts).max() ?? 0
+        message.due = rows.compactMap(\.due).min()
+        return message
+    }
+
+    /// The id of a member's row, whose message has this id: the first one's is the message's.
+    package static func id(ofMember number: Int, of message: String) -> String {
+        guard number > 0 else { return message }
+        let digits = String(number, radix: 36)
+        return message + String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
+    }
+
+    /// The id of the message that the row belongs to.
+    package var messageID: String {
+        recipient.group != nil && id.utf8.count > Self.idLength ? String(id.prefix(Self.idLength)) : id
+    }
+
+    /// Characters of an id that the agent makes.
+    private static let idLength = 16
 }
 
 /// What goes first to a receiver, best first. Order is kept among messages of one priority (extensions.md 5).

@@ -5,8 +5,12 @@ package import Records
 extension MessageStore {
     package func outgoing(id: String) throws(LedgerError) -> Outgoing? { try tables.outbox.row(id: id) }
 
-    package func outgoing(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing? {
-        try tables.outbox.row(sender: sender, receiver: receiver, ref: ref)
+    package func outgoing(sender: ID, receiver: ID, group: ID?, ref: String) throws(LedgerError) -> Outgoing? {
+        try tables.outbox.row(sender: sender, receiver: receiver, group: group, ref: ref)
+    }
+
+    package func outgoing(message id: String) throws(LedgerError) -> [Outgoing] {
+        try reading { () throws(LedgerError) in try tables.outbox.rows(message: id) }
     }
 
     package func outgoing(shipment number: Int64) throws(LedgerError) -> [Outgoing] {
@@ -21,7 +25,13 @@ extension MessageStore {
         try tables.shipments.row(digest: digest)
     }
 
-    package func shipments(sn: Int64) throws(LedgerError) -> [Shipment] { try tables.shipments.rows(sn: sn) }
+    package func shipment(digest: [UInt8], receiver: ID) throws(LedgerError) -> Shipment? {
+        try tables.shipments.row(digest: digest, receiver: receiver)
+    }
+
+    package func shipments(sn: Int64, receiver: ID) throws(LedgerError) -> [Shipment] {
+        try tables.shipments.rows(sn: sn, receiver: receiver)
+    }
 
     package func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Shipment? {
         try tables.shipments.row(signature: signature, receiver: receiver, ids: ids)

@@ -5,7 +5,10 @@ import Records
 /// What a shell offers at the tabulator. Names come from a daemon that answers at once; without one there are none.
 extension CompletionKind {
     /// Contacts and own identities.
-    static let peer = asked { rows("contact.list", "contacts") + rows("identity.list", "identities") }
+    static let peer = asked {
+        rows("contact.list", "contacts") + rows("identity.list", "identities") + rows("group.list", "groups")
+    }
+    static let group = asked { rows("group.list", "groups") }
     static let contact = asked { rows("contact.list", "contacts") }
     static let identity = asked { rows("identity.list", "identities") }
     static let requester = asked { rows("contact.requests", "requests") }

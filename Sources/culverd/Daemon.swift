@@ -88,6 +88,7 @@ import System
             general: GeneralMethods(statusReport: status, metricsReport: metrics),
             identities: IdentityMethods(loop: loop, pool: pool, presence: presence, removals: removals),
             contacts: ContactMethods(loop: loop, rights: rights), presence: PresenceMethods(loop: loop),
+            groups: GroupMethods(loop: loop, pool: pool, rights: rights, answers: answers),
             messages: MessageMethods(
                 loop: loop, pool: pool, rights: rights, answers: answers, senders: subscriptions.senders,
                 waiters: subscriptions.waiters),

@@ -47,8 +47,12 @@ import Testing
             _ = try (store.outgoing(shipment: number), store.shipment(number), store.ciphertext(of: number))
         }
         _ = try store.shipment(digest: [9, 9, 9, 9, 9])
-        _ = try store.shipments(sn: 1 << 20)
-        _ = try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), ref: "new")
+        _ = try (
+            store.shipment(digest: [9], receiver: .sample("hulk@A")),
+            store.shipments(sn: 1 << 20, receiver: .sample("hulk@A"))
+        )
+        _ = try store.outgoing(sender: .sample("moki@B"), receiver: .sample("hulk@A"), group: nil, ref: "new")
+        _ = try store.outgoing(message: "new")
         _ = try store.waitingOutgoing(receiver: .sample("hulk@A"), after: 0, limit: 16)
         _ = try store.awaitedReceivers(limit: 16)
         _ = try (store.dueOutgoing(at: 10, limit: 16), store.dueShipments(at: 10, limit: 16))

@@ -73,8 +73,12 @@ import Testing
 
     private func ask(_ store: MessageStore) throws {
         _ = try store.outgoing(id: "a")
-        _ = try store.outgoing(sender: .sample("A"), receiver: .sample("B"), ref: "r")
-        _ = try (store.shipment(1), store.shipment(digest: [1]), store.shipments(sn: 1), store.ciphertext(of: 1))
+        _ = try store.outgoing(sender: .sample("A"), receiver: .sample("B"), group: nil, ref: "r")
+        _ = try (store.outgoing(message: "a"), store.shipment(digest: [1], receiver: .sample("B")))
+        _ = try (
+            store.shipment(1), store.shipment(digest: [1]), store.shipments(sn: 1, receiver: .anyone),
+            store.ciphertext(of: 1)
+        )
         _ = try store.shipment(signature: [1], receiver: .sample("B"), ids: "a"..<"b")
         _ = try (store.outgoing(shipment: 1), store.dueShipments(at: 1, limit: 1))
         _ = try (store.heldShipments(receiver: .sample("B"), wasSent: true, limit: 1), store.heldReceivers(limit: 1))

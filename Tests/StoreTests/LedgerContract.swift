@@ -139,7 +139,7 @@ import Testing
         #expect(try (ledger.ciphertext(of: 1), ledger.nextDue()) == (nil, nil))
         #expect(try ledger.dueShipments(at: 9, limit: 9).isEmpty)
         #expect(try ledger.shipment(digest: [9, 1, 2, 3])?.signature == [7])
-        #expect(try ledger.shipments(sn: 5).map(\.number) == [1])
+        #expect(try ledger.shipments(sn: 5, receiver: .sample("hulk@A")).map(\.number) == [1])
         #expect(try ledger.outgoing(id: "a")?.due == nil)
         // A late receipt.
         var late = row
@@ -261,10 +261,10 @@ import Testing
         let ledger = try ledger(
             kind, [.outgoing(outgoing("a", ref: "r")), .outgoing(outgoing("b", receiver: "other@C", ref: "r"))])
         let (moki, hulk) = (ID.sample("moki@B"), ID.sample("hulk@A"))
-        #expect(try ledger.outgoing(sender: moki, receiver: hulk, ref: "r")?.id == "a")
-        #expect(try ledger.outgoing(sender: moki, receiver: .sample("other@C"), ref: "r")?.id == "b")
-        #expect(try ledger.outgoing(sender: moki, receiver: hulk, ref: "R") == nil)
-        #expect(try ledger.outgoing(sender: hulk, receiver: moki, ref: "r") == nil)
+        #expect(try ledger.outgoing(sender: moki, receiver: hulk, group: nil, ref: "r")?.id == "a")
+        #expect(try ledger.outgoing(sender: moki, receiver: .sample("other@C"), group: nil, ref: "r")?.id == "b")
+        #expect(try ledger.outgoing(sender: moki, receiver: hulk, group: nil, ref: "R") == nil)
+        #expect(try ledger.outgoing(sender: hulk, receiver: moki, group: nil, ref: "r") == nil)
     }
 
     @Test("a shipment is found by its digest", arguments: Kind.allCases)
@@ -275,6 +275,32 @@ import Testing
         #expect(try ledger.shipment(digest: [9, 3]) == nil)
     }
 
+    @Test(
+        "a message to a group has a row and a shipment for each member, found by all of them", arguments: Kind.allCases)
+    func groups(kind: Kind) throws {
+        func row(_ id: String, to receiver: String) -> Outgoing {
+            var row = outgoing(id, receiver: receiver, ref: "r")
+            row.recipient = .member(.sample(receiver), of: .sample("club@G"))
+            return row
+        }
+        let ledger = try ledger(
+            kind,
+            [
+                sealed(1, [row("m", to: "hulk@A")], sn: 7), sealed(2, [row("m0001", to: "other@C")], sn: 7),
+                sealed(3, [outgoing("m0002", ref: "r")], data: [3], sn: 8),
+            ])
+        let (moki, hulk, other) = (ID.sample("moki@B"), ID.sample("hulk@A"), ID.sample("other@C"))
+        #expect(try ledger.outgoing(message: "m").map(\.id) == ["m", "m0001"])
+        #expect(try ledger.outgoing(message: "m0002").map(\.id) == ["m0002"])
+        #expect(try ledger.outgoing(message: "x").isEmpty)
+        #expect(try ledger.shipment(digest: [9, 1], receiver: hulk)?.number == 1)
+        #expect(try ledger.shipment(digest: [9, 1], receiver: other)?.number == 2)
+        #expect(try ledger.shipment(digest: [9, 1], receiver: moki) == nil)
+        #expect(try ledger.shipments(sn: 7, receiver: other).map(\.number) == [2])
+        #expect(try ledger.outgoing(sender: moki, receiver: hulk, group: .sample("club@G"), ref: "r")?.id == "m")
+        #expect(try ledger.outgoing(sender: moki, receiver: hulk, group: nil, ref: "r")?.id == "m0002")
+    }
+
     @Test("shipments of a serial number come newest first, at most 8", arguments: Kind.allCases)
     func serials(kind: Kind) throws {
         let shipments = (1...10).map { sealed($0, [outgoing("\($0)")], data: [UInt8($0)], sn: 7) }
@@ -283,8 +309,8 @@ import Testing
             sealed(12, [outgoing("many", sn: 7)], data: [98]),
         ]
         let ledger = try ledger(kind, shipments + others)
-        #expect(try ledger.shipments(sn: 7).map(\.number) == (3...10).reversed())
-        #expect(try ledger.shipments(sn: 9).isEmpty)
+        #expect(try ledger.shipments(sn: 7, receiver: .sample("hulk@A")).map(\.number) == (3...10).reversed())
+        #expect(try ledger.shipments(sn: 9, receiver: .sample("hulk@A")).isEmpty)
     }
 
     @Test("a shipment is found by receiver and whole signature within a range of names", arguments: Kind.allCases)

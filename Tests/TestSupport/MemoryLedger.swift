@@ -148,8 +148,14 @@ package final class MemoryLedger: Ledger {
 extension MemoryLedger: OutboxLedger {
     package func outgoing(id: String) -> Outgoing? { state.outgoing.first { $0.id == id }.map(read) }
 
-    package func outgoing(sender: ID, receiver: ID, ref: String) -> Outgoing? {
-        state.outgoing.first { $0.sender == sender && $0.receiver == receiver && $0.ref == ref }.map(read)
+    package func outgoing(sender: ID, receiver: ID, group: ID?, ref: String) -> Outgoing? {
+        state.outgoing.first {
+            $0.sender == sender && $0.receiver == receiver && $0.ref == ref && $0.recipient.group == group
+        }.map(read)
+    }
+
+    package func outgoing(message id: String) -> [Outgoing] {
+        state.outgoing.filter { $0.id == id || ($0.recipient.group != nil && $0.id.hasPrefix(id)) }.map(read)
     }
 
     package func outgoing(shipment number: Int64) -> [Outgoing] {
@@ -162,8 +168,14 @@ extension MemoryLedger: OutboxLedger {
 
     package func shipment(digest: [UInt8]) -> Shipment? { state.shipments.values.first { $0.digest == digest } }
 
-    package func shipments(sn: Int64) -> [Shipment] {
-        Array(state.shipments.values.filter { $0.sn == sn }.sorted { $0.number > $1.number }.prefix(8))
+    package func shipment(digest: [UInt8], receiver: ID) -> Shipment? {
+        state.shipments.values.first { $0.digest == digest && $0.receiver == receiver }
+    }
+
+    package func shipments(sn: Int64, receiver: ID) -> [Shipment] {
+        Array(
+            state.shipments.values.filter { $0.sn == sn && $0.receiver == receiver }.sorted { $0.number > $1.number }
+                .prefix(8))
     }
 
     package func shipment(signature: [UInt8], receiver: ID, ids: Range<String>) -> Shipment? {

@@ -350,7 +350,8 @@ struct Lookups {
     /// Only so many strangers are kept, each with a directory of its own. One by chance makes room for the next: the oldest
     /// might be the one that is worth keeping. It may write again, and is known again then.
     private mutating func makeRoomForStranger(in context: inout Context) throws(LedgerError) {
-        var strangers = context.book.strangers
+        let book = context.book
+        var strangers = book.strangers.filter { !book.isMember($0.address) }
         for _ in 0..<Tuning.strangersForgottenAtOnce where strangers.count >= Tuning.keptStrangers {
             let gone = strangers.remove(at: Int(context.random() % UInt64(strangers.count))).address
             context.book.apply(.forget(gone))

@@ -32,22 +32,27 @@ struct Acceptance {
 
     mutating func accept(
         _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
-        in context: inout Context
+        groups: inout Groups, in context: inout Context
     ) throws(LedgerError) -> Consequence {
         remember(opened, in: context)
         switch opened.content.body {
         case .array(let contents):
             return try acceptArray(
-                contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
+                contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, groups: &groups,
+                in: &context)
         case .forward(let messages):
             return try acceptForward(messages, of: opened, lookups: &lookups, in: &context)
         case .customized where isAnswered(opened, in: context):
             return try acceptPing(opened, receipts: &receipts, gaps: &gaps, in: &context)
         default:
-            let consequence = try carryOut(opened.content, of: opened, lookups: &lookups, in: &context)
+            let consequence = try carryOut(
+                opened.content, of: opened, lookups: &lookups, groups: &groups, in: &context)
             if let consequence {
-                try confirmNumbered(opened, receipts: &receipts, gaps: &gaps, in: &context)
+                try confirmCarriedOut(opened, receipts: &receipts, gaps: &gaps, in: &context)
                 return consequence
+            }
+            guard try groups.admits(opened.content, of: opened, in: &context) else {
+                return Consequence(isWithoutRoom: true)
             }
             let entry = InboxEntry(opened.content, in: opened)
             return try store([entry], of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
@@ -57,8 +62,10 @@ struct Acceptance {
     /// Does what a content says or asks that is for this agent: the message's own, or one in an array. `nil` for one that is
     /// for people or programs.
     private mutating func carryOut(
-        _ content: Content, of opened: Opened, lookups: inout Lookups, in context: inout Context
+        _ content: Content, of opened: Opened, lookups: inout Lookups, groups: inout Groups,
+        in context: inout Context
     ) throws(LedgerError) -> Consequence? {
+        if try groups.take(content, of: opened, in: &context) { return Consequence() }
         // What was laid once on a topic for all anybody can lay again: every board that listens would answer each time.
         guard case .command(let command) = content.body, !opened.arrival.isForAll else { return nil }
         switch command {
@@ -117,8 +124,11 @@ struct Acceptance {
             if opened.isSealed { contact.isCulver = true }
             if contact != before { context.book.apply(.contact(contact)) }
         }
-        guard opened.isSealed, opened.isEncrypted, let digest = opened.message.key.wrappedDigest else { return }
         let target = opened.envelope.target
+        // Each message to a group has a key of its own.
+        guard opened.isSealed, opened.isEncrypted, !target.isGroup, let digest = opened.message.key.wrappedDigest else {
+            return
+        }
         if context.book.receivedKey(from: sender, to: target, wrapping: digest) == nil {
             context.book.apply(.receivedKey(opened.message.key.key, from: sender, to: target, wrapping: digest))
         } else {
@@ -130,8 +140,11 @@ struct Acceptance {
     /// the inbox. One receipt is for all of it, and none where nothing of it is in the inbox.
     private mutating func acceptArray(
         _ contents: [JSON], of opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, lookups: inout Lookups,
-        in context: inout Context
+        groups: inout Groups, in context: inout Context
     ) throws(LedgerError) -> Consequence {
+        guard try groups.admits(opened.content, of: opened, in: &context) else {
+            return Consequence(isWithoutRoom: true)
+        }
         if let contents = Batch.contents(of: opened) {
             return try acceptBatch(
                 contents, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
@@ -157,10 +170,10 @@ struct Acceptance {
         var blocked: [ID] = []
         var entries: [InboxEntry] = []
         for part in parts {
-            if let consequence = try carryOut(part, of: opened, lookups: &lookups, in: &context) {
+            if let consequence = try carryOut(part, of: opened, lookups: &lookups, groups: &groups, in: &context) {
                 findings += consequence.findings
                 blocked += consequence.blocked
-            } else {
+            } else if try groups.admits(part, of: opened, in: &context) {
                 entries.append(InboxEntry(part, in: opened))
             }
         }
@@ -169,7 +182,7 @@ struct Acceptance {
             consequence = try store(
                 entries, of: opened, receipts: &receipts, gaps: &gaps, lookups: &lookups, in: &context)
         } else {
-            try confirmNumbered(opened, receipts: &receipts, gaps: &gaps, in: &context)
+            try confirmCarriedOut(opened, receipts: &receipts, gaps: &gaps, in: &context)
         }
         consequence.blocked = blocked
         consequence.findings = findings + consequence.findings
@@ -177,14 +190,15 @@ struct Acceptance {
     }
 
     /// What was carried out has no receipt, unless its sender repeats it until there is one: a culver agent does that with
-    /// whatever a program gave to it, which has a number.
-    private func confirmNumbered(
+    /// whatever a program gave to it, which has a number. A command about a group has one, whatever became of it: its sender
+    /// is to know that it came.
+    private func confirmCarriedOut(
         _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
     ) throws(LedgerError) {
         // Of a stranger nothing is remembered, and there is no key for a receipt.
-        guard opened.isSealed, opened.isEncrypted, context.book.contact(opened.sender.address) != nil,
-            SequenceMark(of: opened.content, in: opened) != nil
-        else { return }
+        guard opened.isEncrypted, context.book.contact(opened.sender.address) != nil else { return }
+        let isNumbered = opened.isSealed && SequenceMark(of: opened.content, in: opened) != nil
+        guard isNumbered || opened.content.type == ContentType.history.rawValue else { return }
         try confirm(confirmation(of: opened, digest: nil, in: context), receipts: &receipts, gaps: &gaps, in: &context)
     }
 

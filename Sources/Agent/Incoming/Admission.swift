@@ -87,7 +87,7 @@ struct Admission {
         guard incoming.message.envelope.isBroadcast else {
             throw Rejection(.receiver, "a message for one on a topic for all")
         }
-        guard context.policy.strangers == .open || context.book.isTrusted(incoming.sender) else {
+        guard context.policy.strangers == .open || context.book.isPersonallyTrusted(incoming.sender) else {
             throw Rejection(.trust, "a broadcast of a stranger")
         }
     }
@@ -250,10 +250,28 @@ struct Admission {
             }
             return .refused(error)
         }
+        if speaksAside(opened, in: context) {
+            guard context.policy.strangers == .ask else {
+                return .refused(Rejection(.trust, "the sender is a stranger"))
+            }
+            return .stranger(message.meta)
+        }
         // Taken meanwhile, by another way.
         if let record = try record(of: arrival, in: context) { return .repeated(record) }
         if arrival.parked != nil, try !context.ledger.inboxHasRoom(rows: 1, bytes: 1) { return .waits }
         return .opened(opened)
+    }
+
+    /// A member of a group of ours that is no contact speaks in that group; to us alone it is a stranger.
+    private func speaksAside(_ opened: Opened, in context: Context) -> Bool {
+        let sender = opened.sender
+        guard context.policy.strangers != .open, opened.isEncrypted, !context.book.isPersonallyTrusted(sender),
+            opened.content.commands == nil
+        else { return false }
+        guard let membership = opened.content.group.flatMap({ context.book.group($0.address) })?.membership else {
+            return true
+        }
+        return !membership.contains(sender) || !membership.contains(opened.owner)
     }
 
     /// `forgottenUntil`: the digests of contents of this time and before were dropped, so that a repeat of one is not known.
@@ -265,6 +283,11 @@ struct Admission {
         let isCulver = context.book.isCulver(opened.sender) || arrival.visa?.isOfCulver == true
         let isSealed = try opened.checkSeal(isRequired: isCulver && !opened.isOfOwnDevice)
         if !opened.isEncrypted { try checkStranger(opened, in: context) }
+        // What a group consists of is as old as the group, and may come any number of times.
+        if opened.content.isAboutGroup, !opened.isEncrypted {
+            if context.now.isClockSet { try opened.content.checkIsPast(at: context.now.wall) }
+            return Opened(arrival: arrival, message: opened, isSealed: isSealed)
+        }
         if context.now.isClockSet { try opened.checkTime(at: context.now.wall) }
         if let forgottenUntil, let time = opened.content.usableTime, time <= forgottenUntil {
             throw Rejection(.time, "the content is older than what this board remembers")
@@ -274,9 +297,11 @@ struct Admission {
 
     /// Of a stranger's broadcasts only questions are heard.
     private func checkStranger(_ opened: OpenedMessage, in context: Context) throws(Rejection) {
-        guard context.policy.strangers != .open, !context.book.isTrusted(opened.sender) else { return }
+        guard context.policy.strangers != .open, !context.book.isPersonallyTrusted(opened.sender) else { return }
         switch opened.content.body {
         case .command(.meta), .command(.documents), .command(.handshake): return
+        // It counts by what it says, and came from somebody who is no stranger.
+        case _ where opened.content.isAboutGroup: return
         default: throw Rejection(.trust, "a broadcast of a stranger")
         }
     }
@@ -414,6 +439,8 @@ package struct Arrival: Sendable {
     /// How many forwards it came in, and the number of the innermost.
     package var depth: Int
     package var forward: Int64?
+    /// Who sent that one, verified.
+    package var via: ID?
     /// Where it is parked, if it was: there it stays until it is taken or refused.
     package var parked: ParkedAt?
     /// The attached visa, once it was found to be the sender's.

@@ -11,7 +11,7 @@ enum Relay {
     ) throws(Rejection) -> ReliableMessage? {
         let receiver = message.envelope.receiver
         guard !context.book.isOurs(receiver.address), isServed(receiver, in: context),
-            context.book.isTrusted(outer.sender)
+            context.book.isPersonallyTrusted(outer.sender)
         else { return nil }
         let own = context.book.identities.map(\.id)
         guard !message.traces.contains(where: { trace in own.contains { isTrace(trace, of: $0) } }) else {

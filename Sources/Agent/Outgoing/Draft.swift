@@ -11,6 +11,8 @@ package final class Draft: Sendable {
     /// The number that it was given for a culver peer.
     let number: Int64?
     let tokens: [UInt64]
+    /// The members for whom a message to a group is made, once it was given to the pool.
+    let audience: [ID]
     /// The content's own; `nil` when it has none that can be read.
     let time: Double?
     /// How deep the content's JSON is, and how many values it has: at least as many as `JSONLimits` counts in its text.
@@ -18,6 +20,7 @@ package final class Draft: Sendable {
     /// A content for a group is in an envelope of its own, a ping has an answer of its own, and one that asks for a signed
     /// receipt has its own.
     let mayShareMessage: Bool
+    let namesGroup: Bool
     let wantsSignedReceipt: Bool
 
     /// `content`: what the row's text says.
@@ -25,23 +28,29 @@ package final class Draft: Sendable {
         self.row = row
         self.tokens = tokens
         number = nil
+        audience = []
         time = content.time
         form = JSON.object(content.json).form
         let wantsReceipt = content.json["seq"]?["receipt"] != nil
         wantsSignedReceipt = wantsReceipt
+        namesGroup = content.json["group"] != nil
         mayShareMessage =
-            content.mayShareMessage && !content.isPing && !wantsReceipt && content.json["group"] == nil
-            && row.recipient.group == nil
+            content.mayShareMessage && !content.isPing && !wantsReceipt && !namesGroup && row.recipient.group == nil
     }
 
-    private init(_ draft: Draft, number: Int64?) {
+    private init(_ draft: Draft, number: Int64?, audience: [ID]) {
         (row, tokens, time, form) = (draft.row, draft.tokens, draft.time, draft.form)
-        (mayShareMessage, wantsSignedReceipt) = (draft.mayShareMessage, draft.wantsSignedReceipt)
+        (mayShareMessage, namesGroup) = (draft.mayShareMessage, draft.namesGroup)
+        wantsSignedReceipt = draft.wantsSignedReceipt
         self.number = number
+        self.audience = audience
     }
 
     /// The same with another number, or with none.
-    func numbered(_ number: Int64?) -> Draft { Draft(self, number: number) }
+    func numbered(_ number: Int64?) -> Draft { Draft(self, number: number, audience: audience) }
+
+    /// The same for these members of a group.
+    func addressed(to audience: [ID]) -> Draft { Draft(self, number: number, audience: audience) }
 
     /// The bytes of the content.
     var size: Int64 { Int64(row.content?.utf8.count ?? 0) }

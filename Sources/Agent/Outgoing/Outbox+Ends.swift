@@ -4,14 +4,19 @@ import Records
 /// How a message of the outbox ends: by its owner's word, by its receiver's, or otherwise.
 extension Outbox {
     func cancel(_ id: String, token: UInt64, in context: inout Context) throws(LedgerError) {
-        guard let row = try context.ledger.outgoing(id: id) else {
+        let rows = try context.ledger.outgoing(message: id)
+        guard let row = Outgoing.message(of: rows) else {
             return context.refuse(token, as: .noInput, reason: "unknown-message", text: "there is no message \(id)")
         }
         if row.state == .delivered {
             return context.refuse(
                 token, as: .exists, reason: "ended", text: "the message is delivered: it cannot be called back")
         }
-        guard try Self.end(row, by: .cancelled, reason: "cancelled", in: &context) else {
+        var isEnded = false
+        for row in rows {
+            if try Self.end(row, by: .cancelled, reason: "cancelled", in: &context) { isEnded = true }
+        }
+        guard isEnded else {
             return context.refuse(
                 token, as: .ended, reason: "ended", text: "the message is \(row.state.rawValue) already")
         }
@@ -25,16 +30,6 @@ extension Outbox {
         for row in try context.ledger.livingOutgoing(sender: sender.bare, limit: Tuning.failedInOneTurn) {
             try Self.end(row, by: .failed, reason: "identity-removed", in: &context)
         }
-    }
-
-    /// What was sent to this receiver under this digest of the ciphertext.
-    static func shipment(
-        digest: [UInt8], to receiver: ID, in context: Context
-    ) throws(LedgerError) -> Shipment? {
-        guard let found = try context.ledger.shipment(digest: digest), found.receiver == receiver.bare else {
-            return nil
-        }
-        return found
     }
 
     /// The receiver has proved that it has this shipment, so every row of it is delivered that can be. False when that

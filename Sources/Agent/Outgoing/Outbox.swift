@@ -20,6 +20,8 @@ struct Outbox {
     /// Receivers whose key has come while messages waited for it, with the order of the last that was taken up: later ones
     /// wait behind them, so that messages to one peer leave in their order.
     private var releases: [Address: ReleasedReceiver] = [:]
+    /// Shipments of messages to groups for members whose key is not known. After a start they are tried again in time.
+    private var keyless: [Address: Set<Int64>] = [:]
 
     private struct ReleasedReceiver {
         var receiver: ID
@@ -49,10 +51,9 @@ struct Outbox {
                 submission, as: .badData, reason: "broadcast",
                 text: "\(submission.receiver) is everybody, and a broadcast has no receipt", in: &context)
         }
-        if receiver.isGroup, !receiver.isBroadcast {
+        if receiver.hasMembers, let refusal = refusal(to: submission, by: identity, in: context) {
             return refuse(
-                submission, as: .unknownName, reason: "unknown-group",
-                text: "\(submission.receiver) is no group of this board", in: &context)
+                submission, as: refusal.kind, reason: refusal.reason, text: refusal.text, in: &context)
         }
         if let otherBoard {
             return refuse(
@@ -63,9 +64,10 @@ struct Outbox {
         var (row, content) = newRow(for: submission, of: identity, in: context)
         if try isKnown(row, asked: submission, in: &context) { return }
         guard try isAcceptable(row, asked: submission, in: &context) else { return }
-        makeContact(receiver, in: context)
+        if !receiver.hasMembers { makeContact(receiver, in: context) }
         let isWaitedFor = releases[receiver.address] != nil
-        if !isWaitedFor, receiver.isBroadcast || lookups.isReady(receiver, in: context) {
+        let needsNoKey = receiver.isBroadcast || receiver.hasMembers
+        if !isWaitedFor, needsNoKey || lookups.isReady(receiver, in: context) {
             sealing.insert(Draft(row: row, content: content, tokens: [submission.token]))
             return try sealNext(SealingQueue.SealingRoute(row), lookups: lookups, publishing: publishing, in: &context)
         }
@@ -74,6 +76,20 @@ struct Outbox {
         try context.ledger.apply(.outgoing(row))
         context.counts.accepted += 1
         context.answer(submission.token, with: accepted(row, isRepeat: false))
+    }
+
+    /// Why a message to a group cannot be taken.
+    private func refusal(to submission: Submission, by identity: Identity, in context: Context) -> Refusal? {
+        guard let group = context.book.group(submission.receiver.address) else {
+            return Refusal(.unknownName, "unknown-group", "\(submission.receiver) is no group of this board")
+        }
+        guard group.membership.contains(identity.id) else {
+            return Refusal(.notPermitted, "no-member", "\(identity.id) is no member of \(group.id)")
+        }
+        guard group.membership.members.count > 1 else {
+            return Refusal(.badData, "no-members", "\(group.id) has no other member")
+        }
+        return nil
     }
 
     private func refuse(
@@ -90,6 +106,10 @@ struct Outbox {
         var members = submission.members
         for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
         if submission.type == .array { members["batch"] = nil }
+        if let group = context.book.group(submission.receiver.address) {
+            members["group"] = .string(group.id.text)
+            members["roll"] = .string(group.roll)
+        }
         // The pool adds the rest, for a culver agent alone.
         if submission.wantsSignedReceipt { members["seq"] = ["receipt": "signed"] }
         let content = Content(type: submission.type, sn: context.newSN(), time: context.now.wall, members)
@@ -114,7 +134,7 @@ struct Outbox {
         _ row: Outgoing, asked submission: Submission, in context: inout Context
     ) throws(LedgerError) -> Bool {
         guard let ref = row.ref else { return false }
-        if let first = try context.ledger.outgoing(sender: row.sender, receiver: row.receiver, ref: ref) {
+        if let first = try earlier(row, ref: ref, in: context) {
             if first.request == row.request {
                 context.answer(submission.token, with: accepted(first, isRepeat: true))
             } else {
@@ -133,6 +153,24 @@ struct Outbox {
                 in: &context)
             return true
         }
+    }
+
+    /// A message to a group has its ref in the row of each member: one that is still a member knows it.
+    private func earlier(_ row: Outgoing, ref: String, in context: Context) throws(LedgerError) -> Outgoing? {
+        guard let group = context.book.group(row.receiver.address) else {
+            return try context.ledger.outgoing(sender: row.sender, receiver: row.receiver, group: nil, ref: ref)
+        }
+        for member in audience(of: group, from: row.sender, in: context) {
+            let found = try context.ledger.outgoing(sender: row.sender, receiver: member, group: group.id, ref: ref)
+            if let found { return Outgoing.message(of: try context.ledger.outgoing(message: found.messageID)) }
+        }
+        return nil
+    }
+
+    /// Who gets a message to a group, under the IDs that are known to be theirs.
+    private func audience(of group: KnownGroup, from sender: ID, in context: Context) -> [ID] {
+        group.membership.members.filter { $0.address != sender.address }
+            .map { context.book.contact($0.address)?.id.bare ?? context.book.identity($0.address)?.id.bare ?? $0 }
     }
 
     /// Expiry, size and room; what is not acceptable is refused.
@@ -161,8 +199,9 @@ struct Outbox {
             return false
         }
         let size = try context.ledger.outboxSize()
-        guard size.count + Int64(sealing.count) < Int64(context.policy.outboxCount),
-            size.bytes + sealing.bytes + bytes <= context.policy.outboxBytes
+        let copies = Int64(context.book.group(row.receiver.address).map { $0.membership.members.count - 1 } ?? 1)
+        guard size.count + Int64(sealing.count) + copies <= Int64(context.policy.outboxCount),
+            size.bytes + sealing.bytes + bytes * copies <= context.policy.outboxBytes
         else {
             context.counts.outboxFull += 1
             context.refuse(
@@ -232,14 +271,17 @@ struct Outbox {
             leave(drafts)
             return
         }
-        guard receiver.isBroadcast || lookups.isReady(receiver, in: context) else {
+        guard receiver.isBroadcast || receiver.hasMembers || lookups.isReady(receiver, in: context) else {
             return try wait(drafts, in: &context)
         }
         var packing = Packing(identity: identity, receiver: receiver, recipients: [])
         var stream: String?
-        if !receiver.isBroadcast, let key = context.book.encryptionKey(of: receiver)?.encryption {
+        if let group = context.book.group(receiver.address) {
+            stream = try address(&drafts, to: group, packing: &packing, in: context)
+        } else if !receiver.isBroadcast, let key = context.book.encryptionKey(of: receiver)?.encryption {
             packing.recipients = context.book.recipients(of: receiver)
-            if context.book.isCulver(receiver) {
+            // A content for a group that goes to one member alone has no place in a sequence of either.
+            if context.book.isCulver(receiver), !first.namesGroup {
                 stream = try numbers.number(
                     &drafts, from: identity.id, to: receiver, priority: first.row.priority,
                     isPoolIdle: sealing.count <= drafts.count, in: context)
@@ -265,6 +307,23 @@ struct Outbox {
                             purpose: .message(drafts))))))
     }
 
+    /// For whom a message to a group is made: its members of now. Its key is made for it alone, so that nobody who comes
+    /// or goes later has it. The numbers of a sequence count for all, and begin a stream with every change of members.
+    private mutating func address(
+        _ drafts: inout [Draft], to group: KnownGroup, packing: inout Packing, in context: Context
+    ) throws(LedgerError) -> String? {
+        let audience = audience(of: group, from: packing.identity.id, in: context)
+        packing.recipients = audience.flatMap { member in
+            let own = context.book.identity(member.address)?.visa.key?.encryption
+            return own.map { [(member, $0)] } ?? context.book.recipients(of: member)
+        }
+        let stream = try numbers.number(
+            &drafts, from: packing.identity.id, to: group.id, priority: drafts.first?.row.priority ?? .normal,
+            isPoolIdle: sealing.count <= drafts.count, in: context)
+        drafts = drafts.map { $0.addressed(to: audience) }
+        return "\(stream)-\(group.edition)"
+    }
+
     /// The receiver's key went while they gathered.
     private mutating func wait(_ drafts: [Draft], in context: inout Context) throws(LedgerError) {
         for draft in drafts where draft.row.order == 0 {
@@ -280,7 +339,7 @@ struct Outbox {
 
     /// The pool has sealed a message: saved, answered, sent where a broker has room and its receiver's window too.
     mutating func sealed(
-        _ drafts: [Draft], as packed: Packing.Packed, from sealing: Sealing, lookups: Lookups,
+        _ drafts: [Draft], as packed: Packing.Packed, from sealing: Sealing, lookups: inout Lookups,
         publishing: inout Publishing, in context: inout Context
     ) throws(LedgerError) {
         let wanted = try stillWanted(drafts, in: context)
@@ -290,7 +349,9 @@ struct Outbox {
             let route = SealingQueue.SealingRoute(first.row)
             return try sealNext(route, lookups: lookups, publishing: publishing, in: &context)
         }
-        if !wanted.isEmpty {
+        if let draft = wanted.first, draft.row.receiver.hasMembers {
+            try saveCopies(draft, as: packed, from: sealing, lookups: &lookups, publishing: &publishing, in: &context)
+        } else if !wanted.isEmpty {
             try save(wanted, as: packed, from: sealing, publishing: &publishing, in: &context)
         }
         try leaveSealing(drafts, lookups: lookups, publishing: publishing, in: &context)
@@ -346,6 +407,90 @@ struct Outbox {
             for token in draft.tokens { context.answer(token, with: accepted(row, isRepeat: false)) }
             for token in self.sealing.takeJoined(row) { context.answer(token, with: accepted(row, isRepeat: true)) }
             context.perform(.changed(row))
+        }
+    }
+
+    /// A message to a group: a row and a shipment for each member, all with one ciphertext and one signature. Members that
+    /// left meanwhile get none; one whose key is not known gets the message key wrapped when it is.
+    private mutating func saveCopies(
+        _ draft: Draft, as packed: Packing.Packed, from sealing: Sealing, lookups: inout Lookups,
+        publishing: inout Publishing, in context: inout Context
+    ) throws(LedgerError) {
+        let secure = packed.message.secure
+        let members = draft.audience.filter { member in
+            context.book.group(draft.row.receiver.address)?.membership.contains(member) == true
+        }
+        let body = Shipment.Ciphertext(data: secure.data, iv: secure.iv, key: packed.key.json().text)
+        var rows: [Outgoing] = []
+        for (number, copy) in packed.message.split(for: members).enumerated() {
+            let member = copy.envelope.receiver
+            guard var row = draft.row.after(.sealed(due: context.now.lived)) else { continue }
+            row.id = Outgoing.id(ofMember: number, of: draft.row.id)
+            row.recipient = .member(member, of: draft.row.receiver.bare)
+            let shipmentNumber = try context.ledger.nextShipment()
+            row.body = .sealed(shipment: shipmentNumber)
+            var shipment = Shipment(
+                number: shipmentNumber, sender: row.sender, receiver: member, sn: row.sn, digest: packed.digest,
+                signature: packed.message.signature, type: copy.envelope.type, time: copy.envelope.time,
+                group: copy.envelope.group, wantsSignedReceipt: draft.wantsSignedReceipt,
+                due: context.now.lived, priority: row.priority)
+            var own = [row]
+            let isKnown = !copy.secure.keys.isEmpty
+            if isKnown, publishing.freeBroker() != nil, turns[member].admits(new: row.priority) {
+                let wire = context.book.wire(copy, of: sealing.packing.identity, to: member)
+                try Sending.send(
+                    &shipment, with: &own, name: row.id, wire: wire, turns: &turns, publishing: &publishing,
+                    in: &context)
+            } else if isKnown {
+                turns.hold(&shipment, until: row.expires)
+            } else {
+                lookUp(member, for: &shipment, lookups: &lookups, in: &context)
+            }
+            for key in copy.secure.keys { remember(key, as: packed.key, in: context) }
+            try context.ledger.apply(.sealed(shipment, body, own))
+            rows += own
+        }
+        try SequenceNumbers.save(
+            draft.number, from: draft.row.sender, to: draft.row.receiver, priority: draft.row.priority, in: context)
+        context.counts.sealed += 1
+        context.counts.accepted += 1
+        for token in draft.tokens + self.sealing.takeJoined(draft.row) {
+            guard let message = Outgoing.message(of: rows) else {
+                context.refuse(
+                    token, as: .badData, reason: "no-members", text: "\(draft.row.receiver) has no other member")
+                continue
+            }
+            context.answer(token, with: accepted(message, isRepeat: !draft.tokens.contains(token)))
+        }
+        if let last = rows.last { context.perform(.changed(last)) }
+    }
+
+    /// Repeats carry the same bytes, and what waits for its turn is not wrapped again.
+    private mutating func remember(_ wrapped: SecureMessage.WrappedKey, as key: SymmetricKey, in context: Context) {
+        guard let member = ID(wrapped.receiver) else { return }
+        for (device, publicKey) in context.book.recipients(of: member.bare) where device.text == wrapped.receiver {
+            _ = wrappedKeys.bytes(of: key, for: publicKey) { wrapped.bytes }
+        }
+    }
+
+    /// A member whose key is not known: its cards are looked for, and it is tried again when they are there.
+    private mutating func lookUp(
+        _ member: ID, for shipment: inout Shipment, lookups: inout Lookups, in context: inout Context
+    ) {
+        if context.book.contact(member.address) == nil {
+            context.book.apply(.contact(Contact(id: member, trust: .stranger)))
+        }
+        lookups.lookUp(member, isWanted: true, isWrittenTo: true, in: &context)
+        keyless[member.address, default: []].insert(shipment.number)
+        shipment.due = context.now.lived + context.policy.longestPause
+    }
+
+    /// Members' copies that waited for a key are due.
+    private mutating func keyCame(to member: Address, in context: Context) throws(LedgerError) {
+        for number in keyless.removeValue(forKey: member) ?? [] {
+            guard var shipment = try context.ledger.shipment(number), shipment.due != nil else { continue }
+            shipment.due = context.now.lived
+            try context.ledger.apply(.attempted(shipment))
         }
     }
 
@@ -440,6 +585,7 @@ struct Outbox {
         of receiver: ID, lookups: Lookups, publishing: Publishing, in context: inout Context
     ) throws(LedgerError) {
         guard context.book.visa(of: receiver) != nil, context.book.encryptionKey(of: receiver) != nil else { return }
+        try keyCame(to: receiver.address, in: context)
         if releases[receiver.address] == nil { releases[receiver.address] = ReleasedReceiver(receiver: receiver) }
         try releaseMore(lookups: lookups, publishing: publishing, in: &context)
     }

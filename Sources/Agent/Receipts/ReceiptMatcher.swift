@@ -85,10 +85,10 @@ enum ReceiptMatcher {
         of receipt: Receipt, from opened: Opened, in context: Context
     ) throws(LedgerError) -> Shipment? {
         let sender = opened.sender.bare
-        if let digest = receipt.digest { return try Outbox.shipment(digest: digest, to: sender, in: context) }
+        if let digest = receipt.digest { return try context.ledger.shipment(digest: digest, receiver: sender) }
         guard !opened.isSealed, let signature = receipt.signature, signature.utf8.count >= 8 else { return nil }
         guard receipt.sn == 0 else {
-            for shipment in try context.ledger.shipments(sn: receipt.sn) where shipment.receiver == sender {
+            for shipment in try context.ledger.shipments(sn: receipt.sn, receiver: sender) {
                 let sent = shipment.signature
                 guard !sent.isEmpty else { continue }
                 if Base64.decode(signature) == sent || Base64.encode(sent).hasSuffix(signature) { return shipment }

@@ -33,9 +33,16 @@ struct OutboxTable {
         try database.first(select("WHERE o.id = ?"), [.text(id)], Outgoing.init)
     }
 
-    func row(sender: ID, receiver: ID, ref: String) throws(LedgerError) -> Outgoing? {
-        let sql = select("WHERE o.sender = ? AND o.receiver = ? AND o.ref = ? ORDER BY o.ord LIMIT 1")
-        return try database.first(sql, [.id(sender), .id(receiver), .text(ref)], Outgoing.init)
+    func row(sender: ID, receiver: ID, group: ID?, ref: String) throws(LedgerError) -> Outgoing? {
+        let sql = select(
+            "WHERE o.sender = ? AND o.receiver = ? AND o.ref = ? AND o.grp IS ? ORDER BY o.ord LIMIT 1")
+        return try database.first(sql, [.id(sender), .id(receiver), .text(ref), SQLValue(group)], Outgoing.init)
+    }
+
+    /// Those of the members of a group have its id in front of theirs, and nothing sorts behind `{` that an id may hold.
+    func rows(message id: String) throws(LedgerError) -> [Outgoing] {
+        let sql = select("WHERE o.id >= ?1 AND o.id < ?1 || '{' AND (o.id = ?1 OR o.grp IS NOT NULL) ORDER BY o.id")
+        return try database.rows(sql, [.text(id)], Outgoing.init)
     }
 
     func rows(shipment number: Int64) throws(LedgerError) -> [Outgoing] {

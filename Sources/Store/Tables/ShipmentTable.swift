@@ -36,8 +36,16 @@ struct ShipmentTable {
         try database.first("\(head) WHERE digest = ? ORDER BY number LIMIT 1", [.blob(digest)], Shipment.init)
     }
 
-    func rows(sn: Int64) throws(LedgerError) -> [Shipment] {
-        try database.rows("\(head) WHERE sn = ? ORDER BY number DESC LIMIT 8", [.integer(sn)], Shipment.init)
+    func row(digest: [UInt8], receiver: ID) throws(LedgerError) -> Shipment? {
+        try database.first(
+            "\(head) WHERE digest = ? AND +receiver = ? ORDER BY number LIMIT 1", [.blob(digest), .id(receiver)],
+            Shipment.init)
+    }
+
+    func rows(sn: Int64, receiver: ID) throws(LedgerError) -> [Shipment] {
+        try database.rows(
+            "\(head) WHERE sn = ? AND +receiver = ? ORDER BY number DESC LIMIT 8", [.integer(sn), .id(receiver)],
+            Shipment.init)
     }
 
     func row(signature: [UInt8], receiver: ID, ids: Range<String>) throws(LedgerError) -> Shipment? {

@@ -19,6 +19,10 @@ final class Book: AddressBook {
     var blocked: [ID]? { facebook.blocked }
     var muted: [ID]? { facebook.muted }
     var nextKeyEnd: Double? { keys.nextEnd }
+    func group(_ address: Address) -> KnownGroup? { facebook.groups.group(address) }
+    var groups: [KnownGroup] { facebook.groups.unsorted }
+    func isMember(_ address: Address) -> Bool { facebook.groups.isMember(address) }
+    func bulletin(of group: ID) -> Document? { facebook.groups.bulletin(of: group) }
     func meta(of id: ID) -> Meta? { facebook.meta(of: id) }
     func visa(of id: ID) -> Document? { facebook.visa(of: id) }
     func deviceVisas(of id: ID) -> [Document] { facebook.deviceVisas(of: id) }
@@ -41,6 +45,9 @@ final class Book: AddressBook {
         case .receivedKey(let key, let from, let to, let digest): keys.put(key, from: from, to: to, wrapping: digest)
         case .usedSendingKey(let from, let to): keys.useSending(from: from, to: to)
         case .usedReceivedKey(let from, let to, let digest): keys.useReceived(from: from, to: to, wrapping: digest)
+        case .group(let group): facebook.groups.put(group)
+        case .groupCard(let meta, let bulletin, let id): facebook.groups.put(meta, bulletin, of: id)
+        case .forgetGroup(let address): facebook.groups.forget(address)
         case .keysEnded: keys.destroyEnded()
         }
     }

@@ -33,7 +33,15 @@ import Store
         return .object(object)
     }
 
+    /// A group has its name in the same way.
     func rename(_ request: CheckedCall) throws -> JSON {
+        if let id = try? loop.names.id(request.params.needText("did")), var group = facebook.groups.group(id.address) {
+            let name = try request.params.needText("name")
+            try loop.names.checkName(name, for: group.id)
+            group.name = name
+            book.apply(.group(group))
+            return ["did": .string(group.id.text), "name": .string(name)]
+        }
         var contact = try changeable(request)
         let name = try request.params.needText("name")
         try loop.names.checkName(name, for: contact.id)

@@ -111,7 +111,17 @@ import Store
 
     // MARK: - Looking
 
-    func show(_ request: CheckedCall) throws -> JSON { .object(shown(try readable(request))) }
+    /// Of a message to a group with the state for each member.
+    func show(_ request: CheckedCall) throws -> JSON {
+        let row = try readable(request)
+        var object = shown(row)
+        if row.recipient.isGroup {
+            let members = try loop.store.outgoing(message: row.id)
+            object["members"] = .object(
+                JSONObject(members.map { ($0.receiver.text, .string($0.state.rawValue)) }))
+        }
+        return .object(object)
+    }
 
     func list(_ request: CheckedCall) throws -> JSON {
         let limit = try request.params.limit()
@@ -120,8 +130,16 @@ import Store
         let rows = try loop.store.outbox(state: state, start: start, limit: start == nil ? limit : limit + 1)
         let allowed = rights.identities(of: request, as: .reader)
         return Rows.page(
-            "messages", rows.map { ($0.order, $0.isOf(allowed) ? shown($0) : nil) }, limit: limit,
+            "messages", try rows.map { (position: $0.order, row: try listed($0, to: allowed)) }, limit: limit,
             isForward: start != nil)
+    }
+
+    /// A message to a group stands once, where its first row does.
+    private func listed(_ row: Outgoing, to allowed: [ID]?) throws -> JSONObject? {
+        guard row.isOf(allowed) else { return nil }
+        guard row.recipient.group != nil else { return shown(row) }
+        guard row.messageID == row.id else { return nil }
+        return Outgoing.message(of: try loop.store.outgoing(message: row.id)).map(shown)
     }
 
     func wait(_ request: CheckedCall, in turn: inout Turn) throws {
@@ -158,7 +176,7 @@ import Store
 
     private func row(of request: CheckedCall) throws -> Outgoing {
         let id = try request.params.needText("id")
-        guard let row = try loop.store.outgoing(id: id) else {
+        guard let row = Outgoing.message(of: try loop.store.outgoing(message: id)) else {
             throw Refusal(.noInput, "unknown-message", "there is no message \(id)")
         }
         return row

@@ -4,6 +4,7 @@
     let identities: IdentityMethods
     let contacts: ContactMethods
     let presence: PresenceMethods
+    let groups: GroupMethods
     let messages: MessageMethods
     let inbox: InboxMethods
     let events: EventMethods
@@ -44,6 +45,19 @@ extension Method {
         .plain("contact.refuse", .admin, ["did"]) { try $0.contacts.refuse($1, in: &$2) },
 
         .plain("presence.get", .reader, ["did", "start", "limit"]) { try $0.presence.get($1, in: &$2) },
+        .later("group.create", .admin, ["name", "members", "from"]) { try $0.groups.create($1, in: &$2) },
+        .direct("group.list", .reader) { methods, _ in methods.groups.list() },
+        .direct("group.show", .reader, ["group"]) { try $0.groups.show($1) },
+        .later("group.invite", .admin, ["group", "members", "from"]) { try $0.groups.change(.invite, $1, in: &$2) },
+        .later("group.expel", .admin, ["group", "members", "from"]) { try $0.groups.change(.expel, $1, in: &$2) },
+        .later("group.join", .admin, ["group", "from"]) { try $0.groups.change(.join, $1, in: &$2) },
+        .later("group.quit", .admin, ["group", "from"]) { try $0.groups.change(.quit, $1, in: &$2) },
+        .later("group.query", .sender, ["group", "from"]) { try $0.groups.query($1, in: &$2) },
+        .later("group.hire", .admin, ["group", "members", "from"]) { try $0.groups.change(.hire, $1, in: &$2) },
+        .later("group.fire", .admin, ["group", "members", "from"]) { try $0.groups.change(.fire, $1, in: &$2) },
+        .later("group.resign", .admin, ["group", "from"]) { try $0.groups.change(.resign, $1, in: &$2) },
+        .later("group.reset", .admin, ["group", "members", "from"]) { try $0.groups.change(.reset, $1, in: &$2) },
+        .plain("group.forget", .admin, ["group"]) { try $0.groups.forget($1, in: &$2) },
 
         .later(
             "message.send", .sender,

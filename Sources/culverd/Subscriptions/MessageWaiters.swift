@@ -52,6 +52,9 @@ import Records
         return connections
     }
 
+    /// Whether a call waits for the message.
+    func wait(for id: String) -> Bool { waiters.contains { $0.id == id } }
+
     func disconnected(_ connection: ConnectionID) {
         for waiter in waiters where waiter.call.connection == connection { waiter.timer.cancel() }
         waiters.removeAll { $0.call.connection == connection }

@@ -27,7 +27,8 @@ import Store
     }
 
     /// An outgoing row changed: those hear of it that wait for it, that sent it, and that watch messages.
-    func changed(_ row: Outgoing) {
+    func changed(_ changed: Outgoing) {
+        guard let row = message(of: changed) else { return }
         var listeners = events.connections(watching: .message)
         // A row that was not on disk before is queued as the answer to its sender says.
         if row.order > 0 || row.state != .queued { listeners.formUnion(senders.connections(of: row.id)) }
@@ -37,6 +38,22 @@ import Store
         var params: JSONObject = ["id": .string(row.id), "state": .string(row.state.rawValue)]
         if let reason = row.reason { params["reason"] = .string(reason) }
         for connection in listeners { _ = notify(connection, "message.state", .object(params)) }
+    }
+
+    /// Of a message to a group all members' rows as one, if anybody waits for news of it.
+    private func message(of row: Outgoing) -> Outgoing? {
+        guard row.recipient.group != nil else { return row }
+        let id = row.messageID
+        guard
+            !events.connections(watching: .message).isEmpty || !senders.connections(of: id).isEmpty
+                || waiters.wait(for: id)
+        else { return nil }
+        do {
+            return Outgoing.message(of: try loop.store.outgoing(message: id))
+        } catch {
+            loop.log(.error, "cannot read the message \(id): \(error)")
+            return nil
+        }
     }
 
     /// Events of a committed turn.

@@ -11,6 +11,8 @@ final class MemoryBook: AddressBook {
         var visas: [Address: [Document]] = [:]
         var sending: [Direction: ReusedKey] = [:]
         var received: [Direction: [Received]] = [:]
+        var groups: [Address: KnownGroup] = [:]
+        var bulletins: [Address: Document] = [:]
     }
 
     struct Direction: Hashable {
@@ -51,6 +53,13 @@ final class MemoryBook: AddressBook {
     func visa(of id: ID) -> Document? { identity(id.address)?.visa ?? state.visas[id.address]?.first }
 
     func deviceVisas(of id: ID) -> [Document] { Array((state.visas[id.address] ?? []).dropFirst()) }
+
+    func group(_ address: Address) -> KnownGroup? { state.groups[address] }
+    var groups: [KnownGroup] { Array(state.groups.values) }
+    func isMember(_ address: Address) -> Bool {
+        state.groups.values.contains { $0.membership.members.contains { $0.address == address } }
+    }
+    func bulletin(of group: ID) -> Document? { state.bulletins[group.address] }
 
     func contact(_ address: Address) -> Contact? { state.contacts[address] }
 
@@ -100,6 +109,11 @@ final class MemoryBook: AddressBook {
             let direction = Direction(sender, receiver)
             guard let index = state.received[direction]?.firstIndex(where: { $0.digest == digest }) else { return }
             state.received[direction]?[index].uses += 1
+        case .group(let group): state.groups[group.id.address] = group
+        case .groupCard(let meta, let bulletin, let id):
+            state.metas[id.address] = meta
+            state.bulletins[id.address] = bulletin
+        case .forgetGroup(let address): state.groups[address] = nil
         case .keysEnded:
             state.sending = state.sending.filter { isAlive($0.value.born, 0) }
             state.received = state.received.mapValues { $0.filter { isAlive($0.born, 0) } }.filter { !$0.value.isEmpty }

@@ -1,0 +1,540 @@
+import Crypto
+package import DIMP
+import Format
+import Records
+
+/// Who belongs to the groups of this board (extensions.md 8): commands of its own programs, and those of others. What the
+/// members are by these commands says `KnownGroup`; here is who may speak, who is to hear, and who is asked.
+///
+/// A command is a broadcast, signed once, so any member can show it to any other. It travels inside forwards, one row of the
+/// outbox for each receiver, which are on disk in the turn that takes the command.
+struct Groups {
+    /// The place of the last command that the pool was given to sign, by group.
+    private var given: [Address: (time: Double, sn: Int64)] = [:]
+    /// When the members of a group were asked for what this board has missed, and when a member was answered, in seconds
+    /// lived.
+    private var asked: [Address: Double] = [:]
+    /// When the owner's agent may say everything anew once more, by group, in seconds lived.
+    private var resettable: [Address: Double] = [:]
+    private var answered: [Answered: Double] = [:]
+
+    private struct Answered: Hashable {
+        var group: Address
+        var member: Address
+    }
+
+    // MARK: - A local program gives a command
+
+    /// A submission of type `history` to a group. What its sender may not say is refused before anybody hears of it.
+    mutating func submit(
+        _ submission: Submission, standingBackFor otherBoard: ID?, in context: inout Context
+    ) throws(LedgerError) {
+        let token = submission.token
+        guard let identity = context.book.identity(submission.sender.address) else {
+            return context.refuse(
+                token, as: .unknownName, reason: "unknown-identity",
+                text: "\(submission.sender) is no identity of this board")
+        }
+        guard let group = context.book.group(submission.receiver.address) else {
+            return context.refuse(
+                token, as: .unknownName, reason: "unknown-group",
+                text: "\(submission.receiver) is no group of this board")
+        }
+        if let otherBoard {
+            return context.refuse(
+                token, as: .notNow, reason: "cloned",
+                text: "another board has the keys of \(otherBoard) and started earlier: this one stands back")
+        }
+        if submission.members["command"]?.string == "query" {
+            let isSent = ask(about: group, as: identity, in: &context)
+            guard isSent else {
+                return context.refuse(
+                    token, as: .notNow, reason: "asked-lately",
+                    text: "there is nobody to ask, or they were asked just now")
+            }
+            return accept(token, sn: 0, in: &context)
+        }
+        let place = place(in: group, at: context)
+        guard place.time <= context.now.wall + Tuning.groupAhead else {
+            return context.refuse(
+                token, as: .notNow, reason: "clock-behind",
+                text: "the clock of this board is behind that of the last command of \(group.id)")
+        }
+        let content = Self.command(submission.members, in: group.id, sn: place.sn, time: place.time)
+        guard let record = GroupRecord(content, signedBy: identity.id) else {
+            return context.refuse(token, as: .badData, reason: "bad-command", text: "that is no command for a group")
+        }
+        switch group.verdict(on: record) {
+        case .refused(let reason), .kept(let reason?):
+            return context.refuse(token, as: .notPermitted, reason: "no-authority", text: reason)
+        case .changed, .kept(nil), .known: break
+        }
+        let size = try context.ledger.outboxSize()
+        guard size.count + Int64(group.membership.members.count) < Int64(context.policy.outboxCount) else {
+            context.counts.outboxFull += 1
+            return context.refuse(
+                token, as: .notNow, reason: "outbox-full", text: "the outbox is full: \(size.count) messages wait")
+        }
+        given[group.id.address] = place
+        sign(GroupOrder(token: token, group: group.id, content: content), as: identity, in: &context)
+    }
+
+    private func sign(_ order: GroupOrder, as identity: Identity, in context: inout Context) {
+        context.counts.signatures += 1
+        context.perform(
+            .work(
+                Job(
+                    lane: "group \(order.group.address)",
+                    work: .seal(
+                        Sealing(
+                            packing: Packing(identity: identity, receiver: .anyone, recipients: []),
+                            content: .whole(order.content), purpose: .groupCommand(order))))))
+    }
+
+    /// Behind every command that is known, and every one that the pool has.
+    private func place(in group: KnownGroup, at context: Context) -> (time: Double, sn: Int64) {
+        let next = group.next(at: context.now.wall)
+        var place = (time: next.time, sn: next.leastSN == 1 ? context.newSN() % (1 << 30) + 1 : next.leastSN)
+        if let last = given[group.id.address], (last.time, last.sn) >= place { place = (last.time, last.sn + 1) }
+        return place
+    }
+
+    private static func command(_ said: JSONObject, in group: ID, sn: Int64, time: Double) -> Content {
+        var members: JSONObject = [:]
+        for name in ["command", "members", "administrators"] { members[name] = said[name] }
+        members["cmd"] = said["command"]
+        return Content(type: .history, sn: sn, time: time, group: group, members)
+    }
+
+    private func accept(_ token: UInt64, sn: Int64, in context: inout Context) {
+        context.answer(
+            token,
+            with: .accepted(
+                id: context.newMessageID(), sn: sn, state: DeliveryState.queued.rawValue, isRepeat: false))
+    }
+
+    /// The pool has signed a command: it counts, and everybody is to hear of it.
+    mutating func signed(
+        _ order: GroupOrder, as result: Result<Packing.Packed, CryptoError>, by identity: ID, in context: inout Context
+    ) throws(LedgerError) {
+        guard case .success(let packed) = result,
+            let record = GroupRecord(order.content, signedBy: identity, message: packed.message.json.object)
+        else {
+            return context.refuse(order.token, as: .inputOutput, reason: "cannot-seal", text: "cannot sign the command")
+        }
+        guard var group = context.book.group(order.group.address) else {
+            return context.refuse(
+                order.token, as: .unknownName, reason: "unknown-group", text: "\(order.group) was forgotten meanwhile")
+        }
+        let before = group.membership
+        switch group.take(record) {
+        case .refused(let reason), .kept(let reason?):
+            return context.refuse(order.token, as: .notPermitted, reason: "no-authority", text: reason)
+        case .changed, .kept(nil), .known: break
+        }
+        context.book.apply(.group(group))
+        try tell(record, of: group, in: context)
+        try spread(record, of: group, since: before, from: identity, in: &context)
+        accept(order.token, sn: record.sn, in: &context)
+        shorten(group, in: &context)
+    }
+
+    /// The pool's work could not be written down.
+    mutating func giveUp(_ order: GroupOrder) {
+        given[order.group.address] = nil
+        resettable[order.group.address] = nil
+    }
+
+    /// Of a long history the owner says everything once more, so that what was before is not needed any more. Not while the
+    /// clock is behind the last command: that one would be refused elsewhere.
+    private mutating func shorten(_ group: KnownGroup, in context: inout Context) {
+        guard let identity = context.book.identity(group.membership.owner.address), group.isLong else { return }
+        let place = place(in: group, at: context)
+        guard context.now.lived >= resettable[group.id.address] ?? -.infinity,
+            place.time <= context.now.wall + Tuning.groupAhead
+        else { return }
+        resettable[group.id.address] = context.now.lived + Tuning.groupResetPause
+        given[group.id.address] = place
+        let said: JSONObject = [
+            "command": "reset", "members": .array(group.membership.members.map { .string($0.text) }),
+            "administrators": .array(group.membership.administrators.map { .string($0.text) }),
+        ]
+        let content = Self.command(said, in: group.id, sn: place.sn, time: place.time)
+        sign(GroupOrder(token: 0, group: group.id, content: content), as: identity, in: &context)
+    }
+
+    // MARK: - A command of somebody else
+
+    /// A content about a group, of a verified sender: the message's own, or one in an array. False for a content that is
+    /// about none. The sender's fault is counted, and changes nothing.
+    mutating func take(
+        _ content: Content, of opened: Opened, in context: inout Context
+    ) throws(LedgerError) -> Bool {
+        if let command = content.groupCommand {
+            guard GroupRecord.isAbout(command) else { return false }
+            try take(command, saying: content, of: opened, in: &context)
+            return true
+        }
+        switch content.body {
+        case .command(.documents(let id, let documents, let meta, _)) where id.hasMembers && !opened.arrival.isForAll:
+            try take(cardOf: id, documents: documents, meta: meta, saying: content, of: opened, in: &context)
+        case .command(.meta(let id, .none)) where id.hasMembers && !opened.arrival.isForAll:
+            try answer(cardOf: id.bare, asked: content, of: opened, in: &context)
+        case .customized(app: "chat.dim.group", let module, let act):
+            try take(module: module, act: act, saying: content, of: opened, in: &context)
+        case .opaque where content.group != nil && content.type == ContentType.history.rawValue,
+            .command(.other) where content.group != nil && GroupRecord.Act(rawValue: content.commandName) != nil:
+            try context.reject(Rejection(.content, "a group command that cannot be read"), from: opened.sender)
+        default: return false
+        }
+        return true
+    }
+
+    /// Of a group that is not known here nothing is kept: whoever showed it is asked what it is, and then for all of it.
+    private mutating func take(
+        _ command: GroupCommand, saying content: Content, of opened: Opened, in context: inout Context
+    ) throws(LedgerError) {
+        guard let id = content.group?.bare, id.hasMembers else {
+            return try context.reject(Rejection(.content, "a group command without a group"), from: opened.sender)
+        }
+        if command.name == "query" { return try answer(content, of: opened, about: id, in: &context) }
+        let source = opened.arrival.via ?? opened.sender
+        guard context.book.isTrusted(source) || context.book.isTrusted(opened.sender) else {
+            return try context.reject(Rejection(.trust, "a group command of a stranger"), from: opened.sender)
+        }
+        guard let group = context.book.group(id.address), group.id == id else {
+            try context.reject(Rejection(.content, "a command for a group that is not known here"), from: opened.sender)
+            if !opened.arrival.isForAll { askForCard(of: id, from: source, to: opened.owner, in: &context) }
+            return
+        }
+        guard let record = GroupRecord(content, signedBy: opened.sender, message: Self.proof(of: content, in: opened))
+        else {
+            return try context.reject(Rejection(.content, "a group command without a usable time"), from: opened.sender)
+        }
+        try take(record, of: group, from: opened.sender, in: &context)
+    }
+
+    private mutating func take(
+        _ record: GroupRecord, of known: KnownGroup, from sender: ID, in context: inout Context
+    ) throws(LedgerError) {
+        var group = known
+        let before = group.membership
+        switch group.take(record) {
+        case .known: return
+        case .refused(let reason): return try context.reject(Rejection(.content, reason), from: sender)
+        case .kept(let reason):
+            context.book.apply(.group(group))
+            if let reason { try context.reject(Rejection(.content, reason), from: sender) }
+        case .changed:
+            context.book.apply(.group(group))
+            try tell(record, of: group, in: context)
+            // The owner has them all, and whoever gave this one may not know of everybody.
+            if let owner = context.book.identity(before.owner.address), record.message != nil {
+                try spread(record, of: group, since: before, from: owner.id, in: &context)
+            }
+            shorten(group, in: &context)
+        }
+    }
+
+    /// A broadcast as it is kept: its sender's cards are added when it is handed on. `nil` for what came encrypted, or with
+    /// others in an array.
+    private static func proof(of content: Content, in opened: Opened) -> JSONObject? {
+        guard !opened.isEncrypted, content == opened.content else { return nil }
+        var message = opened.arrival.message.message
+        (message.meta, message.visa) = (nil, nil)
+        return message.json.object
+    }
+
+    private func tell(_ record: GroupRecord, of group: KnownGroup, in context: Context) throws(LedgerError) {
+        let whom = record.members.prefix(3).map(\.text).joined(separator: ", ")
+        let more = record.members.count > 3 ? " and \(record.members.count - 3) more" : ""
+        try context.note(
+            .group, level: .info,
+            text: "\(record.signer): \(record.act.rawValue)\(whom.isEmpty ? "" : " \(whom)\(more)") in \(group.id)",
+            did: group.id, reason: record.act.rawValue)
+    }
+
+    // MARK: - Who hears of it
+
+    /// Those that were members and those that are, all of the history for those that come in. What is only asked for
+    /// goes to those who may grant it.
+    private func spread(
+        _ record: GroupRecord, of group: KnownGroup, since before: Membership, from sender: ID,
+        in context: inout Context
+    ) throws(LedgerError) {
+        let after = group.membership
+        let isRequest =
+            after.members == before.members && after.administrators == before.administrators
+            && record.act != .reset
+        let hearers = isRequest ? [after.owner] + after.administrators : after.members
+        for member in hearers where member.address != sender.address && member.address != record.signer.address {
+            let isNew = !before.contains(member) || (record.act == .invite && record.members.contains(member))
+            if isNew, after.contains(member) {
+                try welcome(member, to: group, from: sender, in: &context)
+            } else {
+                try post([record], of: group, to: member, from: sender, in: &context)
+            }
+        }
+        guard !isRequest else { return }
+        for member in before.members
+        where !after.contains(member) && member.address != sender.address && member.address != record.signer.address {
+            try post([record], of: group, to: member, from: sender, in: &context)
+        }
+    }
+
+    /// Everything that a member has to know, from the time on, in seconds since 1970.
+    private func welcome(
+        _ member: ID, to group: KnownGroup, since time: Double = 0, from sender: ID, in context: inout Context
+    ) throws(LedgerError) {
+        try post(
+            group.records.filter { $0.time >= time }, of: group, withCard: true, to: member, from: sender, in: &context)
+    }
+
+    /// Rows of the outbox that wait for nothing: they are sealed when they are due, which is now.
+    private func post(
+        _ records: [GroupRecord], of group: KnownGroup, withCard: Bool = false, to receiver: ID, from sender: ID,
+        in context: inout Context
+    ) throws(LedgerError) {
+        let receiver = context.book.contact(receiver.address)?.id ?? receiver
+        guard !context.book.isOurs(receiver.address) else { return }
+        meet(receiver, in: context)
+        var messages = withCard ? [group.card].compactMap { $0 } : []
+        messages += records.compactMap(\.message)
+        var portion: [JSON] = []
+        var bytes = 0
+        for message in messages {
+            let json = attached(message, in: context)
+            let size = json.bytes.count
+            if portion.count == ProtocolLimits.forwardedMessages || bytes + size > Tuning.forwardedBytes,
+                !portion.isEmpty
+            {
+                try put(portion, of: group.id, to: receiver, from: sender, in: &context)
+                (portion, bytes) = ([], 0)
+            }
+            portion.append(json)
+            bytes += size
+        }
+        if !portion.isEmpty { try put(portion, of: group.id, to: receiver, from: sender, in: &context) }
+    }
+
+    /// With the meta of its signer, whom the receiver may not know.
+    private func attached(_ message: JSONObject, in context: Context) -> JSON {
+        var message = message
+        if let signer = message["sender"]?.string.flatMap({ ID($0) }), let meta = context.book.knownMeta(of: signer) {
+            message["meta"] = .object(meta.json)
+        }
+        return .object(message)
+    }
+
+    private func put(
+        _ messages: [JSON], of group: ID, to receiver: ID, from sender: ID, in context: inout Context
+    ) throws(LedgerError) {
+        let size = try context.ledger.outboxSize()
+        guard size.count < Int64(context.policy.outboxCount), size.bytes < context.policy.outboxBytes else {
+            // Who does not hear of it asks when it reads the next message.
+            context.counts.outboxFull += 1
+            return
+        }
+        var members: JSONObject = ["secrets": .array(messages)]
+        // For readers of long ago, where it does not make much twice as much.
+        if messages.count == 1, messages[0].bytes.count <= Tuning.forwardedBytes { members["forward"] = messages[0] }
+        let content = Content(
+            type: .forward, sn: context.newSN(), time: context.now.wall, group: group, members)
+        let text = JSON.object(content.json).text
+        try context.ledger.apply(
+            .outgoing(
+                Outgoing(
+                    id: context.newMessageID(), sn: content.sn, sender: sender.bare, recipient: .person(receiver.bare),
+                    request: Digest.sha256(Array(text.utf8)), body: .content(text), state: .waiting,
+                    created: context.recordedTime, due: context.now.lived,
+                    expires: context.now.lived + Policy.longestExpiry)))
+    }
+
+    /// A member's cards are kept, though the owner of this board has said nothing about it.
+    private func meet(_ member: ID, in context: Context) {
+        guard context.book.contact(member.address) == nil, !context.book.isOurs(member.address) else { return }
+        context.book.apply(.contact(Contact(id: member.bare, trust: .stranger)))
+    }
+
+    // MARK: - Who missed something asks
+
+    /// Whether a content for a group may go to the inbox. One of somebody who is no member, and was none when it was
+    /// written, is not taken, and not refused: the command that makes it one may be on its way, and its sender repeats.
+    mutating func admits(
+        _ content: Content, of opened: Opened, in context: inout Context
+    ) throws(LedgerError) -> Bool {
+        guard let id = content.group?.bare, id.hasMembers, opened.isEncrypted else { return true }
+        guard let group = context.book.group(id.address) else {
+            askForCard(of: id, from: opened.sender, to: opened.owner, in: &context)
+            return true
+        }
+        guard group.membership.contains(opened.owner), let owner = context.book.identity(opened.owner.address) else {
+            return true
+        }
+        guard group.membership.contains(opened.sender) else {
+            if let time = content.usableTime, group.wasMember(opened.sender, at: time) { return true }
+            try context.reject(Rejection(.trust, "the sender is no member of the group"), from: opened.sender)
+            ask(about: group, as: owner, in: &context)
+            return false
+        }
+        if let roll = content.json["roll"]?.string, roll != group.roll {
+            ask(about: group, as: owner, of: opened.sender, in: &context)
+        }
+        return true
+    }
+
+    /// Asks a member for the history: this one, or else the owner, or else an administrator or a member. At most once a
+    /// minute for each group. Says whether somebody was asked.
+    @discardableResult
+    private mutating func ask(
+        about group: KnownGroup, as identity: Identity, of member: ID? = nil, in context: inout Context
+    ) -> Bool {
+        let address = group.id.address
+        guard context.now.lived >= asked[address] ?? -.infinity else { return false }
+        let membership = group.membership
+        let others = [member].compactMap { $0 } + [membership.owner] + membership.administrators + membership.members
+        let known = others.first {
+            $0.address != identity.id.address && context.book.encryptionKey(of: $0) != nil
+        }
+        guard let known else { return false }
+        asked[address] = context.now.lived + Tuning.groupQueryPause
+        let content = Content(
+            type: .command, sn: context.newSN(), time: context.now.wall, group: group.id,
+            ["command": "query", "cmd": "query", "roll": .string(group.roll)])
+        return ControlMessage.seal(
+            content, from: identity.id.address, to: known, purpose: .courtesy, in: &context)
+    }
+
+    /// A member asks what it has missed. What differs the other way round is asked back.
+    private mutating func answer(
+        _ question: Content, of opened: Opened, about id: ID, in context: inout Context
+    ) throws(LedgerError) {
+        guard opened.isEncrypted, let group = context.book.group(id.address), group.membership.contains(opened.sender),
+            group.membership.contains(opened.owner), let owner = context.book.identity(opened.owner.address)
+        else {
+            return try context.reject(
+                Rejection(.trust, "a question about a group of somebody who is no member"), from: opened.sender)
+        }
+        let roll = question.json["roll"]?.string
+        guard roll != group.roll, mayAnswer(opened.sender, about: id, in: context) else { return }
+        let since = question.json["last_time"]?.seconds ?? 0
+        try welcome(opened.sender, to: group, since: since, from: owner.id, in: &context)
+        if roll != nil { ask(about: group, as: owner, of: opened.sender, in: &context) }
+    }
+
+    private mutating func mayAnswer(_ member: ID, about group: ID, in context: Context) -> Bool {
+        let lived = context.now.lived
+        let key = Answered(group: group.address, member: member.address)
+        guard lived >= answered[key] ?? -.infinity else { return false }
+        if answered.count >= Tuning.rememberedAnswers { answered = answered.filter { lived < $0.value } }
+        guard answered.count < Tuning.rememberedAnswers else { return false }
+        answered[key] = lived + Tuning.groupQueryPause
+        return true
+    }
+
+    /// The applications' way of asking: customized contents of `chat.dim.group`. False: it is no such thing.
+    private mutating func take(
+        module: String, act: String, saying content: Content, of opened: Opened, in context: inout Context
+    ) throws(LedgerError) {
+        if module == "history", act == "query", let id = content.group?.bare {
+            try answer(content, of: opened, about: id, in: &context)
+        } else {
+            // Every message here brings its key along, so that there is none to ask for or to update.
+            try context.reject(Rejection(.content, "\(act) of \(module) of a group"), from: opened.sender)
+        }
+    }
+
+    // MARK: - What a group is
+
+    /// A group is known by its meta and a bulletin, which say who founded it. Both prove themselves.
+    private mutating func take(
+        cardOf id: ID, documents: [JSON], meta: JSON?, saying content: Content, of opened: Opened,
+        in context: inout Context
+    ) throws(LedgerError) {
+        let id = id.bare
+        guard let json = documents.first else {
+            return try answer(cardOf: id, asked: content, of: opened, in: &context)
+        }
+        guard context.book.isTrusted(opened.arrival.via ?? opened.sender) else {
+            return try context.reject(Rejection(.trust, "a stranger shows a group"), from: opened.sender)
+        }
+        let checked: Meta
+        let bulletin: Document
+        do throws(Rejection) {
+            if let known = context.book.meta(of: id) { checked = known } else { checked = try Meta(meta) }
+            guard checked.vouches(for: id) else { throw Rejection(.meta, "the meta is of another group") }
+            bulletin = try Document(json)
+            try bulletin.check(about: id, meta: checked)
+        } catch {
+            return try context.reject(error, from: opened.sender)
+        }
+        let before = context.book.bulletin(of: id)
+        let isNewer = bulletin.time > before?.time ?? -1
+        if var group = context.book.group(id.address), group.id == id {
+            guard isNewer || group.card == nil else { return }
+            if let proof = Self.proof(of: content, in: opened), !group.show(proof) {
+                return try context.reject(
+                    Rejection(.content, "a card of a group that is too large"), from: opened.sender)
+            }
+            if isNewer { context.book.apply(.groupCard(checked, bulletin, of: id)) }
+            return context.book.apply(.group(group))
+        }
+        guard let founder = bulletin.founder, context.book.group(id.address) == nil else {
+            return try context.reject(Rejection(.meta, "a bulletin without a founder"), from: opened.sender)
+        }
+        guard context.book.groups.count < KnownGroup.limit else {
+            return try context.reject(
+                Rejection(.content, "this board knows \(KnownGroup.limit) groups"), from: opened.sender)
+        }
+        var group = KnownGroup(id, foundedBy: founder)
+        if let proof = Self.proof(of: content, in: opened), !group.show(proof) {
+            return try context.reject(Rejection(.content, "a card of a group that is too large"), from: opened.sender)
+        }
+        context.book.apply(.groupCard(checked, bulletin, of: id))
+        context.book.apply(.group(group))
+        try context.note(
+            .group, level: .info, text: "\(opened.sender) shows the group \(id) of \(founder)", did: id,
+            reason: "known")
+        // An answer to `askForCard`: the history is next.
+        asked[id.address] = nil
+        if opened.isEncrypted, let owner = context.book.identity(opened.owner.address) {
+            ask(about: group, as: owner, of: opened.sender, in: &context)
+        }
+    }
+
+    private mutating func answer(
+        cardOf id: ID, asked question: Content, of opened: Opened, in context: inout Context
+    ) throws(LedgerError) {
+        guard let group = context.book.group(id.address), group.id == id, context.book.isTrusted(opened.sender),
+            let bulletin = context.book.bulletin(of: id), let meta = context.book.meta(of: id),
+            mayAnswer(opened.sender, about: id, in: context)
+        else { return }
+        let name = question.commandName
+        let content =
+            name == "meta"
+            ? Content.metaCommand(about: id, meta: meta, sn: context.newSN(), time: context.now.wall)
+            : Content.documentCommand(
+                name, about: id, document: bulletin, meta: meta, sn: context.newSN(), time: context.now.wall)
+        ControlMessage.seal(
+            content, from: opened.owner.address, to: opened.sender, purpose: .courtesy, in: &context)
+    }
+
+    /// A trusted sender names a group that is not known here.
+    private mutating func askForCard(of id: ID, from source: ID, to owner: ID, in context: inout Context) {
+        guard context.book.contact(source.address)?.isTrusted == true,
+            context.now.lived >= asked[id.address] ?? -.infinity
+        else { return }
+        if asked.count >= Tuning.rememberedAnswers { asked = [:] }
+        asked[id.address] = context.now.lived + Tuning.groupQueryPause
+        let content = Content.documentCommand(
+            "documents", about: id, document: nil, meta: nil, sn: context.newSN(), time: context.now.wall)
+        ControlMessage.seal(content, from: owner.address, to: source, purpose: .courtesy, in: &context)
+    }
+}
+
+/// A command of a local program that the pool signs.
+package struct GroupOrder: Sendable {
+    package var token: UInt64
+    package var group: ID
+    package var content: Content
+}

@@ -1,0 +1,51 @@
+import Agent
+import Crypto
+import DIMP
+import Format
+
+/// A group for tests, with a key of its own.
+struct Club {
+    let id: ID
+    let owner: Identity
+    private let meta: Meta
+    private let bulletin: Document
+
+    init(foundedBy owner: Identity, name: String = "club") {
+        guard let key = try? ECCPrivateKey.generate() else { fatalError("no key for the tests") }
+        let secret = PrivateKey.ecc(key)
+        guard let meta = try? Meta(seed: name, signedBy: secret), let id = meta.id(network: 1),
+            let bulletin = try? Document.bulletin(
+                of: id, name: name, founder: owner.id, time: People.time, signedBy: secret)
+        else { fatalError("no group for the tests") }
+        (self.id, self.owner, self.meta, self.bulletin) = (id, owner, meta, bulletin)
+    }
+
+    /// As it is on the board of its owner before anybody was invited.
+    func found(on board: Board) {
+        let card = Content.documentCommand(
+            "document", about: id, document: bulletin, meta: meta, sn: 1, time: People.time)
+        var group = KnownGroup(id, foundedBy: owner.id)
+        if let card = try? owner.broadcast(card, attach: false).json.object { group.show(card) }
+        board.book.apply(.groupCard(meta, bulletin, of: id))
+        board.book.apply(.group(group))
+    }
+
+    func members(on board: Board) -> [ID] { board.book.group(id.address)?.membership.members ?? [] }
+
+    /// The group as it is after a command that its owner gives.
+    static func said(_ act: String, _ members: [ID], administrators: [ID]? = nil) -> JSONObject {
+        var said: JSONObject = ["command": .string(act), "members": .array(members.map { .string($0.text) })]
+        if let administrators { said["administrators"] = .array(administrators.map { .string($0.text) }) }
+        return said
+    }
+}
+
+extension Pair {
+    /// A local program gives a command about the group.
+    @discardableResult
+    func command(
+        _ act: String, _ members: [ID] = [], in club: Club, from board: Int = 0, administrators: [ID]? = nil
+    ) -> UInt64 {
+        submit(.history, Club.said(act, members, administrators: administrators), from: board, to: club.id)
+    }
+}
