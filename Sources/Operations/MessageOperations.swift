@@ -17,7 +17,40 @@ package struct MessageOperations {
         names = NameLookup(facebook: facebook)
     }
 
-    /// The type and the other members of a content that a local program wrote: `text`, or a whole `content`.
+    /// The type and the other members of a content that a local program wrote: {text | data | content, subject?}.
+    package static func content(in params: Params) throws -> (type: ContentType, members: JSONObject) {
+        let subject = try params.text("subject")
+        if let subject { try checkSubject(.string(subject)) }
+        if let data = params.json("data"), params.json("text") == nil, params.json("content") == nil {
+            // Software that knows no data shows the text.
+            return (
+                .customized,
+                [
+                    "app": "culver", "mod": "data", "act": .string(subject ?? ""), "data": data,
+                    "text": .string(data.text),
+                ]
+            )
+        }
+        guard params.json("data") == nil else {
+            throw Refusal(.badData, "text-or-content", "give one of text, data and content")
+        }
+        var (type, members) = try content(text: try params.text("text"), content: params.json("content"))
+        if let subject {
+            guard members["subject"] == nil else {
+                throw Refusal(.badData, "bad-subject", "the content has a subject of its own")
+            }
+            members["subject"] = .string(subject)
+        }
+        return (type, members)
+    }
+
+    private static func checkSubject(_ json: JSON) throws(Refusal) {
+        guard let text = json.string, Subject.isGood(text) else {
+            throw Refusal(
+                .badData, "bad-subject", "a subject is a text of 1 to \(Subject.limit) bytes without +, # and NUL")
+        }
+    }
+
     package static func content(
         text: String?, content: JSON?
     ) throws(Refusal) -> (type: ContentType, members: JSONObject) {
@@ -30,13 +63,18 @@ package struct MessageOperations {
             guard let type = members["type"].flatMap(Content.type).flatMap(ContentType.init(rawValue:)) else {
                 throw Refusal(.badData, "bad-content", "the content has no type that DIMP knows")
             }
+            if let subject = members["subject"] { try checkSubject(subject) }
+            if ["call", "reply"].contains(members.culverModule) {
+                throw Refusal(
+                    .badData, "reserved-content", "a call and its answer are written by culver: see call.send")
+            }
             members["type"] = nil
             for name in ["sn", "time", "seal", "seq"] where members[name] != nil {
                 throw Refusal(.badData, "reserved-member", "\(name) of a content is written by culver")
             }
             return (type, members)
         default:
-            throw Refusal(.badData, "text-or-content", "give either text or content")
+            throw Refusal(.badData, "text-or-content", "give one of text, data and content")
         }
     }
 
@@ -45,7 +83,7 @@ package struct MessageOperations {
     /// {to, text | content, attach?}; the caller has resolved `from`, because not everybody may use every identity.
     package func pack(_ params: Params, from sender: Identity) throws -> PackWork {
         let receiver = try names.id(try params.needText("to"))
-        let (type, members) = try Self.content(text: try params.text("text"), content: params.json("content"))
+        let (type, members) = try Self.content(in: params)
         let content = Content(type: type, sn: Int64.random(in: 1...0x7FFF_FFFF), time: time, members)
         return packWork(content, from: sender, to: receiver, attach: try params.flag("attach"))
     }

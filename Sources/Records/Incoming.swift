@@ -20,10 +20,16 @@ package struct Incoming: Sendable, Equatable {
     package var encrypted: Bool
     /// What this board thought of the sender at the time of arrival.
     package var trust: Contact.Trust
+    /// What the content is about, in levels (extensions.md 9).
+    package var subject: String?
+    /// When the sender gave it up, in seconds since 1970: no consumer is handed it after that. Negative once that was
+    /// noticed, whatever the clock says later.
+    package var expires: Double?
 
     package init(
         seq: Int64 = 0, id: String, sn: Int64, sender: ID, receiver: ID, group: ID? = nil, time: Double,
-        received: Double, content: String, type: Int64, sealed: Bool, encrypted: Bool, trust: Contact.Trust
+        received: Double, content: String, type: Int64, sealed: Bool, encrypted: Bool, trust: Contact.Trust,
+        subject: String? = nil, expires: Double? = nil
     ) {
         self.seq = seq
         self.id = id
@@ -38,5 +44,7 @@ package struct Incoming: Sendable, Equatable {
         self.sealed = sealed
         self.encrypted = encrypted
         self.trust = trust
+        self.subject = subject
+        self.expires = expires
     }
 }

@@ -1,4 +1,5 @@
 import CSQLite
+import DIMP
 import Glibc
 import Records
 import System
@@ -47,7 +48,21 @@ final class Database {
         self.name = name
         parsed = ParsedIDs(file: name)
         sqlite3_busy_timeout(handle, 2_000)
+        sqlite3_create_function_v2(
+            handle, "subject_takes", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nil, Self.subjectTakes, nil, nil, nil)
     }
+
+    /// `subject_takes(filter, subject)`: 0 where there is no subject.
+    private static let subjectTakes:
+        @convention(c) (OpaquePointer?, Int32, UnsafeMutablePointer<OpaquePointer?>?) -> Void = {
+            context, _, values in
+            func bytes(_ place: Int) -> [UInt8]? {
+                guard let value = values?[place], let text = sqlite3_value_text(value) else { return nil }
+                return Array(UnsafeBufferPointer(start: text, count: Int(sqlite3_value_bytes(value))))
+            }
+            guard let filter = bytes(0), let subject = bytes(1) else { return sqlite3_result_int(context, 0) }
+            sqlite3_result_int(context, SubjectFilter.takes(subject, by: filter) ? 1 : 0)
+        }
 
     deinit {
         statements.removeAll()

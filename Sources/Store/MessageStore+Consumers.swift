@@ -57,6 +57,19 @@ extension MessageStore {
         return try move(consumer, to: max(consumer.cursor, seq))
     }
 
+    /// The consumer could not handle this message. How often in a row it was this one, through restarts of whatever reads as
+    /// this consumer; 0 when there is no such consumer.
+    package func fail(consumer name: String, at seq: Int64) throws(LedgerError) -> Int64 {
+        try writing { () throws(LedgerError) in try tables.consumers.fail(name, at: seq) }
+    }
+
+    /// Senders have given up what expired until this time, in seconds since 1970: it is for no consumer any more.
+    package func expireInbox(at wall: Double) throws(LedgerError) {
+        guard let next = tables.inbox.nextExpiry, next <= wall else { return }
+        tables.inbox.unstick()
+        try writing { () throws(LedgerError) in try tables.inbox.expire(at: wall) }
+    }
+
     /// The next message will be `seq` or the first after it. The new cursor, or `nil` when there is no such consumer.
     package func seek(consumer name: String, seq: Int64) throws(LedgerError) -> Int64? {
         guard let consumer = try consumer(name) else { return nil }
@@ -79,11 +92,11 @@ extension MessageStore {
         }
         let isCut = found.count == limit || found.reduce(0) { $0 + $1.content.utf8.count } >= bytes
         let passed = isCut ? found.last?.seq ?? after : max(after, last)
-        if isFiltered { try skip(consumer, upTo: passed) }
+        if isFiltered || tables.inbox.hasExpired { try skip(consumer, upTo: passed) }
         return InboxPortion(messages: found, passed: passed)
     }
 
-    /// Moves the cursor over rows that the filter leaves out, up to the first that it takes.
+    /// Moves the cursor over rows that the filter leaves out or that have expired, up to the first that it takes.
     private func skip(_ consumer: Consumer, upTo passed: Int64) throws(LedgerError) {
         guard passed > consumer.cursor else { return }
         let taken = try tables.inbox.first(after: consumer.cursor, upTo: passed, filter: consumer.filter)

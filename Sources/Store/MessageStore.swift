@@ -64,6 +64,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             try tables.parking.prune(before: lived - limits.parkedAge)
             var isMore = try tables.outbox.prune(wall: wall, lived: lived, age: limits.endedAge)
             guard wall > 0 else { return isMore }
+            if let next = tables.inbox.nextExpiry, next <= wall { try tables.inbox.expire(at: wall) }
             isMore = try pruneDigests(before: wall - limits.digestAge) || isMore
             return try tables.inbox.prune(before: wall - limits.keep) || isMore
         }

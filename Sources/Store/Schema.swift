@@ -3,7 +3,7 @@ import Records
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through. Each step changes
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
-    static let steps: [[String]] = [first, second, third, fourth, eventSpans, shipments, problems, turns]
+    static let steps: [[String]] = [first, second, third, fourth, eventSpans, shipments, problems, turns, calls]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -195,5 +195,37 @@ enum Schema {
         CREATE INDEX shipments_held ON shipments (receiver, held, priority, number)
             WHERE due IS NOT NULL AND held IS NOT NULL
         """,
+    ]
+
+    /// What a message is about and when its sender gives it up, negative once it has; which message a consumer failed at
+    /// last, and how often. Calls: those that others made here, those made here, the answers to these, and the lines of
+    /// the audit that are not in its file yet, with the newest.
+    private static let calls = [
+        "ALTER TABLE inbox ADD COLUMN subject TEXT",
+        "ALTER TABLE inbox ADD COLUMN expires REAL",
+        "CREATE INDEX inbox_subject ON inbox (subject, seq) WHERE subject IS NOT NULL",
+        "CREATE INDEX inbox_expires ON inbox (expires) WHERE expires > 0",
+        "CREATE INDEX inbox_expired ON inbox (seq) WHERE expires < 0",
+        "ALTER TABLE consumers ADD COLUMN subject TEXT",
+        "ALTER TABLE consumers ADD COLUMN failed INTEGER",
+        "ALTER TABLE consumers ADD COLUMN failures INTEGER",
+        """
+        CREATE TABLE calls (
+            number INTEGER PRIMARY KEY, caller TEXT, call TEXT, owner TEXT, command TEXT, deadline REAL, answer TEXT,
+            size INTEGER, UNIQUE (caller, call))
+        """,
+        "CREATE INDEX calls_begun ON calls (number) WHERE answer IS NULL",
+        "CREATE INDEX calls_deadline ON calls (deadline)",
+        "CREATE INDEX calls_size ON calls (number, size) WHERE size > 0",
+        """
+        CREATE TABLE callings (
+            call TEXT PRIMARY KEY, sender TEXT, receiver TEXT, request TEXT, deadline REAL) WITHOUT ROWID
+        """,
+        "CREATE INDEX callings_deadline ON callings (deadline)",
+        """
+        CREATE TABLE call_answers (
+            call TEXT, sender TEXT, part INTEGER, answer TEXT, PRIMARY KEY (call, sender, part))
+        """,
+        "CREATE TABLE call_audit (n INTEGER PRIMARY KEY, line TEXT)",
     ]
 }

@@ -15,6 +15,8 @@ struct Consumption {
     /// What muted contacts sent counts like everything else; else it is passed over.
     let takesMuted: Bool
     let command: String?
+    /// A message is set aside at which the command failed so many times; `nil`: the first failure ends this.
+    let tries: Int?
     /// On the clock of `KernelClock.monotonic.now`.
     let deadline: Double?
 
@@ -26,7 +28,7 @@ struct Consumption {
 
     init(
         consumer: String, filter: JSONObject, globals: Globals, follow: Bool, count: Int?, acknowledges: Bool,
-        takesMuted: Bool, command: String?, deadline: Double?
+        takesMuted: Bool, command: String?, tries: Int?, deadline: Double?
     ) {
         self.consumer = consumer
         self.filter = filter
@@ -36,6 +38,7 @@ struct Consumption {
         self.acknowledges = acknowledges
         self.takesMuted = takesMuted
         self.command = command
+        self.tries = tries
         self.deadline = deadline
     }
 
@@ -99,7 +102,7 @@ struct Consumption {
         if handled[seq] != id {
             if message.says("muted"), !takesMuted { return try passOver(seq, id, daemon) }
             do {
-                try handle(message)
+                if try !handle(message, daemon) { return setAside(seq, id) }
             } catch {
                 let hasReaderGone = command == nil && errno == EPIPE
                 try? acknowledge(daemon)
@@ -110,6 +113,13 @@ struct Consumption {
             taken += 1
         }
         try owe(seq, daemon)
+    }
+
+    /// The daemon has acknowledged it, and hands out the next one.
+    private mutating func setAside(_ seq: Int64, _ id: String) {
+        handled[seq] = id
+        taken += 1
+        owed = nil
     }
 
     /// A message that is not for anybody counts as handled, and not among those that were asked for: with `count` the daemon
@@ -161,15 +171,34 @@ struct Consumption {
     /// Messages that one acknowledgement covers at the most. When this program is killed no more are printed once again.
     private static let acknowledgedTogether = 64
 
-    private func handle(_ message: JSON) throws {
+    /// False when the command failed at it too often, and it is set aside.
+    private func handle(_ message: JSON, _ daemon: DaemonBackend) throws -> Bool {
         guard let command else {
             globals.show(message, Inbox.show)
-            return try Screen.flush()
+            try Screen.flush()
+            return true
         }
-        let status = try Shell.run(command, for: message)
-        guard status == 0 else {
-            Screen.complain("the command ended with \(status); message \(message.count("seq")) is not acknowledged")
-            throw Quiet(exit: status)
+        var pause: UInt32 = 1
+        while true {
+            let status = try Shell.run(command, for: message)
+            if status == 0 { return true }
+            let words = "the command ended with \(status); message \(message.count("seq"))"
+            guard let tries else {
+                Screen.complain("\(words) is not acknowledged")
+                throw Quiet(exit: status)
+            }
+            let params: JSONObject = [
+                "consumer": .string(consumer), "seq": .integer(message.count("seq")), "tries": .integer(Int64(tries)),
+            ]
+            let answer = try daemon.call("inbox.fail", params)
+            if answer.says("aside") {
+                Screen.complain("\(words) is set aside after \(answer.count("failures")) tries")
+                return false
+            }
+            Screen.complain("\(words) is tried again in \(pause) s")
+            if let deadline, KernelClock.monotonic.now + Double(pause) > deadline { throw Quiet(exit: status) }
+            sleep(pause)
+            pause = min(2 * pause, 60)
         }
     }
 

@@ -33,13 +33,17 @@ enum Shell {
     private static func variables(of message: JSON) -> [String] {
         var own = [
             "CULVER_SENDER=\(message.text("sender"))", "CULVER_ID=\(message.text("id"))",
-            "CULVER_SEQ=\(message.count("seq"))",
+            "CULVER_SEQ=\(message.count("seq"))", "CULVER_SN=\(message.count("sn"))",
         ]
+        if let subject = message["subject"]?.string { own.append("CULVER_SUBJECT=\(subject)") }
+        if let data = message["data"] { own.append("CULVER_DATA=\(data.text)") }
         if let text = message["content"]?["text"]?.string { own.append("CULVER_TEXT=\(text)") }
         return own.filter { !$0.utf8.contains(0) && $0.utf8.count < 100_000 }
     }
 
-    private static let names = ["CULVER_SENDER=", "CULVER_ID=", "CULVER_SEQ=", "CULVER_TEXT="]
+    private static let names = [
+        "CULVER_SENDER=", "CULVER_ID=", "CULVER_SEQ=", "CULVER_SN=", "CULVER_TEXT=", "CULVER_SUBJECT=", "CULVER_DATA=",
+    ]
 
     /// Our own environment as it is, UTF-8 or not, without what an outer command was told of its message.
     private static func inherited() -> [UnsafeMutablePointer<CChar>?] {

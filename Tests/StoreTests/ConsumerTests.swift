@@ -1,3 +1,4 @@
+import DIMP
 import Records
 import TestSupport
 import Testing
@@ -20,7 +21,9 @@ import Testing
     @Test("a consumer is kept with all that belongs to it, through a restart")
     func kept() throws {
         try fill(5)
-        let filter = InboxFilter(sender: .sample("a@A"), receiver: .sample("b@B"), group: .sample("c@C"), type: 1)
+        let filter = InboxFilter(
+            sender: .sample("a@A"), receiver: .sample("b@B"), group: .sample("c@C"), type: 1,
+            subject: SubjectFilter("garden/+/#"))
         let consumer = Consumer(name: "c", uid: 4_000_000_000, cursor: 3, filter: filter, window: 7, created: 12.5)
         try store.put(consumer)
         try store.commit()
@@ -160,5 +163,57 @@ import Testing
         try fill(2)
         try store.put(Consumer(name: "c", uid: 1, cursor: 99, created: 0))
         #expect(try store.consumer("c")?.cursor == 2)
+    }
+
+    @Test(
+        "a consumer of a subject gets what its filter takes, and its cursor passes the rest",
+        arguments: [("garden/soil", [2]), ("garden/+", [2, 3]), ("#", [2, 3, 4, 5]), ("+", [5]), ("house/#", [])])
+    func subjects(filter: String, taken: [Int64]) throws {
+        let subjects = [nil, "garden/soil", "garden/air", "garden/soil/deep", "garden", nil]
+        for (number, subject) in subjects.enumerated() {
+            try store.apply(.incoming(incoming("m\(number + 1)", subject: subject)))
+        }
+        let filter = InboxFilter(subject: SubjectFilter(filter))
+        try store.put(Consumer(name: "c", uid: 1, cursor: 0, filter: filter, created: 0))
+        #expect(try store.next(for: "c", after: 0, limit: 9).messages.map(\.seq) == taken)
+        #expect(try store.inbox(limit: 9, filter: filter).map(\.seq) == taken)
+        #expect(try store.pending(of: store.consumer("c")!) == Int64(taken.count))
+        #expect(try store.consumer("c")?.cursor == taken.first.map { $0 - 1 } ?? 6)
+        #expect(try store.inbox(limit: 9).filter(filter.takes).map(\.seq) == taken)
+    }
+
+    @Test("what its sender gave up is handed to no consumer that comes later, and stands in no one's way")
+    func expired() throws {
+        try fill(1)
+        try store.apply(.incoming(incoming("short", expires: 100)))
+        try store.apply(.incoming(incoming("long", expires: 200)))
+        try store.put(Consumer(name: "c", uid: 1, cursor: 0, created: 0))
+        try store.expireInbox(at: 99)
+        #expect(try store.next(for: "c", after: 0, limit: 9).messages.map(\.seq) == [1, 2, 3])
+        try store.expireInbox(at: 100)
+        #expect(try store.next(for: "c", after: 0, limit: 9).messages.map(\.seq) == [1, 3])
+        #expect(try store.pending(of: store.consumer("c")!) == 2)
+        #expect(try store.pending().map(\.count) == [2])
+        // A clock that goes back gives nothing back.
+        try store.expireInbox(at: 50)
+        #expect(try store.next(for: "c", after: 1, limit: 9).messages.map(\.seq) == [3])
+        #expect(try store.acknowledge(consumer: "c", seq: 1) == 1)
+        try store.expireInbox(at: 200)
+        _ = try store.next(for: "c", after: 1, limit: 9)
+        #expect(try store.consumer("c")?.cursor == 3)
+        #expect(try store.inbox(limit: 9).map(\.seq) == [1, 2, 3])
+    }
+
+    @Test("the failures at one message are counted through a restart, and those at another begin anew")
+    func failures() throws {
+        try fill(2)
+        try store.put(Consumer(name: "c", uid: 1, cursor: 0, created: 0))
+        #expect(try store.fail(consumer: "c", at: 1) == 1)
+        try store.put(Consumer(name: "c", uid: 1, cursor: 0, window: 1, created: 0))
+        try store.commit()
+        let again = try scratch.open()
+        #expect(try again.fail(consumer: "c", at: 1) == 2)
+        #expect(try again.fail(consumer: "c", at: 2) == 1)
+        #expect(try again.fail(consumer: "d", at: 2) == 0)
     }
 }

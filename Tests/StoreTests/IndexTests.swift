@@ -1,3 +1,4 @@
+import DIMP
 import Records
 import TestSupport
 import Testing
@@ -63,6 +64,8 @@ import Testing
         try store.apply(.unparkAll(sender: .sample("X")))
         try store.apply(.event(event(1)))
         try store.apply(.event(event(1)))
+        try store.apply(.incoming(incoming("e", subject: "a/b", expires: 5)))
+        try store.expireInbox(at: 6)
         try store.apply(.value(.wall, "v"))
         try store.apply(.value(.wall, nil))
         _ = try (store.value(.wall), store.values(.windows))
@@ -95,13 +98,15 @@ import Testing
         for filter in [
             InboxFilter(), InboxFilter(sender: .sample("A")), InboxFilter(receiver: .sample("A")),
             InboxFilter(group: .sample("A")),
-            InboxFilter(type: 1),
+            InboxFilter(type: 1), InboxFilter(subject: SubjectFilter("a/b")),
+            InboxFilter(subject: SubjectFilter("a/#")),
         ] {
             _ = try (store.inbox(limit: 1, filter: filter), store.inbox(start: 1, limit: 1, filter: filter))
             try store.put(Consumer(name: "c", uid: 1, cursor: 0, filter: filter, created: 1))
             _ = try store.next(for: "c", after: 0, limit: 1)
             _ = try store.consumers().map(store.pending)
             _ = try store.acknowledge(consumer: "c", seq: 1)
+            _ = try store.fail(consumer: "c", at: 1)
         }
         _ = try store.forget(consumer: "c")
         _ = try store.accepted(owner: .sample("A"), sender: .sample("B"), digest: [1])

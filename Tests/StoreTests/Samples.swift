@@ -76,13 +76,14 @@ func pointing(_ row: Outgoing, to number: Int64, due: Double? = 0) -> Outgoing {
 
 func incoming(
     _ id: String, sender: String = "hulk@A", receiver: String = "moki@B", group: String? = nil, type: Int64 = 1,
-    received: Double = 1_000, content: String = "{\"text\":\"hi\"}"
+    received: Double = 1_000, content: String = "{\"text\":\"hi\"}",
+    subject: String? = nil, expires: Double? = nil
 ) -> Incoming {
     Incoming(
         id: id, sn: 5, sender: .sample(sender), receiver: .sample(receiver), group: group.map { .sample($0) },
         time: 900, received: received,
         content: content,
-        type: type, sealed: true, encrypted: true, trust: .contact)
+        type: type, sealed: true, encrypted: true, trust: .contact, subject: subject, expires: expires)
 }
 
 func accepted(

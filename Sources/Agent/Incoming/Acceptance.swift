@@ -353,7 +353,9 @@ struct Acceptance {
                     group: content.group?.bare ?? opened.message.provenGroup,
                     time: content.time ?? opened.content.time ?? 0, received: context.recordedTime, content: entry.text,
                     type: content.type,
-                    sealed: opened.isSealed, encrypted: opened.isEncrypted, trust: context.book.trust(in: sender))))
+                    sealed: opened.isSealed, encrypted: opened.isEncrypted, trust: context.book.trust(in: sender),
+                    subject: content.json.subject,
+                    expires: opened.isSealed && opened.isEncrypted ? content.expiry : nil)))
     }
 
     /// What is to be remembered of this message when it is taken, and the receipt for it. Broadcasts have none. `digest`:

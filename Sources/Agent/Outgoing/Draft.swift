@@ -71,6 +71,7 @@ package final class Draft: Sendable {
         // On disk since before it was sealed: a backup of then will seal it once more, as another ciphertext.
         if row.order > 0 { sequence["waited"] = true }
         sequence["receipt"] = content.json["seq"]?["receipt"]
+        sequence["expires"] = content.json["seq"]?["expires"]
         content.json["seq"] = .object(sequence)
         return content
     }

@@ -111,7 +111,12 @@ struct Outbox {
             members["roll"] = .string(group.roll)
         }
         // The pool adds the rest, for a culver agent alone.
-        if submission.wantsSignedReceipt { members["seq"] = ["receipt": "signed"] }
+        var carried = JSONObject()
+        if submission.wantsSignedReceipt { carried["receipt"] = "signed" }
+        if let expiry = submission.expiry, context.now.isClockSet {
+            carried["expires"] = .integer(Int64(wholeSeconds: (context.now.wall + expiry).rounded(.up)))
+        }
+        if !carried.isEmpty { members["seq"] = .object(carried) }
         let content = Content(type: submission.type, sn: context.newSN(), time: context.now.wall, members)
         let row = Outgoing(
             id: context.newMessageID(), sn: content.sn, sender: identity.id.bare,

@@ -42,6 +42,8 @@ public struct Content: Sendable, Equatable {
     /// Seconds since 1970; `nil` when there is none that can be read.
     package var time: Double? { json.seconds("time") }
     package var group: ID? { json.id("group") }
+    /// When its sender gives it up, in seconds since 1970 (extensions.md 3); `nil` when it says nothing of it.
+    package var expiry: Double? { json["seq"]?["expires"]?.double.flatMap { (1...1e11).contains($0) ? $0 : nil } }
 
     /// Several contents of one sender for one receiver that share a message (extensions.md 2); `nil` for anything else.
     package var batched: [JSON]? {

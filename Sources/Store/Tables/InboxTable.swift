@@ -15,6 +15,11 @@ struct InboxTable {
         didSet { if !isStuck { slowest = nil } }
     }
 
+    /// When the sender of the first row that still counts gives it up, in seconds since 1970; `nil` when none does.
+    private(set) var nextExpiry: Double?
+    /// There are rows that were given up.
+    private(set) var hasExpired: Bool
+
     private let database: Database
     /// The consumer that is furthest behind, while the inbox is stuck: every message that is refused asks for it.
     private var slowest: String??
@@ -25,7 +30,20 @@ struct InboxTable {
             try database.first("SELECT count(*), coalesce(sum(\(Database.size)), 0) FROM inbox") {
                 ($0.integer(0), $0.integer(1))
             } ?? (0, 0)
+        nextExpiry = try Self.nextExpiry(database)
+        hasExpired = try database.first("SELECT 1 FROM inbox WHERE expires < 0 LIMIT 1") { _ in true } ?? false
         newest = try database.first("SELECT seq FROM sqlite_sequence WHERE name = 'inbox'") { $0.count(0) } ?? 0
+    }
+
+    private static func nextExpiry(_ database: Database) throws(LedgerError) -> Double? {
+        try database.first("SELECT min(expires) FROM inbox WHERE expires > 0") { $0.optionalReal(0) } ?? nil
+    }
+
+    /// What was given up until now is marked, so that no question has to know the time.
+    mutating func expire(at wall: Double) throws(LedgerError) {
+        try database.run("UPDATE inbox SET expires = -expires WHERE expires > 0 AND expires <= ?", [.real(wall)])
+        hasExpired = true
+        nextExpiry = try Self.nextExpiry(database)
     }
 
     /// The rows that were written since the last call, by `seq`.
@@ -84,11 +102,12 @@ struct InboxTable {
         return start == nil ? found.reversed() : found
     }
 
-    /// Rows with a greater `seq` than `after`, up to `last`. Ends with the row whose content makes them `bytes` or more.
+    /// Rows for a consumer, with a greater `seq` than `after`, up to `last`. Ends with the row whose content makes them `bytes` or more.
     func rows(
         after: Int64, upTo last: Int64, limit: Int, filter: InboxFilter, bytes: Int
     ) throws(LedgerError) -> [Incoming] {
-        let sql = "\(select)WHERE \(filter.condition)seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        let sql =
+            "\(select)WHERE \(filter.condition)seq > ? AND seq <= ? AND \(InboxFilter.isAlive) ORDER BY seq LIMIT ?"
         let values = filter.given + [.integer(after), .integer(last), .count(limit)]
         var left = bytes
         return try database.rows(sql, values, Incoming.init) { row in
@@ -106,16 +125,21 @@ struct InboxTable {
         try database.first("\(select)WHERE id = ? ORDER BY seq DESC LIMIT 1", [.text(id)], Incoming.init)
     }
 
-    /// How many rows with a greater `seq` than `after` the filter takes. Counts them.
+    /// How many rows with a greater `seq` than `after` are still for a consumer with this filter. Counts them.
     func count(after: Int64, filter: InboxFilter) throws(LedgerError) -> Int64 {
-        let sql = "SELECT count(*) FROM inbox WHERE \(filter.condition)seq > ?"
+        guard filter != InboxFilter() else { return try count(after: after, upTo: .max) }
+        let sql = "SELECT count(*) FROM inbox WHERE \(filter.condition)seq > ? AND \(InboxFilter.isAlive)"
         return try database.first(sql, filter.given + [.integer(after)]) { $0.integer(0) } ?? 0
     }
 
-    /// How many rows there are with a greater `seq` than `after`, up to `last`.
+    /// How many rows with a greater `seq` than `after`, up to `last`, are still for a consumer.
     func count(after: Int64, upTo last: Int64) throws(LedgerError) -> Int64 {
         let sql = "SELECT count(*) FROM inbox WHERE seq > ? AND seq <= ?"
-        return try database.first(sql, [.integer(after), .integer(last)]) { $0.integer(0) } ?? 0
+        let all = try database.first(sql, [.integer(after), .integer(last)]) { $0.integer(0) } ?? 0
+        guard hasExpired else { return all }
+        // Few have expired, and an index of their own knows them.
+        let expired = try database.first("\(sql) AND expires < 0", [.integer(after), .integer(last)]) { $0.integer(0) }
+        return all - (expired ?? 0)
     }
 
     /// The last row of a bounded run that begins after `after`; 0 when there is none.
@@ -126,7 +150,10 @@ struct InboxTable {
 
     /// The first row with a greater `seq` than `after`, up to `last`, that the filter takes.
     func first(after: Int64, upTo last: Int64, filter: InboxFilter) throws(LedgerError) -> Int64? {
-        let sql = "SELECT seq FROM inbox WHERE \(filter.condition)seq > ? AND seq <= ? ORDER BY seq LIMIT 1"
+        let sql = """
+            SELECT seq FROM inbox WHERE \(filter.condition)seq > ? AND seq <= ? AND \(InboxFilter.isAlive)
+            ORDER BY seq LIMIT 1
+            """
         return try database.first(sql, filter.given + [.integer(after), .integer(last)]) { $0.integer(0) }
     }
 
@@ -134,14 +161,17 @@ struct InboxTable {
         let bytes = Int64(row.content.utf8.count)
         try database.run(
             """
-            INSERT INTO inbox (id, sn, sender, receiver, grp, time, received, type, sealed, encrypted, trust, size, content)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO inbox (id, sn, sender, receiver, grp, time, received, type, sealed, encrypted, trust, size, content,
+                subject, expires)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             [
                 .text(row.id), .integer(row.sn), .id(row.sender), .id(row.receiver), SQLValue(row.group),
                 .real(row.time), .real(row.received), .integer(row.type), .flag(row.sealed), .flag(row.encrypted),
-                .text(row.trust.rawValue), .integer(bytes), .text(row.content),
+                .text(row.trust.rawValue), .integer(bytes), .text(row.content), SQLValue(row.subject),
+                SQLValue(row.expires),
             ])
+        if let expires = row.expires, expires > 0 { nextExpiry = min(nextExpiry ?? expires, expires) }
         newest = database.lastRow
         arrived.append(newest)
         size.count += 1
@@ -196,7 +226,8 @@ struct InboxTable {
 }
 
 private let select = """
-    SELECT seq, id, sn, sender, receiver, grp, time, received, content, type, sealed, encrypted, trust FROM inbox 
+    SELECT seq, id, sn, sender, receiver, grp, time, received, content, type, sealed, encrypted, trust,
+        subject, expires FROM inbox 
     """
 
 extension Incoming {
@@ -206,6 +237,7 @@ extension Incoming {
             receiver: try row.id(4),
             group: try row.optionalID(5), time: row.real(6), received: row.real(7), content: row.text(8),
             type: row.integer(9), sealed: row.flag(10), encrypted: row.flag(11),
-            trust: Contact.Trust(rawValue: row.text(12)) ?? .stranger)
+            trust: Contact.Trust(rawValue: row.text(12)) ?? .stranger, subject: row.optionalText(13),
+            expires: row.optionalReal(14))
     }
 }

@@ -22,6 +22,7 @@ struct Send: ParsableCommand {
               culver send hub,porch 'Frost tonight.'
               df -h / | culver send hub - --wait delivered --timeout 5m
               sensor | culver send hub --lines
+              culver send hub --data '{"moisture": 0.31}' --subject garden/soil
               culver send hub --content reading.json --ref reading-17
 
             The text is taken as it is; from standard input without the end of its last line. One that begins with a dash \
@@ -37,6 +38,11 @@ struct Send: ParsableCommand {
 
             A content is DIMP's JSON: {"type": 1, "text": "hello"} is a text, {"type": 204, "app": "garden", "mod": "valve", \
             "act": "open"} something that an application understands; culver-protocol(7) has the other types.
+
+            A subject says what it is about, in levels that the receiver can choose from: `culver inbox --subject \
+            'garden/#'`. It has 1 to 256 bytes, and no + and #. --data sends JSON, which the receiver gets as JSON, beside \
+            its text for software that knows only texts. With --expiry no program of a culver receiver is given the message \
+            after that time either.
 
             With --via the message is sealed for TO and goes inside another to somebody who hands it on, with [relay] in its \
             configuration. It is delivered when that one has taken it; TO's word does not come back that way, and TO's keys \
@@ -55,6 +61,8 @@ struct Send: ParsableCommand {
     var to: TextArgument
     @Argument(help: "The text, or - for standard input.") var text: TextArgument?
     @Flag(help: "Send each line of standard input as a message of its own.") var lines = false
+    @Option(help: ArgumentHelp("JSON, as it stands here or from -.", valueName: "json")) var data: TextArgument?
+    @Option(help: "What it is about, in levels: garden/soil.") var subject: TextArgument?
     @Option(
         help: ArgumentHelp(
             "The whole content, an object with a type, in DIMP's JSON, from this file or from -.", valueName: "file"),
@@ -80,10 +88,10 @@ struct Send: ParsableCommand {
     @OptionGroup var globals: Globals
 
     func validate() throws {
-        let sources = [text != nil && !(lines && text?.text == "-"), content != nil, lines].count { $0 }
+        let sources = [text != nil && !(lines && text?.text == "-"), content != nil, data != nil, lines].count { $0 }
         guard sources == 1 else {
             throw ValidationError(
-                "one of TEXT, - for standard input, --lines and --content says what to send; "
+                "one of TEXT, - for standard input, --lines, --data and --content says what to send; "
                     + "a TEXT that begins with - and a letter follows after --")
         }
         if via != nil, lines || ref != nil {
@@ -117,6 +125,14 @@ struct Send: ParsableCommand {
 
     private func body() throws -> JSONObject {
         if let content { return ["content": try CommandInput.content(of: content)] }
+        if let data {
+            let text = data.text == "-" ? try CommandInput.text(of: "-") : data.text
+            do {
+                return ["data": try JSON(parsing: text)]
+            } catch {
+                throw ToolFailure(.badData, "not-json", "--data: \(error)")
+            }
+        }
         guard let text else { return [:] }
         return ["text": .string(text.text == "-" ? try CommandInput.text(of: "-") : text.text)]
     }
@@ -127,6 +143,7 @@ struct Send: ParsableCommand {
         params["to"] = .string(to.text)
         params["attach"] = true
         params.set("from", from)
+        params.set("subject", subject)
         let message = try daemon.call("message.pack", params)["message"] ?? .null
         return ["content": ["type": 255, "forward": message, "secrets": [message]]]
     }
@@ -137,6 +154,8 @@ struct Send: ParsableCommand {
         var params = parameters
         if let receiver { params["to"] = .string(receiver.text) }
         params["ref"] = .string(ref)
+        // The subject of what is forwarded is sealed with it.
+        if via != nil { params["subject"] = nil }
         for (name, value) in body.members { params[name] = value }
         let answer = try accepted(params, ref, by: daemon)
         guard receivers.count > 1 else { return try finish([answer], by: daemon) }
@@ -203,6 +222,7 @@ struct Send: ParsableCommand {
             "to": receivers.count == 1 ? .string(receivers[0]) : .array(receivers.map { .string($0) })
         ]
         params.set("from", from)
+        params.set("subject", subject)
         params["expiry"] = expiry.map { .number($0.seconds) }
         params["receipt"] = receipt.map { .string($0.rawValue) }
         params["priority"] = (priority ?? (lines ? .bulk : nil)).map { .string($0.rawValue) }

@@ -37,6 +37,35 @@ import Store
         return ["consumer": .string(consumer.name), "cursor": .integer(cursor)]
     }
 
+    /// The consumer could not handle this message. After so many `tries` it is acknowledged, with everything before it, and
+    /// an event says so. The count is kept, so that it does not begin anew with the program.
+    func fail(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
+        let consumer = try consumer(of: request)
+        guard let seq = try request.params.integer("seq", in: 1...Int64.max) else { throw Params.missing("seq") }
+        guard let tries = try request.params.integer("tries", in: 1...1_000_000) else { throw Params.missing("tries") }
+        guard seq > consumer.cursor, seq <= consumers.highest(consumer.name) else {
+            throw Refusal(.badData, "not-handed-out", "message \(seq) was not handed to \(consumer.name)")
+        }
+        let failures = try store.fail(consumer: consumer.name, at: seq)
+        var answer: JSONObject = ["consumer": .string(consumer.name), "failures": .integer(failures)]
+        guard failures >= tries else {
+            answer["aside"] = false
+            return .object(answer)
+        }
+        answer["aside"] = true
+        answer["cursor"] = .integer(try store.acknowledge(consumer: consumer.name, seq: seq) ?? consumer.cursor)
+        turn.after { consumers.acknowledged(consumer.name, upTo: seq) }
+        let message = try store.incoming(seq: seq)
+        let sender = message.map { " of \($0.sender)" } ?? ""
+        try store.apply(
+            .event(
+                EventRecord(
+                    time: turn.now.isClockSet ? turn.now.wall : 0, kind: .inbox, level: .warning, did: message?.sender,
+                    id: message?.id, reason: "handler-failed",
+                    text: "consumer \(consumer.name) set message \(seq)\(sender) aside after \(failures) tries")))
+        return .object(answer)
+    }
+
     func seek(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
         let consumer = try consumer(of: request)
         guard let seq = try request.params.integer("seq", in: 0...Int64.max) else { throw Params.missing("seq") }
@@ -83,8 +112,9 @@ import Store
         let limit = try params.integer("limit", in: 1...Int64(Int32.max))
         let filter = try params.json("filter").map { json in
             guard let object = json.object else { throw Params.wrong("filter", isNot: "an object") }
-            return try self.filter(try Params(object, known: ["sender", "receiver", "group", "type"]))
+            return try self.filter(try Params(object, known: ["sender", "receiver", "group", "type", "subject"]))
         }
+        if turn.now.isClockSet { try store.expireInbox(at: turn.now.wall) }
         var consumer: Consumer
         if let known = try store.consumer(name) {
             try checkOwner(of: known, for: request)
@@ -133,7 +163,15 @@ import Store
             sender: try params.text("sender").map { try loop.names.id($0).bare },
             receiver: try params.text("receiver").map { try loop.names.id($0).bare },
             group: try params.text("group").map { try loop.names.id($0).bare },
-            type: try params.integer("type", in: 0...Int64.max))
+            type: try params.integer("type", in: 0...Int64.max),
+            subject: try params.text("subject").map { text in
+                guard let filter = SubjectFilter(text) else {
+                    throw Refusal(
+                        .badData, "bad-subject",
+                        "\(text) is no filter of subjects: + and # stand for whole levels, # last")
+                }
+                return filter
+            })
     }
 
     /// A caller that may read for some identities only reads what these received.

@@ -67,8 +67,7 @@ import Store
         answering answer: @escaping @MainActor (Result<JSONObject, RPCError>) -> Void
     ) throws {
         let params = request.params
-        let (type, members) = try MessageOperations.content(
-            text: try params.text("text"), content: params.json("content"))
+        let (type, members) = try MessageOperations.content(in: params)
         let ref = try params.text("ref")
         if let ref, !(1...64).contains(ref.utf8.count) { throw Params.wrong("ref", isNot: "1 to 64 bytes") }
         let expiry = try params.seconds("expiry")

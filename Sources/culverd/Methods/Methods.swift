@@ -61,7 +61,9 @@ extension Method {
 
         .later(
             "message.send", .sender,
-            ["to", "from", "text", "content", "expiry", "ref", "receipt", "priority", "messages"]
+            [
+                "to", "from", "text", "data", "content", "subject", "expiry", "ref", "receipt", "priority", "messages",
+            ]
         ) {
             try $0.messages.send($1, in: &$2)
         },
@@ -69,18 +71,19 @@ extension Method {
         .direct("message.list", .reader, ["state", "start", "limit"]) { try $0.messages.list($1) },
         .later("message.wait", .reader, ["id", "until", "timeout"]) { try $0.messages.wait($1, in: &$2) },
         .later("message.cancel", .sender, ["id"]) { try $0.messages.cancel($1, in: &$2) },
-        .later("message.pack", .sender, ["from", "to", "text", "content", "attach"]) {
+        .later("message.pack", .sender, ["from", "to", "text", "data", "content", "subject", "attach"]) {
             try $0.messages.pack($1, in: &$2)
         },
         .later("message.open", .sender, ["message"]) { try $0.messages.open($1, in: &$2) },
 
-        .direct("inbox.list", .reader, ["start", "limit", "sender", "receiver", "group", "type"]) {
+        .direct("inbox.list", .reader, ["start", "limit", "sender", "receiver", "group", "type", "subject"]) {
             try $0.inbox.list($1)
         },
         .plain("inbox.subscribe", .reader, ["consumer", "start", "filter", "window", "limit"]) {
             try $0.inbox.subscribe($1, in: &$2)
         },
         .plain("inbox.ack", .reader, ["consumer", "seq"]) { try $0.inbox.acknowledge($1, in: &$2) },
+        .plain("inbox.fail", .reader, ["consumer", "seq", "tries"]) { try $0.inbox.fail($1, in: &$2) },
         .plain("inbox.seek", .reader, ["consumer", "seq"]) { try $0.inbox.seek($1, in: &$2) },
         .plain("inbox.forget", .reader, ["consumer"]) { try $0.inbox.forget($1, in: &$2) },
         .direct("inbox.consumers", .reader) { methods, _ in try methods.inbox.listConsumers() },

@@ -13,9 +13,13 @@ enum Rows {
         ]
         if let name = names(row.sender) { members.append(("name", .string(name))) }
         if let group = row.group { members.append(("group", .string(group.text))) }
+        let content = (try? JSON(parsing: row.content)) ?? .null
+        if let subject = row.subject { members.append(("subject", .string(subject))) }
+        if let data = content.object?.culverData { members.append(("data", data)) }
+        if let expires = row.expires { members.append(("expires", .number(abs(expires)))) }
         members += [
-            ("time", .number(row.time)), ("received", .number(row.received)),
-            ("content", (try? JSON(parsing: row.content)) ?? .null), ("sealed", .bool(row.sealed)),
+            ("time", .number(row.time)), ("received", .number(row.received)), ("content", content),
+            ("sealed", .bool(row.sealed)),
             ("encrypted", .bool(row.encrypted)), ("trust", .string(row.trust.rawValue)),
         ]
         if isMuted(row.sender) { members.append(("muted", true)) }

@@ -62,6 +62,8 @@ import Store
     /// To be called between turns only: what was not told yet is, as far as windows and sockets take it.
     func pump() {
         do {
+            let now = loop.clock.now
+            if now.isClockSet { try loop.store.expireInbox(at: now.wall) }
             try consumers.pump()
         } catch {
             loop.log(.error, "cannot read the inbox: \(error)")
