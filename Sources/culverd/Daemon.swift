@@ -20,6 +20,7 @@ import System
     private let presence: BrokerPresence
     private let socket: ServerSocket
     private let subscriptions: Subscriptions
+    private let uploads = Uploads()
     private let backups: Backups
     private let doctor: DoctorMethods
     private let router: CallRouter
@@ -84,14 +85,16 @@ import System
         let answers = PendingAnswers()
         doctor = DoctorMethods(
             running: running, rights: rights, loop: loop, brokers: brokers, configured: configured)
+        let messages = MessageMethods(
+            loop: loop, pool: pool, rights: rights, answers: answers, senders: subscriptions.senders,
+            waiters: subscriptions.waiters)
         let methods = Methods(
             general: GeneralMethods(statusReport: status, metricsReport: metrics),
             identities: IdentityMethods(loop: loop, pool: pool, presence: presence, removals: removals),
             contacts: ContactMethods(loop: loop, rights: rights), presence: PresenceMethods(loop: loop),
             groups: GroupMethods(loop: loop, pool: pool, rights: rights, answers: answers),
-            messages: MessageMethods(
-                loop: loop, pool: pool, rights: rights, answers: answers, senders: subscriptions.senders,
-                waiters: subscriptions.waiters),
+            messages: messages,
+            files: FileMethods(loop: loop, running: running, rights: rights, messages: messages, uploads: uploads),
             inbox: InboxMethods(loop: loop, rights: rights, consumers: subscriptions.consumers),
             events: EventMethods(loop: loop, watchers: subscriptions.events),
             doctor: doctor, backup: BackupMethods(backups: backups))
@@ -147,5 +150,6 @@ import System
         subscriptions.disconnected(connection)
         backups.disconnected(connection)
         doctor.disconnected(connection)
+        uploads.disconnected(connection)
     }
 }

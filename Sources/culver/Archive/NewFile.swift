@@ -60,14 +60,32 @@ final class NewFile {
         }
     }
 
+    /// It has this name in the same directory, unless something has that already: then nothing happens, and it says so.
+    func finish(asNew path: String) throws -> Bool {
+        try sync()
+        guard let draft, !isFinished else { return true }
+        guard link(draft, path) == 0 else {
+            if errno == EEXIST { return false }
+            throw NewFile.failure(path, Errno.last)
+        }
+        unlink(draft)
+        isFinished = true
+        try syncDirectory(of: path)
+        return true
+    }
+
     /// It has its name from here on.
     func finish() throws {
         try sync()
         guard let draft else { return }
+        guard rename(draft, path) == 0 else { throw NewFile.failure(path, Errno.last) }
+        isFinished = true
+        try syncDirectory(of: path)
+    }
+
+    private func syncDirectory(of path: String) throws {
         let directory = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         do throws(Errno) {
-            guard rename(draft, path) == 0 else { throw .last }
-            isFinished = true
             try Descriptor(following: directory, flags: O_RDONLY | O_DIRECTORY).sync()
         } catch {
             throw NewFile.failure(path, error)

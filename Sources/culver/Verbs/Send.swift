@@ -24,6 +24,7 @@ struct Send: ParsableCommand {
               sensor | culver send hub --lines
               culver send hub --data '{"moisture": 0.31}' --subject garden/soil
               culver send hub --content reading.json --ref reading-17
+              culver send hub --file soil.png 'Look at the leaves.'
 
             The text is taken as it is; from standard input without the end of its last line. One that begins with a dash \
             and no digit stands after --.
@@ -43,6 +44,9 @@ struct Send: ParsableCommand {
             'garden/#'`. It has 1 to 256 bytes, and no + and #. --data sends JSON, which the receiver gets as JSON, beside \
             its text for software that knows only texts. With --expiry no program of a culver receiver is given the message \
             after that time either.
+
+            With --file a file goes, with TEXT beside it if there is one. Its content is an image, an audio or a video by \
+            the ending of its name.
 
             With --via the message is sealed for TO and goes inside another to somebody who hands it on, with [relay] in its \
             configuration. It is delivered when that one has taken it; TO's word does not come back that way, and TO's keys \
@@ -68,6 +72,11 @@ struct Send: ParsableCommand {
             "The whole content, an object with a type, in DIMP's JSON, from this file or from -.", valueName: "file"),
         completion: .file())
     var content: TextArgument?
+    @Option(help: ArgumentHelp("Send this file.", valueName: "path"), completion: .file()) var file: TextArgument?
+    @Option(
+        help: ArgumentHelp("A small picture of at most 32 KiB that stands for the file.", valueName: "path"),
+        completion: .file())
+    var thumbnail: TextArgument?
     @Option(
         help: ArgumentHelp("Which of this board's identities sends; else the default one.", valueName: "id"),
         completion: .identity)
@@ -88,10 +97,11 @@ struct Send: ParsableCommand {
     @OptionGroup var globals: Globals
 
     func validate() throws {
-        let sources = [text != nil && !(lines && text?.text == "-"), content != nil, data != nil, lines].count { $0 }
+        let isText = text != nil && file == nil && !(lines && text?.text == "-")
+        let sources = [isText, content != nil, data != nil, lines, file != nil].count { $0 }
         guard sources == 1 else {
             throw ValidationError(
-                "one of TEXT, - for standard input, --lines, --data and --content says what to send; "
+                "one of TEXT, - for standard input, --lines, --data, --content and --file says what to send; "
                     + "a TEXT that begins with - and a letter follows after --")
         }
         if via != nil, lines || ref != nil {
@@ -99,12 +109,16 @@ struct Send: ParsableCommand {
         }
         if via != nil, receivers.count > 1 { throw ValidationError("--via goes to one receiver") }
         guard receivers.allSatisfy({ !$0.isEmpty }) else { throw ValidationError("\(to.text): a receiver is missing") }
+        if via != nil, file != nil { throw ValidationError("--via goes without --file") }
+        if thumbnail != nil, file == nil { throw ValidationError("--thumbnail goes with --file") }
+        if file != nil, receivers.count > 1 { throw ValidationError("--file goes to one receiver") }
         if lines, ref != nil { throw ValidationError("--ref names one message, --lines sends many") }
     }
 
     func run() throws {
         let daemon = try LastingDaemon(globals)
         if let via { return try send(forward(by: daemon), to: via, ref: newRef(), by: daemon) }
+        if let file { return try send(file: file.text, by: daemon) }
         guard lines else { return try send(body(), ref: ref?.text ?? newRef(), by: daemon) }
         let run = newRef()
         var input = LineInput()
@@ -135,6 +149,24 @@ struct Send: ParsableCommand {
         }
         guard let text else { return [:] }
         return ["text": .string(text.text == "-" ? try CommandInput.text(of: "-") : text.text)]
+    }
+
+    /// The daemon is offered the file and takes it in pieces; one that ends meanwhile gets it from the beginning, under the
+    /// same ref.
+    private func send(file path: String, by daemon: LastingDaemon) throws {
+        let ref = ref?.text ?? newRef()
+        var params = parameters
+        params["ref"] = .string(ref)
+        if let text { params["text"] = .string(text.text == "-" ? try CommandInput.text(of: "-") : text.text) }
+        params["thumbnail"] = try thumbnail.map { .string(Base64.encode(try CommandInput.bytes(of: $0.text))) }
+        let file = try SentFile(path)
+        params["name"] = .string(file.name)
+        params["size"] = .integer(file.size)
+        let progress = Progress("handing over \(Words.size(file.size))", quiet: globals.json)
+        defer { progress.end() }
+        let accepted = try self.accepted(ref, by: daemon) { try file.handOver(to: daemon, params) }
+        progress.end()
+        try finish([accepted], by: daemon)
     }
 
     /// A content with the sealed message for `to`, which carries our meta and visa along.
@@ -254,8 +286,12 @@ struct Send: ParsableCommand {
 
     /// The daemon's answer; or a failure that says whether it has the message, where the status does not.
     private func accepted(_ params: JSONObject, _ ref: String, by daemon: LastingDaemon) throws -> JSON {
+        try accepted(ref, by: daemon) { try daemon.call("message.send", params) }
+    }
+
+    private func accepted(_ ref: String, by daemon: LastingDaemon, _ call: () throws -> JSON) throws -> JSON {
         do {
-            return try daemon.call("message.send", params)
+            return try call()
         } catch let error as RPCError {
             var failure = ToolFailure(error)
             if daemon.hasLostAnswer, DaemonBackend.hasGone(error) {

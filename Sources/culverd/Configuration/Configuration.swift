@@ -9,6 +9,7 @@ struct Configuration: Sendable, Equatable {
     var access = AccessSettings()
     var calls: [CallSettings] = []
     var relay = RelaySettings()
+    var files = FileSettings()
     var keys = KeySettings()
     var limits = LimitSettings()
 }

@@ -128,6 +128,7 @@ extension Configuration {
         case .delivery: try delivery.set(key, to: value)
         case .access: try access.set(key, to: value)
         case .relay: try relay.set(key, to: value)
+        case .files: try files.set(key, to: value)
         case .keys: try keys.set(key, to: value)
         case .limits: try limits.set(key, to: value)
         case .broker(let name):

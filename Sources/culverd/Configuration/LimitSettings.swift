@@ -90,3 +90,17 @@ struct DeliverySettings: Settings, Sendable, Equatable {
         }
     }
 }
+
+/// `[files]`; sizes are bytes. How large one file may be stands in `[limits]`.
+struct FileSettings: Settings, Sendable, Equatable {
+    /// What is not larger goes inside its message. A message has to take it twice in Base64.
+    var inline = 64 << 10
+
+    static let keys = ["inline"]
+
+    mutating func set(_ key: String, to value: String) throws(InvalidValue) {
+        switch key {
+        default: inline = Int(clamping: try Values.size(value, in: 0...512 << 10))
+        }
+    }
+}

@@ -1,6 +1,6 @@
 /// The sections that there are, with the name of those that have one.
 enum SectionName: Hashable, Sendable {
-    case agent, identity, delivery, access, relay, keys, limits
+    case agent, identity, delivery, access, relay, files, keys, limits
     case broker(String), contact(String), call(String)
 
     init(_ text: String) throws(InvalidValue) {
@@ -11,6 +11,7 @@ enum SectionName: Hashable, Sendable {
         case ("delivery", 1): self = .delivery
         case ("access", 1): self = .access
         case ("relay", 1): self = .relay
+        case ("files", 1): self = .files
         case ("keys", 1): self = .keys
         case ("limits", 1): self = .limits
         case ("broker", 1): self = .broker(BrokerSettings.plain)
@@ -23,7 +24,7 @@ enum SectionName: Hashable, Sendable {
     }
 
     static let unnamed: [SectionName] = [
-        .agent, .identity, .broker(BrokerSettings.plain), .delivery, .access, .relay, .keys, .limits,
+        .agent, .identity, .broker(BrokerSettings.plain), .delivery, .access, .relay, .files, .keys, .limits,
     ]
 
     var keys: [String] {
@@ -36,6 +37,7 @@ enum SectionName: Hashable, Sendable {
         case .access: AccessSettings.keys
         case .call: CallSettings.keys
         case .relay: RelaySettings.keys
+        case .files: FileSettings.keys
         case .keys: KeySettings.keys
         case .limits: LimitSettings.keys
         }
@@ -49,6 +51,7 @@ enum SectionName: Hashable, Sendable {
         case .delivery: "delivery"
         case .access: "access"
         case .relay: "relay"
+        case .files: "files"
         case .keys: "keys"
         case .limits: "limits"
         case .broker(BrokerSettings.plain): "broker"

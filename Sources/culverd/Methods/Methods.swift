@@ -6,6 +6,7 @@
     let presence: PresenceMethods
     let groups: GroupMethods
     let messages: MessageMethods
+    let files: FileMethods
     let inbox: InboxMethods
     let events: EventMethods
     let doctor: DoctorMethods
@@ -75,6 +76,18 @@ extension Method {
             try $0.messages.pack($1, in: &$2)
         },
         .later("message.open", .sender, ["message"]) { try $0.messages.open($1, in: &$2) },
+
+        .plain(
+            "file.offer", .sender,
+            ["to", "name", "size", "type", "text", "thumbnail", "from", "expiry", "ref", "receipt", "priority"]
+        ) {
+            try $0.files.offer($1, in: &$2)
+        },
+        .later("file.put", .sender, ["file", "offset", "data"]) { try $0.files.put($1, in: &$2) },
+        .direct("file.list", .reader, ["start", "limit"]) { try $0.files.list($1) },
+        .direct("file.show", .reader, ["id"]) { try $0.files.show($1) },
+        .direct("file.get", .reader, ["id", "offset"]) { try $0.files.get($1) },
+        .direct("file.drop", .sender, ["id"]) { try $0.files.drop($1) },
 
         .direct("inbox.list", .reader, ["start", "limit", "sender", "receiver", "group", "type", "subject"]) {
             try $0.inbox.list($1)
