@@ -22,6 +22,8 @@ package indirect enum Effect: Sendable {
     case abandon(Address, broker: String)
     /// Leave every broker, for good and without a word on the topics: they are another board's.
     case standBack
+    /// Something with a file in pieces.
+    case file(FileEffect)
     /// Count it; one line at debug.
     case rejected(Rejection, sender: String?)
 }

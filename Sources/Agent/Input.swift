@@ -52,6 +52,8 @@ package indirect enum Input: Sendable {
     case presence(Presence?)
     /// The books were found to be a copy, or restored.
     case restored
+    /// Something about a file in pieces.
+    case file(FileEvent)
     /// Nothing, but time has passed.
     case ticked
 }
@@ -74,6 +76,7 @@ extension Input {
         case .unwrapped(let unwrapping, _): unwrapping.arrival.wire.count
         case .lookedInside(let arrival, _): arrival.wire.count
         case .checked(let check, _): check.weight
+        case .file(.arrived(let bytes, _, _, _)), .file(.read(_, _, let bytes?)): bytes.count
         default: 0
         }
     }

@@ -147,6 +147,24 @@ enum Tuning {
     /// Bytes of commands in one forward: everybody takes as much.
     static let forwardedBytes = 32 << 10
 
+    // MARK: - Files
+
+    /// Pieces beyond the receiver's word; those that are tried when nothing is heard of it; and those of all files that are
+    /// read and that no broker has taken yet.
+    static let pieceWindow = 32
+    static let pieceProbes = 4
+    static let piecesInHand = 8
+    /// Pieces that wait for the disk, and after how many it is synced while others come.
+    static let piecesBeforeDisk = 32
+    static let piecesInOneSync = 8
+    /// When pieces go again of which nothing is heard, and when the receiver asks for holes: doubled up to the longest.
+    static let firstPiecePause = 10.0
+    static let firstHolePause = 3.0
+    static let longestPiecePause = 600.0
+    /// When a piece is tried again for which no broker had room.
+    static let piecePause = 1.0
+    static let rememberedFileEnds = 256
+
     // MARK: - Clones and tidying
 
     static let rememberedStarts = 16

@@ -2,7 +2,7 @@
 ///
 /// CBC does not notice changes: what comes out of `decrypt` is only as good as the signature over the ciphertext.
 package enum AES {
-    static let block = 16
+    package static let block = 16
 
     /// Pads by PKCS#7. Throws `badKey` for a key or IV of the wrong length.
     package static func encrypt(_ plaintext: [UInt8], key: [UInt8], iv: [UInt8]) throws(CryptoError) -> [UInt8] {
@@ -17,6 +17,18 @@ package enum AES {
         let padded = try run(.decrypt, ciphertext, key: key, iv: iv)
         guard let length = lengthWithoutPKCS7(padded) ?? lengthWithoutNULs(padded) else { throw .badPadding }
         return Array(padded.prefix(length))
+    }
+
+    /// The next part of a longer text, in whole blocks and without padding: `iv` is the last block of the part before.
+    package static func encryptPart(_ blocks: [UInt8], key: [UInt8], iv: [UInt8]) throws(CryptoError) -> [UInt8] {
+        guard blocks.count.isMultiple(of: block) else { throw .cannotDecrypt }
+        return try run(.encrypt, blocks, key: key, iv: iv)
+    }
+
+    /// The other way, from any block on: `iv` is the block of ciphertext before it. The padding stays.
+    package static func decryptPart(_ blocks: [UInt8], key: [UInt8], iv: [UInt8]) throws(CryptoError) -> [UInt8] {
+        guard blocks.count.isMultiple(of: block) else { throw .cannotDecrypt }
+        return try run(.decrypt, blocks, key: key, iv: iv)
     }
 
     /// `nil` unless the last 1 to 16 bytes each say how many they are.

@@ -37,6 +37,8 @@ package enum LedgerKey: Sendable, Hashable {
     case clearing(Address, broker: String)
     /// The ID of an identity that is being removed.
     case removed(Address)
+    /// A file that comes in pieces, by its sender's name for it.
+    case file(String)
 
     package var text: String {
         switch self {
@@ -60,6 +62,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .tried(let id): "tried \(id)"
         case .clearing(let address, let broker): "clear \(address) \(broker)"
         case .removed(let address): "gone \(address)"
+        case .file(let id): "file \(id)"
         }
     }
 
@@ -82,6 +85,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("tidied", _): self = .tidied
         case ("forgotten", _) where rest == "until": self = .forgottenUntil
         case ("tried", _): self = .tried(rest)
+        case ("file", _): self = .file(rest)
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)
@@ -120,6 +124,7 @@ package enum LedgerKey: Sendable, Hashable {
         case clearings
         case clearingsOf(Address)
         case removed
+        case files
 
         /// What the text of each name of the family begins with.
         package var prefix: String {
@@ -132,6 +137,7 @@ package enum LedgerKey: Sendable, Hashable {
             case .clearings: "clear "
             case .clearingsOf(let address): "clear \(address) "
             case .removed: "gone "
+            case .files: "file "
             }
         }
     }

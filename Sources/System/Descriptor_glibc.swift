@@ -89,6 +89,13 @@ package final class Descriptor: Sendable {
         }
     }
 
+    /// All of them from this place on, which becomes the end where there is nothing yet.
+    package func write(_ bytes: [UInt8], at offset: Int64) throws(Errno) {
+        guard let place = off_t(exactly: offset) else { throw Errno(EOVERFLOW) }
+        guard lseek(number, place, SEEK_SET) >= 0 else { throw .last }
+        try write(bytes)
+    }
+
     /// What was written is on the disk when this returns.
     package func sync() throws(Errno) {
         guard fsync(number) == 0 else { throw .last }

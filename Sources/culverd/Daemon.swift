@@ -20,7 +20,8 @@ import System
     private let presence: BrokerPresence
     private let socket: ServerSocket
     private let subscriptions: Subscriptions
-    private let uploads = Uploads()
+    private let transfers: FileTransfers
+    private let uploads: Uploads
     private let backups: Backups
     private let doctor: DoctorMethods
     private let router: CallRouter
@@ -62,6 +63,8 @@ import System
         subscriptions = try Subscriptions(loop: loop, notify: socket.notify)
         backups = Backups(loop: loop, pool: pool, brokers: brokers, subscriptions: subscriptions, socket: socket)
 
+        transfers = FileTransfers(loop: loop, running: running)
+        uploads = Uploads(transfers)
         disk = DiskWatch(loop: loop)
         damages = DamageWatch(loop: loop)
         startEvents = StartEvents(loop: loop, installation: state.installation, damages: damages)
@@ -94,13 +97,15 @@ import System
             contacts: ContactMethods(loop: loop, rights: rights), presence: PresenceMethods(loop: loop),
             groups: GroupMethods(loop: loop, pool: pool, rights: rights, answers: answers),
             messages: messages,
-            files: FileMethods(loop: loop, running: running, rights: rights, messages: messages, uploads: uploads),
+            files: FileMethods(
+                loop: loop, running: running, rights: rights, messages: messages, uploads: uploads,
+                transfers: transfers),
             inbox: InboxMethods(loop: loop, rights: rights, consumers: subscriptions.consumers),
             events: EventMethods(loop: loop, watchers: subscriptions.events),
             doctor: doctor, backup: BackupMethods(backups: backups))
         router = CallRouter(to: methods, running: running, loop: loop, socket: socket, backups: backups)
         performer = Performer(
-            loop: loop, brokers: brokers, answers: answers, subscriptions: subscriptions)
+            loop: loop, brokers: brokers, answers: answers, subscriptions: subscriptions, transfers: transfers)
         shutdown = Shutdown(
             loop: loop, pool: pool, brokers: brokers, socket: socket, metricsFile: metricsFile,
             first: [
@@ -117,6 +122,7 @@ import System
         startEvents.write()
         declared.declare()
         removals.finish()
+        transfers.start()
         if !first.make() { presence.dial() }
         metricsFile.keep()
         running.access.warnOfUnknown(loop.log)

@@ -6,11 +6,15 @@ import Agent
     let brokers: Brokers
     let answers: PendingAnswers
     let subscriptions: Subscriptions
+    let transfers: FileTransfers
 
     func perform(_ effect: Effect) {
         switch effect {
         case .answer(let token, let answer): answers.take(answer, for: token)
-        case .changed(let row): subscriptions.changed(row)
+        case .changed(let row):
+            subscriptions.changed(row)
+            transfers.changed(row)
+        case .file(let effect): transfers.perform(effect)
         case .work: break
         case .publish(let publication): brokers.publish(publication)
         case .watch(let address): brokers.watch(address)

@@ -14,6 +14,17 @@ struct DigestTests {
                 == bytes("cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"))
     }
 
+    @Test("SHA-256 of parts is that of the whole", arguments: [1, 63, 64, 65, 1_000, 1 << 16])
+    func sha256OfParts(length: Int) {
+        let all = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let hash = SHA256()
+        for start in stride(from: 0, to: all.count, by: length) {
+            hash.add(Array(all[start..<min(start + length, all.count)]))
+        }
+        #expect(hash.digest() == Digest.sha256(all))
+        #expect(SHA256().digest() == Digest.sha256([]))
+    }
+
     @Test("RIPEMD-160 agrees with the examples of its authors")
     func ripemd160() {
         #expect(Digest.ripemd160([]) == bytes("9c1185a5c5e9fc54612808977ee8f548b2258d31"))

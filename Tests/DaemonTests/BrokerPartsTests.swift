@@ -44,6 +44,21 @@ import Testing
         #expect(topics.topic(of: "dim/v1/\(address.text.uppercased())") == nil)
     }
 
+    @Test("a piece of a file has four levels, of which the number is one")
+    func pieces() throws {
+        let address = try #require(Address(self.address))
+        let text = "dim/v1/\(address)/file/0123456789abcdefghij/17"
+        #expect(topics.topic(of: text) == .piece(address, file: "0123456789abcdefghij", 17))
+        #expect(topics.text(.piece(address, file: "0123456789abcdefghij", 17)) == text)
+        #expect(topics.own(address).contains("dim/v1/\(address)/file/+/+"))
+        for wrong in ["-1", "", "x", "99999999999", "1/2", "+"] {
+            #expect(topics.topic(of: "dim/v1/\(address)/file/0123456789abcdefghij/\(wrong)") == nil, "\(wrong)")
+        }
+        for wrong in ["short", "0123456789ABCDEFGHIJ", "../../../../../../x", String(repeating: "a", count: 33)] {
+            #expect(topics.topic(of: "dim/v1/\(address)/file/\(wrong)/1") == nil, "\(wrong)")
+        }
+    }
+
     @Test("a text as long as MQTT allows is no topic")
     func long() {
         #expect(topics.topic(of: "dim/v1/" + String(repeating: "4", count: 65_520) + "/in") == nil)

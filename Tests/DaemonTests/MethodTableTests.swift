@@ -9,9 +9,8 @@ import Testing
         let families = Set(Method.all.compactMap { $0.name.split(separator: ".").first.map(String.init) })
         #expect(
             families == [
-                "hello", "rpc", "status", "metrics", "identity", "contact", "group", "message", "inbox", "event",
-                "doctor",
-                "backup",
+                "hello", "rpc", "status", "metrics", "identity", "contact", "presence", "group", "message", "file",
+                "inbox", "event", "doctor", "backup",
             ])
     }
 

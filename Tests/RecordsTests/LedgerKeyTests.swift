@@ -17,6 +17,7 @@ import Testing
         (.sequence(from: moki, to: .anywhere, priority: .normal), "sequence \(moki) anywhere"),
         (.sequence(from: moki, to: hulk, priority: .bulk), "sequence \(moki) \(hulk) bulk"),
         (.window(owner: moki, sender: hulk, target: crew), "window \(moki) \(hulk) \(crew)"),
+        (.file("0123456789abcdefghij"), "file 0123456789abcdefghij"),
         (.clearing(moki, broker: "home"), "clear \(moki) home"),
         (.clearing(moki, broker: "the attic"), "clear \(moki) the attic"),
         (.clearing(moki, broker: "\(hulk)"), "clear \(moki) \(hulk)"),
@@ -47,7 +48,7 @@ import Testing
             (LedgerKey.Family.streams, ["stream"]), (.sequences(from: moki), ["sequence"]),
             (.sequences(from: hulk), []), (.windows, ["window"]), (.windowsOf(owner: moki), ["window"]),
             (.windowsOf(owner: hulk), []), (.clearings, ["clear"]), (.clearingsOf(moki), ["clear"]),
-            (.clearingsOf(hulk), []), (.removed, ["gone"]),
+            (.clearingsOf(hulk), []), (.removed, ["gone"]), (.files, ["file"]),
         ])
     func family(family: LedgerKey.Family, words: [String]) {
         for (key, text) in Self.keys {

@@ -206,15 +206,16 @@ class Rights(Samples):
         # What it wrote to `in` came to the board, which has no use for it.
         self.assertIn("refused a message", eventually(lambda: "refused a message" in right.log and right.log))
 
-    def test_pieces_of_files_are_for_everybody(self):
+    def test_pieces_of_files_are_written_by_everybody_and_read_by_their_receiver(self):
         broker = self.sample_broker("broker")
         one, two = self.somebody(broker, "one"), self.somebody(broker, "two")
-        digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-        one.says(f"dim/v1/blob/{digest}/0", b"piece", retain=True)
-        one.says(f"dim/v1/blob/{digest}/0/below", b"no piece", retain=True)
-        two.listens("dim/v1/blob/#")
-        eventually(lambda: (f"dim/v1/blob/{digest}/0", b"piece") in two.heard, what="the piece")
+        two.listens("dim/v1/two/file/+/+")
+        one.listens("dim/v1/two/file/+/+")
+        one.says("dim/v1/two/file/9f86d081884c7d659a2f/0/below", b"no piece")
+        one.says("dim/v1/two/file/9f86d081884c7d659a2f/0", b"piece")
+        eventually(lambda: ("dim/v1/two/file/9f86d081884c7d659a2f/0", b"piece") in two.heard, what="the piece")
         self.assertEqual(len(two.topics()), 1)
+        self.assertEqual(one.topics(), set())
 
     def test_it_loads_without_a_warning_but_those_that_the_sample_speaks_of(self):
         broker = self.sample_broker("one")

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import pathlib
 import unittest
 
 from harness import Refused, Story, eventually
@@ -86,6 +87,97 @@ class Inline(Story):
                     control.call("file.offer", to=self.right.did, name="a", size=6)
                 except Refused as refused:
                     self.assertEqual((number, refused.reason), (32, "too-many-files"))
+
+
+class Large(Story):
+    """In pieces, which are lost and come again."""
+
+    SECTIONS = HASTE + "\n[limits]\nfile = 256MiB\n[files]\nquota = 512MiB"
+
+    def setUp(self):
+        super().setUp()
+        self.mosquitto = self.broker(persistence=True)
+        self.left = self.daemon("left", self.mosquitto, sections=self.SECTIONS)
+        self.right = self.daemon("right", self.mosquitto, sections=self.SECTIONS)
+        for one, other in [(self.left, self.right), (self.right, self.left)]:
+            self.succeeds(one.tool("send", other.did, "hello", "--wait", "delivered"))
+
+    def file(self, size: int) -> pathlib.Path:
+        path = self.directory / "film.mp4"
+        path.write_bytes(os.urandom(size))
+        return path
+
+    @staticmethod
+    def kept(daemon) -> list[str]:
+        return sorted(path.name for path in (daemon.state / "files").glob("*"))
+
+    def going(self) -> dict:
+        return self.left.call("file.list")["sending"][-1]
+
+    def coming(self) -> dict:
+        return self.right.call("file.list")["files"][-1]
+
+    def comes(self, path: pathlib.Path) -> None:
+        eventually(lambda: self.going()["state"] == "whole", what="the receiver's word")
+        place = self.directory / "fetched"
+        self.succeeds(self.right.tool("file", "fetch", self.coming()["id"], "--to", str(place)))
+        self.assertEqual(place.read_bytes(), path.read_bytes())
+
+    def test_a_large_file_comes_whole(self):
+        path = self.file(3_000_001)
+        sent = self.succeeds(self.left.tool("send", self.right.did, "--file", str(path)))
+        self.comes(path)
+        row = self.coming()
+        self.assertEqual((row["state"], row["size"], row["have"], row["type"]), ("whole", 3_000_001, 3_000_001, 22))
+        self.assertEqual(row["filename"], "film.mp4")
+        self.assertEqual(self.left.call("file.show", id=sent.out.strip())["state"], "whole")
+        # Nothing of it is left where it came from, and nothing when it is dropped.
+        self.assertEqual([name for name in self.kept(self.left) if not name.endswith(".json")], [])
+        self.succeeds(self.right.tool("file", "drop", row["id"]))
+        eventually(lambda: self.kept(self.right) == [], what="the end of the bytes")
+        self.assertEqual(self.coming()["state"], "gone")
+        self.fails(66, self.right.tool("file", "fetch", row["id"]))
+
+    def test_kill_9_of_everything_in_between(self):
+        path = self.file(48 << 20)
+        self.succeeds(self.left.tool("send", self.right.did, "--file", str(path)))
+        kills = 0
+        for victim in [self.right, self.left, self.mosquitto, self.right, self.left]:
+            # So much of it more is on the receiver's disk, if it is not there already.
+            wanted = self.come() + (3 << 20)
+            eventually(lambda: self.come() >= wanted or self.coming()["state"] == "whole", what="more of the file")
+            kills += self.coming()["state"] == "coming"
+            victim.kill()
+            victim.start()
+        self.assertGreaterEqual(kills, 3, "the file was there before it could be disturbed")
+        self.comes(path)
+        events = self.left.call("event.list", kind="file")["events"]
+        self.assertEqual([event["reason"] for event in events][-1], "file-whole")
+
+    def test_what_is_too_large_is_refused_at_both_ends(self):
+        path = self.file(300_000)
+        self.configure(self.right, "[limits]\nfile = 100KiB")
+        self.succeeds(self.left.tool("send", self.right.did, "--file", str(path)))
+        eventually(lambda: self.going()["state"] == "refused", what="the receiver's refusal")
+        self.assertEqual(self.going()["reason"], "too-large")
+        self.assertEqual((self.coming()["state"], self.kept(self.right)), ("gone", []))
+        self.configure(self.right, "[files]\nquota = 100KiB")
+        self.succeeds(self.left.tool("send", self.right.did, "--file", str(path)))
+        eventually(lambda: self.going().get("reason") == "quota", what="the receiver's other refusal")
+        self.configure(self.left, "[limits]\nfile = 100KiB")
+        self.fails(65, self.left.tool("send", self.right.did, "--file", str(path)))
+        self.configure(self.left, "[files]\nquota = 100KiB")
+        self.fails(75, self.left.tool("send", self.right.did, "--file", str(path)))
+
+    def configure(self, daemon, sections: str) -> None:
+        text = daemon.configuration.read_text().split(HASTE)[0]
+        daemon.configuration.write_text(text + HASTE + "\n" + sections + "\n")
+        daemon.stop()
+        daemon.start()
+
+    def come(self) -> int:
+        rows = self.right.call("file.list")["files"]
+        return rows[-1]["have"] if rows else 0
 
 
 if __name__ == "__main__":

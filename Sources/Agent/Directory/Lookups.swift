@@ -198,7 +198,7 @@ struct Lookups {
             }
             try take(visas: [json], of: id, in: &context)
             return [.visa(of: id)]
-        case .state, .inbox, .acknowledgements: return []
+        case .state, .inbox, .acknowledgements, .piece: return []
         }
     }
 

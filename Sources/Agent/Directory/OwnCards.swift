@@ -131,7 +131,7 @@ struct OwnCards {
         switch topic {
         case .meta(let address): context.book.identity(address).map { JSON.object($0.meta.json).bytes }
         case .visa(let address): context.book.identity(address).map { JSON.object($0.visa.json).bytes }
-        case .state, .inbox, .acknowledgements: nil
+        case .state, .inbox, .acknowledgements, .piece: nil
         }
     }
 }

@@ -345,10 +345,12 @@ struct Acceptance {
     private func enter(_ entry: InboxEntry, of opened: Opened, in context: inout Context) throws(LedgerError) {
         let (content, sender) = (entry.content, opened.message.provenSender)
         context.counts.received += 1
+        let id = context.newMessageID()
+        try announce(content, of: opened, in: id, to: &context)
         try context.ledger.apply(
             .incoming(
                 Incoming(
-                    id: context.newMessageID(), sn: content.sn, sender: sender,
+                    id: id, sn: content.sn, sender: sender,
                     receiver: opened.message.provenReceiver,
                     group: content.group?.bare ?? opened.message.provenGroup,
                     time: content.time ?? opened.content.time ?? 0, received: context.recordedTime, content: entry.text,
@@ -356,6 +358,21 @@ struct Acceptance {
                     sealed: opened.isSealed, encrypted: opened.isEncrypted, trust: context.book.trust(in: sender),
                     subject: content.json.subject,
                     expires: opened.isSealed && opened.isEncrypted ? content.expiry : nil)))
+    }
+
+    /// A file may come in pieces from now on: that is written down with its message.
+    private func announce(
+        _ content: Content, of opened: Opened, in message: String, to context: inout Context
+    ) throws(LedgerError) {
+        guard opened.isSealed, opened.isEncrypted, content.group == nil, !opened.envelope.target.isGroup,
+            let offer = FileOffer(content.json), case .file(let file) = content.body,
+            try context.ledger.value(.file(offer.id)) == nil
+        else { return }
+        let transfer = FileTransfer(
+            offer, sender: opened.message.provenSender, receiver: opened.message.provenReceiver, message: message,
+            name: FileName.safe(file.filename ?? ""), type: content.type, time: context.recordedTime)
+        try context.ledger.apply(.value(.file(offer.id), transfer.json.text))
+        context.perform(.file(.offered(transfer)))
     }
 
     /// What is to be remembered of this message when it is taken, and the receipt for it. Broadcasts have none. `digest`:

@@ -18,19 +18,21 @@ package enum Topic: Sendable, Hashable {
     case visa(Address)
     case state(Address)
     case acknowledgements(Address)
+    /// A piece of a file for this entity.
+    case piece(Address, file: String, Int)
 
     package var address: Address {
         switch self {
         case .inbox(let address), .meta(let address), .visa(let address), .state(let address),
-            .acknowledgements(let address):
+            .acknowledgements(let address), .piece(let address, _, _):
             address
         }
     }
 
-    /// The topics of the directory and of presence are; those that messages and acknowledgements come on are not.
+    /// The topics of the directory and of presence are; those that messages, acknowledgements and pieces come on are not.
     package var isRetained: Bool {
         switch self {
-        case .inbox, .acknowledgements: false
+        case .inbox, .acknowledgements, .piece: false
         case .meta, .visa, .state: true
         }
     }

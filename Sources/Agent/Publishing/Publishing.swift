@@ -152,7 +152,7 @@ struct Publishing {
     private mutating func wait(with publication: PendingPublication, isBarred: Bool, in context: inout Context) {
         switch publication.purpose {
         // Who gives these looks for room first, and does not count on them.
-        case .message, .handedOn: return
+        case .message, .handedOn, .piece: return
         case .receipts, .acknowledgement, .courtesy, .clearing: break
         }
         if backlog.count < Tuning.backlog, publication.topic.isRetained || !isBarred {
@@ -214,6 +214,8 @@ struct PendingPublication {
         case acknowledgement(OwedAcknowledgement)
         /// A message inside this forward, which goes on to its receiver.
         case handedOn(forward: Int64)
+        /// A piece of a file.
+        case piece(file: String, Int)
         /// Answers, questions, cards and presence: sent once.
         case courtesy
         /// A retained topic of an identity that is gone.

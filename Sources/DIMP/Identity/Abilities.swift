@@ -7,15 +7,19 @@ package struct Abilities: Sendable, Equatable {
     package var batch: Int
     /// It takes acknowledgements that are made without a private key.
     package var takesAcknowledgements: Bool
+    /// It takes files in pieces.
+    package var takesFiles: Bool
     /// Bytes of the longest message on the wire that reaches it, if that is less than every agent takes.
     package var size: Int64?
 
     /// Those of this version.
-    package static let ours = Abilities(batch: ProtocolLimits.arrayContents, takesAcknowledgements: true)
+    package static let ours = Abilities(
+        batch: ProtocolLimits.arrayContents, takesAcknowledgements: true, takesFiles: true)
 
-    package init(batch: Int, takesAcknowledgements: Bool, size: Int64? = nil) {
+    package init(batch: Int, takesAcknowledgements: Bool, takesFiles: Bool = false, size: Int64? = nil) {
         self.batch = batch
         self.takesAcknowledgements = takesAcknowledgements
+        self.takesFiles = takesFiles
         self.size = size
     }
 
@@ -31,6 +35,7 @@ package struct Abilities: Sendable, Equatable {
         let batch = json?["batch"]?.integer ?? 0
         self.batch = batch > 1 ? Int(min(batch, Int64(ProtocolLimits.arrayContents))) : 0
         takesAcknowledgements = json?["ack"]?.integer.map { $0 >= 1 } ?? false
+        takesFiles = json?["file"]?.integer.map { $0 >= 1 } ?? false
         size = json?["size"]?.integer.flatMap(Self.size)
     }
 
@@ -38,6 +43,7 @@ package struct Abilities: Sendable, Equatable {
         var json: JSONObject = [
             "v": 1, "batch": .integer(Int64(batch)), "ack": .integer(takesAcknowledgements ? 1 : 0),
         ]
+        if takesFiles { json["file"] = 1 }
         if let size { json["size"] = .integer(size) }
         return .object(json)
     }

@@ -46,6 +46,7 @@ struct Topics: Sendable, Equatable {
         case .visa(let address): "\(root)/\(address)/visa"
         case .state(let address): "\(root)/\(address)/state"
         case .acknowledgements(let address): "\(root)/\(address)/ack"
+        case .piece(let address, let file, let number): "\(root)/\(address)/file/\(file)/\(number)"
         }
     }
 
@@ -55,6 +56,9 @@ struct Topics: Sendable, Equatable {
         let levels = text.dropFirst(root.count + 1).split(separator: "/", omittingEmptySubsequences: false)
         guard let address = Address(String(levels[0])) else { return nil }
         if address.isBroadcast { return text == self.text(.inbox(address)) ? .inbox(address) : nil }
+        if levels.count == 4, levels[1] == "file", FileOffer.isID(String(levels[2])), let number = Int32(levels[3]) {
+            return number >= 0 ? .piece(address, file: String(levels[2]), Int(number)) : nil
+        }
         guard levels.count == 2 else { return nil }
         switch levels[1] {
         case "in": return .inbox(address)
@@ -70,7 +74,7 @@ struct Topics: Sendable, Equatable {
     func own(_ address: Address) -> [String] {
         [
             text(.inbox(address)), text(.acknowledgements(address)), text(.meta(address)), text(.visa(address)),
-            text(.state(address)),
+            text(.state(address)), "\(root)/\(address)/file/+/+",
         ]
     }
 

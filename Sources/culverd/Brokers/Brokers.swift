@@ -183,6 +183,8 @@ import Transport
         case .inbox(let address) where address.isBroadcast && !broker.setting.hearsBroadcasts: broker.leaveBroadcasts()
         case .inbox(let address): loop.take(.arrived(payload, at: address))
         case .acknowledgements(let address): loop.take(.confirmed(payload, at: address))
+        case .piece(let address, let file, let number):
+            loop.take(.file(.arrived(payload, file, piece: number, at: address)))
         case .some(let topic): loop.take(.found(topic, payload, broker: broker.name))
         }
         if !isSuspended, isCrowded {

@@ -2,7 +2,7 @@ import Control
 import DIMP
 import Format
 
-/// Files that local programs are handing over, in pieces. Each is of one connection and goes with it.
+/// Files that local programs are handing over. Each is of one connection and goes with it.
 @MainActor final class Uploads {
     /// One on its way in.
     struct Upload {
@@ -13,16 +13,28 @@ import Format
         /// The content's members but the bytes.
         var members: JSONObject
         var size: Int64
-        /// What is here of it.
-        var bytes: [UInt8] = []
+        /// How much of it is here.
+        var offset: Int64 = 0
+        var place: Place
 
-        var isWhole: Bool { Int64(bytes.count) == size }
+        enum Place {
+            /// For the inside of its message.
+            case inline([UInt8])
+            case large(HandOver, PartialTransfer)
+        }
+
+        var isWhole: Bool { offset == size }
     }
 
+    private let transfers: FileTransfers
     private var all: [String: Upload] = [:]
 
-    /// Of all clients together; each holds at most `inline` bytes.
+    /// Of all clients together.
     static let limit = 32
+
+    init(_ transfers: FileTransfers) {
+        self.transfers = transfers
+    }
 
     var isFull: Bool { all.count >= Self.limit }
 
@@ -33,9 +45,13 @@ import Format
 
     func set(_ id: String, to upload: Upload) { all[id] = upload }
 
+    /// It is where it belongs, or does not go.
     func remove(_ id: String) { all[id] = nil }
 
     func disconnected(_ connection: ConnectionID) {
-        all = all.filter { $0.value.connection != connection }
+        for (id, upload) in all where upload.connection == connection {
+            all[id] = nil
+            if case .large = upload.place { transfers.forget(id) }
+        }
     }
 }

@@ -46,6 +46,15 @@ import Store
         turn.after { answers.close() }
     }
 
+    /// One message, whose answer the caller gives.
+    func sendOne(
+        _ request: CheckedCall, in turn: inout Turn,
+        answering answer: @escaping @MainActor (Result<JSONObject, RPCError>) -> Void
+    ) throws {
+        let parties = try parties(of: request, to: try request.params.needText("to"))
+        try submit(request, between: parties, in: &turn, answering: answer)
+    }
+
     /// From whom and to whom a message goes, with the words that said so.
     private struct Parties {
         var from: String?

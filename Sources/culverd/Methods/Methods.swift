@@ -86,8 +86,8 @@ extension Method {
         .later("file.put", .sender, ["file", "offset", "data"]) { try $0.files.put($1, in: &$2) },
         .direct("file.list", .reader, ["start", "limit"]) { try $0.files.list($1) },
         .direct("file.show", .reader, ["id"]) { try $0.files.show($1) },
-        .direct("file.get", .reader, ["id", "offset"]) { try $0.files.get($1) },
-        .direct("file.drop", .sender, ["id"]) { try $0.files.drop($1) },
+        .later("file.get", .reader, ["id", "offset"]) { try $0.files.get($1, in: &$2) },
+        .plain("file.drop", .sender, ["id"]) { try $0.files.drop($1, in: &$2) },
 
         .direct("inbox.list", .reader, ["start", "limit", "sender", "receiver", "group", "type", "subject"]) {
             try $0.inbox.list($1)

@@ -125,7 +125,7 @@ final class Board {
             case .leave(let address): watched.remove(address)
             case .watchStates(let addresses, _): watchedStates.formUnion(addresses)
             case .leaveState(let address): watchedStates.remove(address)
-            case .publish, .keep, .abandon, .standBack: break
+            case .publish, .keep, .abandon, .standBack, .file: break
             }
         }
         return effects

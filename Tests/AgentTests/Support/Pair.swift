@@ -140,7 +140,7 @@ final class Pair {
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
             case .standBack: boards[board].linked = []
-            case .answer, .changed, .leave, .leaveState, .abandon, .rejected: break
+            case .answer, .changed, .leave, .leaveState, .abandon, .rejected, .file: break
             }
         }
     }
@@ -467,7 +467,7 @@ final class Pair {
 
     private func sees(_ board: Int, _ place: Topic, _ broker: String) -> Bool {
         switch place {
-        case .inbox, .acknowledgements: false
+        case .inbox, .acknowledgements, .piece: false
         case .meta(let address), .visa(let address):
             boards[board].linked.contains(broker)
                 && (boards[board].watched.contains(address) || boards[board].book.identity(address) != nil)

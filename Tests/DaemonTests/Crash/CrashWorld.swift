@@ -222,7 +222,7 @@ final class CrashWorld {
         case .watch(let address): watch(address, number)
         case .keep(let addresses, _): for address in addresses { watch(address, number) }
         case .leave(let address): watched[number].remove(address)
-        case .work, .changed, .rejected, .abandon, .standBack, .watchStates, .leaveState: break
+        case .work, .changed, .rejected, .abandon, .standBack, .watchStates, .leaveState, .file: break
         }
     }
 
@@ -242,6 +242,7 @@ final class CrashWorld {
             let input: Input =
                 isMessage ? .arrived(parcel.payload, at: address) : .confirmed(parcel.payload, at: address)
             pending.append((to, .input(input)))
+        case .piece: word = .nobody
         case .meta(let address), .visa(let address), .state(let address):
             shelves[parcel.topic] = parcel.payload
             for board in boards.indices where watched[board].contains(address) {

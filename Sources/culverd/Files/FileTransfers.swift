@@ -1,0 +1,397 @@
+import Agent
+import Control
+import Crypto
+import DIMP
+import Dispatch
+import Format
+import Records
+import Store
+import System
+
+/// Files in pieces, as the daemon carries out what `FileExchange` decides: their bytes on a queue of their own, the room that
+/// they may take, and what is remembered of those that go (`ID.json` beside the bytes; of those that come the ledger keeps
+/// it, written with their message).
+@MainActor final class FileTransfers {
+    /// One that goes.
+    struct Going {
+        var transfer: FileTransfer
+        /// In seconds lived.
+        var deadline: Double
+        var isBegun = false
+    }
+
+    private let loop: Loop
+    private let running: RunningConfiguration
+    private let shelf: FileShelf
+    private let queue = DispatchQueue(label: "culver.files")
+    /// By the names that their senders gave them.
+    private var going: [String: Going] = [:]
+    private(set) var coming: [String: FileTransfer] = [:]
+    /// Bytes of files that are being handed over.
+    private var handedOver: [String: Int64] = [:]
+
+    /// Files that are remembered when they have gone, and for how many seconds.
+    private static let rememberedTime = 7.0 * 86_400
+
+    init(loop: Loop, running: RunningConfiguration) {
+        self.loop = loop
+        self.running = running
+        shelf = FileShelf(loop.directory)
+    }
+
+    /// Goes on with what the last run of the daemon left.
+    func start() {
+        loop.add(
+            .duty { [self] turn in
+                let known = try turn.ledger.values(.files).compactMap { row in
+                    (try? JSON(parsing: row.value)).flatMap(FileTransfer.init)
+                }
+                turn.after { self.goOn(with: known) }
+            })
+    }
+
+    private func goOn(with known: [FileTransfer]) {
+        for transfer in known where transfer.state == .open || transfer.state == .whole {
+            coming[transfer.offer.id] = transfer
+        }
+        for transfer in known where transfer.state == .open { prepare(transfer) }
+        let directory = loop.directory
+        let names = (try? directory.list(StatePath.files)) ?? []
+        for name in names where name.hasSuffix(".json") {
+            guard let json = try? directory.json(StatePath.file(name)), let transfer = FileTransfer(json),
+                let deadline = json["deadline"]?.double
+            else { continue }
+            takeUp(transfer, deadline: deadline)
+        }
+        let ids = Set(going.keys).union(coming.keys)
+        for name in names where name.hasSuffix(".data") && !ids.contains(String(name.dropLast(5))) {
+            removeBytes(of: String(name.dropLast(5)))
+        }
+    }
+
+    /// Its message may have been accepted or not before the last end: the ledger knows it by its ref.
+    private func takeUp(_ transfer: FileTransfer, deadline: Double) {
+        let id = transfer.offer.id
+        let isOld = loop.clock.now.isClockSet && loop.clock.now.wall > transfer.time + Self.rememberedTime
+        guard transfer.state == .open else {
+            if isOld { return forget(id) }
+            going[id] = Going(transfer: transfer, deadline: deadline)
+            return
+        }
+        guard let row = row(of: transfer) else { return forget(id) }
+        going[id] = Going(transfer: transfer, deadline: deadline)
+        changed(row)
+    }
+
+    private func row(of transfer: FileTransfer) -> Outgoing? {
+        (try? loop.store.outgoing(sender: transfer.sender, receiver: transfer.receiver, ref: transfer.message)) ?? nil
+    }
+
+    // MARK: - Room
+
+    /// Bytes that all files take, those that are still to come included.
+    var used: Int64 {
+        coming.values.reduce(0) { $0 + $1.room } + going.values.reduce(0) { $0 + $1.transfer.room }
+            + handedOver.values.reduce(0, +)
+    }
+
+    private var quota: Int64 { running.configuration.files.quota }
+
+    /// Why a file of so many bytes cannot be taken; `nil` when it can.
+    private func refusal(of size: Int64) -> String? {
+        if size > Int64(running.configuration.limits.file) { return "too-large" }
+        return used + size > quota ? "quota" : nil
+    }
+
+    // MARK: - Handing over
+
+    /// A local program hands a file over. Throws why it may not.
+    func begin(_ id: String, size: Int64, to receiver: ID) throws -> HandOver {
+        let piece = try piece(for: receiver, size: size)
+        switch refusal(of: size) {
+        case "too-large"?:
+            throw Refusal(
+                .badData, "too-large", "a file may have \(running.configuration.limits.file) bytes ([limits] file)")
+        case .some: throw Refusal(.notNow, "quota", "files may take \(quota) bytes ([files] quota), and have them")
+        case nil: break
+        }
+        let key = SecretBytes(try Random.bytes(32))
+        let iv = try Random.bytes(16)
+        handedOver[id] = size
+        let sealing = Sealed()
+        let shelf = shelf
+        queue.async { sealing.result = Result { try shelf.begin(id, key: key, iv: iv) } }
+        return HandOver(id: id, size: size, piece: piece, key: key, iv: iv, sealing: sealing)
+    }
+
+    /// Bytes of ciphertext in a piece, as the brokers and the receiver take them.
+    private func piece(for receiver: ID, size: Int64) throws -> Int {
+        let abilities = loop.messenger.abilities(of: receiver)
+        guard abilities.takesFiles, !receiver.isGroup, !receiver.isBroadcast else {
+            throw Refusal(
+                .badData, "no-pieces",
+                "\(receiver) is not known to take files in pieces, and \(size) bytes are too many for a message")
+        }
+        let most = ProtocolLimits.pieceBytes.most
+        let limit = min(
+            loop.messenger.payloadLimit(at: loop.clock.now) ?? .max, abilities.size ?? .max, Int64(most + 32))
+        let piece = Int(limit - 32) / 16 * 16
+        guard piece >= ProtocolLimits.pieceBytes.least, size / Int64(piece) < Int64(ProtocolLimits.pieces) - 1 else {
+            throw Refusal(.badData, "too-large", "brokers take \(limit) bytes at a time: too little for this file")
+        }
+        return piece
+    }
+
+    /// The next bytes of it; calls back when they are on their way to the disk.
+    func add(_ bytes: [UInt8], to file: HandOver, _ action: @escaping @MainActor (RPCError?) -> Void) {
+        let shelf = shelf
+        queue.async {
+            let error = Self.error { try shelf.add(bytes, to: file.sealing.result.get()) }
+            MainQueue.async { action(error) }
+        }
+    }
+
+    /// All of it is here: on disk, with what is to be remembered of it.
+    func finish(
+        _ file: HandOver, as transfer: PartialTransfer,
+        _ action: @escaping @MainActor (Result<FileTransfer, RPCError>) -> Void
+    ) {
+        let shelf = shelf
+        let directory = loop.directory
+        let deadline = transfer.deadline
+        queue.async {
+            let result = Result {
+                let digest = try shelf.finish(file.sealing.result.get())
+                guard
+                    let offer = FileOffer(
+                        id: file.id, size: file.size, piece: file.piece, digest: digest, key: file.key, iv: file.iv)
+                else { throw RPCError.internalError("a file that cannot be offered") }
+                let whole = transfer.transfer(offer)
+                try Self.write(whole, deadline: deadline, to: directory)
+                return whole
+            }
+            MainQueue.async {
+                self.handedOver[file.id] = nil
+                switch result {
+                case .success(let whole):
+                    self.going[file.id] = Going(transfer: whole, deadline: deadline)
+                    action(.success(whole))
+                case .failure(let error):
+                    self.forget(file.id)
+                    action(.failure((error as? RPCError) ?? RPCError(disk: error)))
+                }
+            }
+        }
+    }
+
+    private nonisolated static func write(
+        _ transfer: FileTransfer, deadline: Double, to directory: StateDirectory
+    ) throws(FileError) {
+        guard var object = transfer.json.object else { return }
+        object["deadline"] = .number(deadline)
+        try directory.write(
+            JSON.object(object).bytes, to: StatePath.file("\(transfer.offer.id).json"), mode: 0o600)
+    }
+
+    /// It does not go: the connection is gone, or its message was refused.
+    func forget(_ id: String) {
+        handedOver[id] = nil
+        going[id] = nil
+        removeBytes(of: id, andRecord: true)
+    }
+
+    private func removeBytes(of id: String, andRecord: Bool = false) {
+        let shelf = shelf
+        let directory = loop.directory
+        queue.async {
+            let error = Self.error {
+                try shelf.remove(id)
+                if andRecord { try directory.remove(StatePath.file("\(id).json")) }
+            }
+            if let error { MainQueue.async { self.loop.log(.error, error.message) } }
+        }
+    }
+
+    private nonisolated static func error(_ work: () throws -> Void) -> RPCError? {
+        do {
+            try work()
+            return nil
+        } catch {
+            return (error as? RPCError) ?? RPCError(disk: error)
+        }
+    }
+
+    // MARK: - What became of messages
+
+    /// The receiver has the message of a file, or never will have it.
+    func changed(_ row: Outgoing) {
+        guard let ref = row.ref, row.state.isEnd,
+            let (id, file) = going.first(where: {
+                $0.value.transfer.message == ref && $0.value.transfer.receiver.address == row.receiver.address
+                    && $0.value.transfer.sender.address == row.sender.address && $0.value.transfer.state == .open
+            })
+        else { return }
+        guard row.state == .delivered else {
+            var ended = file.transfer
+            (ended.state, ended.reason) = (.failed, row.state.rawValue)
+            return end(ended)
+        }
+        guard !file.isBegun else { return }
+        going[id]?.isBegun = true
+        loop.take(.file(.begun(file.transfer, until: file.deadline)))
+    }
+
+    // MARK: - Effects
+
+    func perform(_ effect: FileEffect) {
+        switch effect {
+        case .offered(let transfer):
+            coming[transfer.offer.id] = nil
+            if let reason = refusal(of: transfer.offer.size) {
+                return loop.take(.file(.declined(transfer, reason: reason)))
+            }
+            coming[transfer.offer.id] = transfer
+            prepare(transfer)
+        case .read(let transfer, let piece):
+            work { shelf in
+                .read(transfer.offer.id, piece: piece, try? shelf.payload(of: transfer, piece: piece))
+            }
+        case .keep(let transfer, let piece, let payload):
+            work { shelf in
+                do {
+                    try shelf.keep(payload, piece: piece, of: transfer)
+                    return .kept(transfer.offer.id, piece: piece)
+                } catch {
+                    return .notKept(transfer.offer.id, piece: piece, error as? Rejection)
+                }
+            }
+        case .sync(let transfer): work { .synced(transfer.offer.id, try? $0.sync(transfer.offer)) }
+        case .check(let transfer): work { .checked(transfer.offer.id, isWhole: try? $0.check(transfer.offer)) }
+        case .ended(let transfer, let isOurs): isOurs ? end(transfer) : arrived(transfer)
+        case .publish, .acknowledge, .progress, .rejected, .unknown: break
+        }
+    }
+
+    private func work(_ body: @escaping @Sendable (FileShelf) -> FileEvent) {
+        let shelf = shelf
+        queue.async {
+            let event = body(shelf)
+            MainQueue.async { self.loop.take(.file(event)) }
+        }
+    }
+
+    private func prepare(_ transfer: FileTransfer) {
+        work { shelf in
+            do throws(FileError) {
+                return .offered(transfer, have: try shelf.prepare(transfer.offer))
+            } catch {
+                return .declined(transfer, reason: error.isFull ? "disk-full" : "not-written")
+            }
+        }
+    }
+
+    /// One that went has come to its end: its bytes go, and what became of it is remembered for a while.
+    private func end(_ transfer: FileTransfer) {
+        let id = transfer.offer.id
+        guard let deadline = going[id]?.deadline else { return }
+        going[id] = Going(transfer: transfer, deadline: deadline)
+        let shelf = shelf
+        let directory = loop.directory
+        queue.async {
+            let error = Self.error {
+                try Self.write(transfer, deadline: deadline, to: directory)
+                try shelf.remove(id)
+            }
+            if let error { MainQueue.async { self.loop.log(.error, error.message) } }
+        }
+    }
+
+    /// One that came has come to its end, which is on disk.
+    private func arrived(_ transfer: FileTransfer) {
+        coming[transfer.offer.id] = transfer.state == .whole ? transfer : nil
+        if transfer.state != .whole { removeBytes(of: transfer.offer.id) }
+    }
+
+    // MARK: - Looking
+
+    /// A file that goes, by the id of its message.
+    func going(in row: Outgoing) -> FileTransfer? {
+        guard let ref = row.ref else { return nil }
+        return going.values.first {
+            $0.transfer.message == ref && $0.transfer.receiver.address == row.receiver.address
+                && $0.transfer.sender.address == row.sender.address
+        }?.transfer
+    }
+
+    /// Those that go, and went not long ago, each with its row in the outbox.
+    var allGoing: [(row: Outgoing, transfer: FileTransfer)] {
+        going.values.compactMap { file in row(of: file.transfer).map { ($0, file.transfer) } }
+    }
+
+    /// Bytes that are where the file goes to.
+    func have(of transfer: FileTransfer) -> Int64 {
+        if transfer.state == .whole { return transfer.offer.size }
+        let pieces = loop.messenger.pieces(of: transfer.offer.id) ?? 0
+        return min(transfer.offer.size, Int64(pieces) * Int64(transfer.offer.piece))
+    }
+
+    /// Bytes of one that came.
+    func read(
+        _ transfer: FileTransfer, at offset: Int64, limit: Int,
+        _ action: @escaping @MainActor (Result<[UInt8], RPCError>) -> Void
+    ) {
+        let shelf = shelf
+        queue.async {
+            let result = Result { try shelf.bytes(of: transfer.offer, at: offset, limit: limit) }
+            MainQueue.async { action(result.mapError { RPCError(disk: $0) }) }
+        }
+    }
+
+    /// The owner wants no more of it.
+    func drop(_ transfer: FileTransfer, isOurs: Bool, in turn: inout Turn) throws {
+        try turn.handle(.file(.dropped(transfer.offer.id)))
+        var ended = transfer
+        (ended.state, ended.reason) = (.refused, "dropped")
+        if !isOurs { try turn.ledger.apply(.value(.file(transfer.offer.id), ended.json.text)) }
+        turn.after { [self] in
+            if isOurs { return end(ended) }
+            coming[transfer.offer.id] = nil
+            removeBytes(of: transfer.offer.id)
+        }
+    }
+}
+
+/// A large file that a local program hands over.
+struct HandOver: Sendable {
+    let id: String
+    let size: Int64
+    /// Bytes of ciphertext in a piece.
+    let piece: Int
+    let key: SecretBytes
+    let iv: [UInt8]
+    let sealing: Sealed
+}
+
+/// What the queue of the files has made for a hand-over.
+///
+/// `@unchecked Sendable`: used on that queue alone.
+final class Sealed: @unchecked Sendable {
+    var result: Result<FileSealing, any Error> = .failure(RPCError.internalError("not begun"))
+}
+
+/// What is known of a file before its digest is.
+struct PartialTransfer: Sendable {
+    var sender: ID
+    var receiver: ID
+    var ref: String
+    var name: String
+    var type: Int64
+    var time: Double
+    /// In seconds lived.
+    var deadline: Double
+
+    func transfer(_ offer: FileOffer) -> FileTransfer {
+        FileTransfer(
+            offer, sender: sender, receiver: receiver, message: ref, name: name, type: type, time: time)
+    }
+}
