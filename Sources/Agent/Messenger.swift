@@ -648,7 +648,7 @@ package struct Messenger {
         let state: FileProgress.State =
             switch transfer.state {
             case .open: .more
-            case .whole: .whole
+            case .whole, .delivered: .whole
             case .refused, .expired, .failed: .refused
             }
         let progress = FileProgress(
@@ -677,7 +677,7 @@ package struct Messenger {
             switch (transfer.state, count) {
             case (.open, let count?): ("\(count) of \(transfer.offer.count) pieces are there", "file-progress")
             case (.open, nil): ("it begins", "file-progress")
-            case (.whole, _): ("it is there, whole: \(transfer.offer.size) bytes", "file-whole")
+            case (.whole, _), (.delivered, _): ("it is there, whole: \(transfer.offer.size) bytes", "file-whole")
             case (.refused, _): ("it is not taken: \(transfer.reason ?? "refused")", "file-refused")
             case (.expired, _): ("it did not come in time", "file-expired")
             case (.failed, _): ("it cannot be read any more", "file-failed")

@@ -39,6 +39,8 @@ package enum LedgerKey: Sendable, Hashable {
     case removed(Address)
     /// A file that comes in pieces, by its sender's name for it.
     case file(String)
+    /// Up to which message of the inbox its files were put into the owner's directory.
+    case filesDelivered
 
     package var text: String {
         switch self {
@@ -63,6 +65,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .clearing(let address, let broker): "clear \(address) \(broker)"
         case .removed(let address): "gone \(address)"
         case .file(let id): "file \(id)"
+        case .filesDelivered: "delivered files"
         }
     }
 
@@ -86,6 +89,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("forgotten", _) where rest == "until": self = .forgottenUntil
         case ("tried", _): self = .tried(rest)
         case ("file", _): self = .file(rest)
+        case ("delivered", _) where rest == "files": self = .filesDelivered
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Format
+import Glibc
 import System
 
 /// What a caller may wait for, and how far a message has come.
@@ -38,6 +39,34 @@ enum DeliveryWait {
             if exit == Control.ExitCode.notNow.rawValue { Screen.hint(MessageFate.accepted(id: id).hint) }
         }
         throw Quiet(exit: exit)
+    }
+
+    /// The same of a file that goes in pieces: until all of it is there.
+    static func waitForFile(
+        in id: String, within seconds: Double, globals: Globals, asking daemon: LastingDaemon
+    ) throws {
+        let end = KernelClock.monotonic.now + seconds
+        let progress = Progress("sending the file", quiet: globals.json)
+        defer { progress.end() }
+        while true {
+            let file = try daemon.call("file.show", ["id": .string(id)])
+            switch file.text("state") {
+            case "going":
+                progress.say("\(Words.size(file.count("have"))) of \(Words.size(file.count("size")))")
+                guard KernelClock.monotonic.now < end else {
+                    var failure = ToolFailure(.notNow, "timed-out", "not all of the file has come to its receiver")
+                    failure.fate = .accepted(id: id)
+                    throw failure
+                }
+                usleep(200_000)
+            case "whole":
+                if globals.json { Screen.line(file) }
+                return
+            case let state:
+                let reason = file["reason"]?.string.map { ": \($0)" } ?? ""
+                throw ToolFailure(.undelivered, "file-\(state)", "the file is \(state)\(reason)")
+            }
+        }
     }
 
     private static func answer(

@@ -22,6 +22,7 @@ import System
     private let subscriptions: Subscriptions
     private let transfers: FileTransfers
     private let uploads: Uploads
+    private let fileInbox: FileInbox
     private let backups: Backups
     private let doctor: DoctorMethods
     private let router: CallRouter
@@ -65,6 +66,7 @@ import System
 
         transfers = FileTransfers(loop: loop, running: running)
         uploads = Uploads(transfers)
+        fileInbox = FileInbox(loop: loop, running: running, transfers: transfers)
         disk = DiskWatch(loop: loop)
         damages = DamageWatch(loop: loop)
         startEvents = StartEvents(loop: loop, installation: state.installation, damages: damages)
@@ -123,6 +125,7 @@ import System
         declared.declare()
         removals.finish()
         transfers.start()
+        fileInbox.start()
         if !first.make() { presence.dial() }
         metricsFile.keep()
         running.access.warnOfUnknown(loop.log)
@@ -142,7 +145,10 @@ import System
             self?.pool.run(lane: job.lane, weight: job.weight, { job.done { KernelClock.thread.now } }, then: finish)
         }
         loop.onAnswers = { [weak self] in self?.socket.handOver() }
-        loop.onNews = { [weak self] events, _ in self?.subscriptions.happened(events) }
+        loop.onNews = { [weak self] events, hasArrived in
+            self?.subscriptions.happened(events)
+            if hasArrived { self?.fileInbox.pump() }
+        }
         loop.onTurn = { [weak self] in
             self?.brokers.relieve()
             self?.subscriptions.pump()

@@ -138,6 +138,33 @@ class Large(Story):
         self.assertEqual(self.coming()["state"], "gone")
         self.fails(66, self.right.tool("file", "fetch", row["id"]))
 
+    def test_files_appear_in_the_directory_of_the_receiver(self):
+        place = self.directory / "pictures"
+        place.mkdir()
+        (place / "film.mp4").write_bytes(b"mine")
+        self.configure(self.right, f"[files]\ninbox = {place}")
+        large, small = self.file(300_000), self.directory / "notes.txt"
+        small.write_bytes(b"water the beans")
+        for path in [large, small, small]:
+            self.succeeds(self.left.tool("send", self.right.did, "--file", str(path), "--wait", "delivered"))
+        names = {"film.mp4", "film (2).mp4", "notes.txt", "notes (2).txt"}
+        eventually(lambda: {path.name for path in place.iterdir()} == names, what="the files")
+        self.assertEqual((place / "film.mp4").read_bytes(), b"mine")
+        self.assertEqual((place / "film (2).mp4").read_bytes(), large.read_bytes())
+        self.assertEqual((place / "notes (2).txt").read_bytes(), small.read_bytes())
+        eventually(lambda: self.kept(self.right) == [], what="the end of the other copy")
+        row = next(row for row in self.right.call("file.list")["files"] if row["filename"] == "film.mp4")
+        self.assertEqual((row["state"], row["path"]), ("delivered", str(place / "film (2).mp4")))
+        # Nothing comes again with another start, nor when the directory is read-only for a while.
+        self.right.stop()
+        self.right.start()
+        place.rename(self.directory / "away")
+        self.succeeds(self.left.tool("send", self.right.did, "--file", str(small), "--wait", "delivered"))
+        (self.directory / "away").rename(place)
+        self.succeeds(self.left.tool("send", self.right.did, "--file", str(small), "--wait", "delivered"))
+        names |= {"notes (3).txt", "notes (4).txt"}
+        eventually(lambda: {path.name for path in place.iterdir()} == names, what="those that found no directory")
+
     def test_kill_9_of_everything_in_between(self):
         path = self.file(48 << 20)
         self.succeeds(self.left.tool("send", self.right.did, "--file", str(path)))

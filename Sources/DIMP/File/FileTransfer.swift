@@ -3,7 +3,8 @@ package import Format
 /// A file on its way in pieces from one peer to another, as either of the two remembers it.
 package struct FileTransfer: Sendable, Equatable {
     package enum State: String, Sendable {
-        case open, whole, refused, expired, failed
+        /// `delivered`: whole, and in the owner's directory alone.
+        case open, whole, delivered, refused, expired, failed
     }
 
     package var offer: FileOffer
@@ -19,6 +20,8 @@ package struct FileTransfer: Sendable, Equatable {
     package var state = State.open
     /// Why it is not whole: a word for programs.
     package var reason: String?
+    /// Where it is in the owner's directory.
+    package var path: String?
 
     package init(
         _ offer: FileOffer, sender: ID, receiver: ID, message: String, name: String, type: Int64, time: Double
@@ -37,6 +40,7 @@ package struct FileTransfer: Sendable, Equatable {
         self.init(offer, sender: sender, receiver: receiver, message: message, name: name, type: type, time: time)
         self.state = state
         reason = object["reason"]?.string
+        path = object["path"]?.string
     }
 
     /// With the file's key, which is secret.
@@ -50,6 +54,7 @@ package struct FileTransfer: Sendable, Equatable {
         object["time"] = .number(time)
         object["state"] = .string(state.rawValue)
         if let reason { object["reason"] = .string(reason) }
+        if let path { object["path"] = .string(path) }
         return .object(object)
     }
 

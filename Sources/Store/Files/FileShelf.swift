@@ -165,6 +165,48 @@ package final class FileShelf: @unchecked Sendable {
         return sealing.digest
     }
 
+    // MARK: - Into the owner's directory
+
+    /// The file under its name in a directory, or under one beside it where there is something already: whole or not at
+    /// all. Returns its path. Throws `FileError` or `CryptoError`.
+    package func deliver(_ transfer: FileTransfer, into directory: String) throws -> String {
+        try deliver(into: directory, named: transfer.name, for: transfer.offer.id) { write in
+            try read(transfer.offer, write)
+        }
+    }
+
+    /// The same of bytes that came inside a message.
+    package func deliver(_ bytes: [UInt8], named name: String, of message: String, into directory: String) throws
+        -> String
+    {
+        try deliver(into: directory, named: name, for: message) { try $0(bytes) }
+    }
+
+    private func deliver(
+        into directory: String, named name: String, for id: String, _ body: (([UInt8]) throws -> Void) throws -> Void
+    ) throws -> String {
+        let draft = "\(directory)/.\(id).part"
+        do {
+            unlink(draft)
+            let file = try Descriptor(draft, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o640)
+            defer { unlink(draft) }
+            try body { bytes in try file.write(bytes) }
+            try file.sync()
+            let dot = name.dropFirst().lastIndex(of: ".") ?? name.endIndex
+            for number in 1...999 {
+                let path = "\(directory)/\(number == 1 ? name : "\(name[..<dot]) (\(number))\(name[dot...])")"
+                if link(draft, path) == 0 {
+                    try Descriptor(directory, flags: O_RDONLY | O_DIRECTORY).sync()
+                    return path
+                }
+                guard errno == EEXIST else { throw Errno.last }
+            }
+            throw Errno(EEXIST)
+        } catch let error as Errno {
+            throw error.error("write", "\(directory)/\(name)")
+        }
+    }
+
     // MARK: - Files
 
     private func ciphertext(of id: String, at offset: Int64, limit: Int) throws(FileError) -> [UInt8] {

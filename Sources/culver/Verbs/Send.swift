@@ -2,6 +2,7 @@ import ArgumentParser
 import Control
 import DIMP
 import Format
+import System
 
 /// What may be asked of the receiver.
 enum ReceiptKind: String, ExpressibleByArgument, CaseIterable {
@@ -166,7 +167,16 @@ struct Send: ParsableCommand {
         defer { progress.end() }
         let accepted = try self.accepted(ref, by: daemon) { try file.handOver(to: daemon, params) }
         progress.end()
+        let start = KernelClock.monotonic.now
         try finish([accepted], by: daemon)
+        guard wait == .delivered, isInPieces(accepted, by: daemon) else { return }
+        let left = max(0, timeout.seconds - (KernelClock.monotonic.now - start))
+        try DeliveryWait.waitForFile(
+            in: accepted.text("id"), within: left, globals: globals, asking: daemon)
+    }
+
+    private func isInPieces(_ accepted: JSON, by daemon: LastingDaemon) -> Bool {
+        (try? daemon.call("file.show", ["id": accepted["id"] ?? .null])) != nil
     }
 
     /// A content with the sealed message for `to`, which carries our meta and visa along.

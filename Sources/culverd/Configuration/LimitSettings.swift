@@ -90,23 +90,3 @@ struct DeliverySettings: Settings, Sendable, Equatable {
         }
     }
 }
-
-/// `[files]`; sizes are bytes. How large one file may be stands in `[limits]`.
-struct FileSettings: Settings, Sendable, Equatable {
-    /// What is not larger goes inside its message. A message has to take it twice in Base64.
-    var inline = 64 << 10
-
-    /// What all files take that come and go in pieces.
-    var quota: Int64 = 256 << 20
-
-    private static let greatestQuota: Int64 = 1 << 40
-
-    static let keys = ["inline", "quota"]
-
-    mutating func set(_ key: String, to value: String) throws(InvalidValue) {
-        switch key {
-        case "quota": quota = try Values.size(value, in: 0...Self.greatestQuota)
-        default: inline = Int(clamping: try Values.size(value, in: 0...512 << 10))
-        }
-    }
-}

@@ -29,6 +29,8 @@ import System
     private(set) var coming: [String: FileTransfer] = [:]
     /// Bytes of files that are being handed over.
     private var handedOver: [String: Int64] = [:]
+    /// Those that came and were fetched to their end in this run, in that order.
+    private var fetched: [String] = []
 
     /// Files that are remembered when they have gone, and for how many seconds.
     private static let rememberedTime = 7.0 * 86_400
@@ -51,10 +53,19 @@ import System
     }
 
     private func goOn(with known: [FileTransfer]) {
-        for transfer in known where transfer.state == .open || transfer.state == .whole {
-            coming[transfer.offer.id] = transfer
+        let now = loop.clock.now
+        let oldest = now.isClockSet ? now.wall - Double(running.configuration.delivery.keep) : -.infinity
+        for transfer in known {
+            let id = transfer.offer.id
+            // What nobody fetched for so long goes, as read messages do.
+            if transfer.time > 0, transfer.time < oldest {
+                loop.add(.duty { try $0.ledger.apply(.value(.file(id), nil)) })
+            } else if [.open, .whole, .delivered].contains(transfer.state) {
+                coming[id] = transfer
+                if transfer.state == .open { prepare(transfer) }
+                if transfer.state == .whole { deliver(transfer) }
+            }
         }
-        for transfer in known where transfer.state == .open { prepare(transfer) }
         let directory = loop.directory
         let names = (try? directory.list(StatePath.files)) ?? []
         for name in names where name.hasSuffix(".json") {
@@ -97,9 +108,15 @@ import System
 
     private var quota: Int64 { running.configuration.files.quota }
 
-    /// Why a file of so many bytes cannot be taken; `nil` when it can.
+    /// Why a file of so many bytes cannot be taken; `nil` when it can. What was fetched makes room, the oldest first.
     private func refusal(of size: Int64) -> String? {
         if size > Int64(running.configuration.limits.file) { return "too-large" }
+        while used + size > quota, let oldest = fetched.first {
+            fetched.removeFirst()
+            guard let transfer = coming[oldest], transfer.state == .whole else { continue }
+            loop.add(.duty { [self] in try drop(transfer, isOurs: false, in: &$0) })
+            coming[oldest] = nil
+        }
         return used + size > quota ? "quota" : nil
     }
 
@@ -309,7 +326,50 @@ import System
     /// One that came has come to its end, which is on disk.
     private func arrived(_ transfer: FileTransfer) {
         coming[transfer.offer.id] = transfer.state == .whole ? transfer : nil
-        if transfer.state != .whole { removeBytes(of: transfer.offer.id) }
+        transfer.state == .whole ? deliver(transfer) : removeBytes(of: transfer.offer.id)
+    }
+
+    // MARK: - Into the owner's directory
+
+    /// With `[files] inbox` it appears there, and is kept nowhere else. What could not be written there stays, and is tried
+    /// again at the next start.
+    private func deliver(_ transfer: FileTransfer) {
+        guard let directory = running.configuration.files.inbox else { return }
+        let shelf = shelf
+        queue.async {
+            let result = Result { try shelf.deliver(transfer, into: directory) }
+            MainQueue.async { self.delivered(result, transfer) }
+        }
+    }
+
+    private func delivered(_ result: Result<String, any Error>, _ transfer: FileTransfer) {
+        let id = transfer.offer.id
+        switch result {
+        case .failure(let error): loop.log(.warning, "\(error): the file \(transfer.name) stays in the state directory")
+        case .success(let path):
+            var delivered = transfer
+            (delivered.state, delivered.path) = (.delivered, path)
+            loop.add(
+                .duty { [delivered] turn in
+                    try turn.ledger.apply(.value(.file(id), delivered.json.text))
+                    turn.after {
+                        self.coming[id] = delivered
+                        self.removeBytes(of: id)
+                    }
+                })
+        }
+    }
+
+    /// Bytes that came inside a message; calls back when they are there, or cannot be.
+    func deliver(
+        _ bytes: [UInt8], named name: String, of message: String, into directory: String,
+        _ action: @escaping @MainActor (Result<String, any Error>) -> Void
+    ) {
+        let shelf = shelf
+        queue.async {
+            let result = Result { try shelf.deliver(bytes, named: name, of: message, into: directory) }
+            MainQueue.async { action(result) }
+        }
     }
 
     // MARK: - Looking
@@ -343,7 +403,11 @@ import System
         let shelf = shelf
         queue.async {
             let result = Result { try shelf.bytes(of: transfer.offer, at: offset, limit: limit) }
-            MainQueue.async { action(result.mapError { RPCError(disk: $0) }) }
+            MainQueue.async {
+                let id = transfer.offer.id
+                if offset + Int64(limit) >= transfer.offer.size, !self.fetched.contains(id) { self.fetched.append(id) }
+                action(result.mapError { RPCError(disk: $0) })
+            }
         }
     }
 

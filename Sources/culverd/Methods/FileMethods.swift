@@ -245,6 +245,7 @@ import Store
         guard let transfer = transfer(of: row) else {
             throw Refusal(.noInput, "not-here", "the bytes of this file are not on this board")
         }
+        if let path = transfer.path { throw Refusal(.noInput, "not-here", "the file is at \(path)") }
         guard transfer.state == .whole else {
             let have = transfers.have(of: transfer)
             throw Refusal(.notNow, "not-whole", "\(have) of \(transfer.offer.size) bytes have come")
@@ -314,6 +315,7 @@ import Store
             object["size"] = .integer(offer.size)
             let transfer = transfer(of: row)
             object["have"] = .integer(transfer.map(transfers.have) ?? 0)
+            object["path"] = transfer?.path.map { .string($0) }
             object["state"] = .string(transfer.map { $0.state == .open ? "coming" : $0.state.rawValue } ?? "gone")
         } else {
             if let url = file.url { object["url"] = .string(url) }
