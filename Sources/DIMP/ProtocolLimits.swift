@@ -39,7 +39,7 @@ package enum ProtocolLimits {
     package static let acknowledgedTogether = 64
     package static let acknowledgementBytes = 4 << 10
     /// Bytes of ciphertext in one piece of a file, the pieces of one file, and the ranges that one word about it names
-    /// (extensions.md 9).
+    /// (extensions.md 10).
     package static let pieceBytes = (least: 1 << 10, most: 64 << 10)
     package static let pieces = 16_384
     package static let pieceRanges = 64

@@ -1,6 +1,6 @@
 import DIMP
 
-/// All files that go and come in pieces (extensions.md 9): the pure rule, without disk, brokers or clock. It holds numbers,
+/// All files that go and come in pieces (extensions.md 10): the pure rule, without disk, brokers or clock. It holds numbers,
 /// and no bytes but those that it passes on in the same call.
 ///
 /// A file goes when its receiver has taken its message, and it is taken only then: what is not announced is nothing.

@@ -1,7 +1,7 @@
 package import Crypto
 package import Format
 
-/// A file that comes in pieces beside its message (extensions.md 9): what the content says of it.
+/// A file that comes in pieces beside its message (extensions.md 10): what the content says of it.
 ///
 ///     {"type": 16, "filename": NAME, "key": {"algorithm": "AES", "data": base64, "iv": base64},
 ///      "file": {"v": 1, "id": ID, "size": BYTES, "piece": BYTES, "sha256": base64}}

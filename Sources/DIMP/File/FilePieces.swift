@@ -1,6 +1,6 @@
 import Crypto
 
-/// What stands under the pieces of one file between two peers (extensions.md 9): each is followed by HMAC-SHA-256 of
+/// What stands under the pieces of one file between two peers (extensions.md 10): each is followed by HMAC-SHA-256 of
 /// `ID/N/` and the piece, so that a broker can neither change one, nor show it as another, nor take it from another file.
 ///
 ///     payload = piece ‖ HMAC(HKDF(file key, "culver file ID SENDER RECEIVER"), "ID/N/" ‖ piece)

@@ -1,7 +1,7 @@
 import Crypto
 import Format
 
-/// What the receiver of a file says of it on its sender's topic `ack` (extensions.md 9), as one JSON object:
+/// What the receiver of a file says of it on its sender's topic `ack` (extensions.md 10), as one JSON object:
 ///
 ///     {"v": 1, "file": ID, "from": ADDRESS, "to": ADDRESS, "at": T, "state": "more" or "whole" or "refused",
 ///      "asks"?: true, "reason"?: WORD, "have": [[first, last], …], "mac": base64}
