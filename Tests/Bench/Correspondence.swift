@@ -35,6 +35,23 @@ struct Correspondence {
         return try packing.seal(content).message.json.bytes
     }
 
+    /// A message to a group as the agent makes it: encrypted and signed once, with a key and a copy for each member.
+    func pack(_ text: String, to group: ID, of members: [(ID, RSAPublicKey)]) throws -> [ReliableMessage] {
+        var content = Content(type: .text, sn: 4_021_877_310, time: time, group: group, ["text": .string(text)])
+        content.json["seq"] = ["s": "0123456789abcdef-a1b2c3", "n": 1_000]
+        let packing = Packing(identity: sender, receiver: group, recipients: members)
+        return try packing.seal(content).message.split(for: members.map(\.0))
+    }
+
+    /// So many, each with a key of its own in memory, of the same numbers.
+    func members(_ count: Int) throws -> [(ID, RSAPublicKey)] {
+        try (0..<count).map { number in
+            let meta = try Meta(seed: "member\(number)", signedBy: receiver.secret)
+            guard let id = meta.id(network: 0) else { throw Failure.isUnknown }
+            return (id, try RSAPublicKey(der: secret.publicKey.der))
+        }
+    }
+
     /// From the bytes on the wire to a checked content, as `Messenger+Incoming` goes; `secrets` unwrap a key that is
     /// not known.
     func open(_ wire: [UInt8], knowing isKnown: Bool, with secrets: [RSAPrivateKey]) throws -> Content {

@@ -35,6 +35,11 @@ final class RawKey {
         insist(mbedtls_pk_verify(pk, MBEDTLS_MD_SHA256, digest, digest.count, signature, signature.count))
     }
 
+    func encrypt(_ text: [UInt8]) {
+        var count = 0
+        insist(mbedtls_pk_encrypt(pk, text, text.count, &room, &count, room.count, mbedtls_ctr_drbg_random, drbg))
+    }
+
     func decrypt(_ wrapped: [UInt8]) {
         var count = 0
         insist(

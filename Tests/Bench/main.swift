@@ -128,3 +128,15 @@ show(
 show(
     "pack, fresh key / raw sign",
     try Duel({ _ = try pair.pack(text, reusing: nil) }, { senderKey.sign(digest: digest) }), goal: nil)
+
+let members = try pair.members(isShort ? 20 : 200)
+guard let group = try Meta(seed: "group", signedBy: pair.sender.secret).id(network: 1) else { fatalError("no group") }
+let keyText = pair.reused.key.json(from: pair.sender.id.address).bytes
+show(
+    "to \(members.count) members / raw sign + encrypt for each",
+    try Duel(
+        { _ = try pair.pack(text, to: group, of: members) },
+        {
+            senderKey.sign(digest: digest)
+            for _ in members { receiverKey.encrypt(keyText) }
+        }), goal: 0.9)

@@ -21,6 +21,7 @@ class Benches(unittest.TestCase):
     def test_ours_beside_the_raw_library(self):
         said = self.run_through(program("Bench"), "short")
         self.assertIn("pack / raw sign", said)
+        self.assertIn("members / raw sign + encrypt for each", said)
 
     def short(self, script: str, *arguments: str) -> str:
         return self.run_through(sys.executable, str(HERE / script), "--short", *arguments)
