@@ -199,7 +199,8 @@ struct Groups {
         }
         if command.name == "query" { return try answer(content, of: opened, about: id, in: &context) }
         let source = opened.arrival.via ?? opened.sender
-        guard context.book.isTrusted(source) || context.book.isTrusted(opened.sender) else {
+        let isHeard = context.policy.strangers == .open || context.book.isTrusted(source)
+        guard isHeard || context.book.isTrusted(opened.sender) else {
             return try context.reject(Rejection(.trust, "a group command of a stranger"), from: opened.sender)
         }
         guard let group = context.book.group(id.address), group.id == id else {

@@ -125,6 +125,7 @@ import Store
             throw Refusal(.badData, "own-identity", "\(id) is an identity of this board")
         }
         guard !id.isBroadcast else { throw Refusal(.badData, "broadcast", "\(id) is everybody, and no contact") }
+        guard !id.hasMembers else { throw Refusal(.badData, "is-group", "\(id) is a group, and no contact") }
     }
 
     private static func did(of card: JSON) throws -> String {
