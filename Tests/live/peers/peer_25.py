@@ -2,16 +2,18 @@
 postbox.py.
 
 The packages do everything that an application does with a message: they keep metas and documents in files, decide what
-is answered, and write receipts. This file gives them a postbox where they expect a station.
+is answered, write receipts, and keep groups. This file gives them a postbox where they expect a station, and the broker's
+directory where a station would know people.
 """
 
 import asyncio
+import json
 import logging
 import pathlib
 import sys
 import tempfile
 
-from postbox import Person, Postbox, arguments
+from postbox import LaidAside, Person, Postbox, arguments
 
 # dimples prints what it does, and standard output is for events.
 sys.stdout = sys.stderr
@@ -27,6 +29,7 @@ from dimples.client.cpu import ClientContentProcessorCreator
 from dimples.common.dbi import PrivateKeyDBI
 from dimples.database import AccountDatabase, MessageDatabase
 from dimples.database.dos.private import PrivateKeyStorage
+from dimples.group import SharedGroupManager
 from dimples.utils import Config
 from dimsdk import BaseContentProcessor, ContentType, Document, EntityType, Envelope, ID, InstantMessage, Meta
 from dimsdk import PrivateKey
@@ -67,14 +70,26 @@ class Creator(ClientContentProcessorCreator):
         return super().create_content_processor(msg_type=msg_type)
 
 
+class Packer(ClientMessagePacker):
+    has_laid_aside = False
+
+    def suspend_reliable_message(self, msg, error):
+        self.has_laid_aside = True
+        super().suspend_reliable_message(msg=msg, error=error)
+
+
 class Processor(ClientMessageProcessor):
-    last = None
+    """Remembers what was opened: an outer message first, then those inside it."""
+
+    def __init__(self, facebook, messenger):
+        super().__init__(facebook=facebook, messenger=messenger)
+        self.opened = []
 
     def _create_creator(self, facebook, messenger):
         return Creator(facebook=facebook, messenger=messenger)
 
     async def process_instant_message(self, msg, r_msg):
-        self.last = msg.content.to_map()
+        self.opened.append((str(msg.sender), msg.content.to_map()))
         return await super().process_instant_message(msg=msg, r_msg=r_msg)
 
 
@@ -99,10 +114,15 @@ class Stock25(Person):
             session=self.outbox, facebook=self.facebook, database=MessageDatabase(config=config)
         )
         self.messenger.outbox = self.outbox
-        self.messenger.packer = ClientMessagePacker(facebook=self.facebook, messenger=self.messenger)
+        self.packer = Packer(facebook=self.facebook, messenger=self.messenger)
+        self.messenger.packer = self.packer
         self.processor = Processor(facebook=self.facebook, messenger=self.messenger)
         self.messenger.processor = self.processor
         self.facebook.checker.messenger = self.messenger
+        self.groups = SharedGroupManager()
+        self.groups.facebook, self.groups.messenger = self.facebook, self.messenger
+        self.asked = set()
+        self.lasting = asyncio.all_tasks() - {asyncio.current_task()}
         return config
 
     async def register(self, name: str, kind: str, terminal: str | None, config: Config) -> None:
@@ -171,21 +191,104 @@ class Stock25(Person):
         return self.run(self.opened(wire))
 
     async def opened(self, wire: bytes) -> dict:
-        """The whole way of an application. Its answers wait in the outbox."""
         reliable = await self.messenger.deserialize_message(data=wire)
         if reliable is None:
             raise ValueError("seen before, or no message")
-        self.processor.last = None
+        self.packer.has_laid_aside = False
+        content = await self.processed(reliable)
+        if content is None:
+            raise LaidAside() if self.packer.has_laid_aside else ValueError("not taken")
+        return content
+
+    async def processed(self, reliable) -> dict | None:
+        """The whole way of an application. Its answers wait in the outbox."""
+        self.processor.opened = []
         for answer in await self.messenger.process_reliable_message(msg=reliable):
             self.outbox.packages.append((answer.receiver, await self.messenger.serialize_message(msg=answer)))
-        if self.processor.last is None:
-            raise ValueError("not taken")
-        return self.processor.last
+        return self.processor.opened[0][1] if self.processor.opened else None
+
+    def inside(self) -> list[tuple[str, dict]]:
+        return self.processor.opened[1:]
 
     def answers(self) -> list[tuple[str, bytes]]:
-        """Questions for a station have nobody to go to."""
+        """What is for a station is for nobody here; of its questions the directory answers those about people."""
+        self.run(self.settled())
         packages, self.outbox.packages = self.outbox.packages, []
+        for receiver, data in packages:
+            if receiver.is_broadcast:
+                command = json.loads(json.loads(data)["data"])
+                if command.get("did") and "meta" not in command and "documents" not in command:
+                    self.asked.add(command["did"])
         return [(str(receiver), data) for receiver, data in packages if not receiver.is_broadcast]
+
+    async def settled(self) -> None:
+        """Questions are asked by tasks that nobody waits for; those that were there at the beginning never end."""
+        while others := asyncio.all_tasks() - self.lasting - {asyncio.current_task()}:
+            await asyncio.wait(others)
+
+    def wanted(self) -> set[str]:
+        return {did for did in self.asked if ID.parse(did).is_user}
+
+    def resumed(self) -> list[tuple[dict, dict]]:
+        return self.run(self.gone_on())
+
+    async def gone_on(self) -> list[tuple[dict, dict]]:
+        """What the packer had laid aside is tried again, as a station does it."""
+        for instant in self.packer.resume_instant_messages():
+            instant.pop("error", None)
+            await self.messenger.send_instant_message(msg=instant)
+        found = []
+        for reliable in self.packer.resume_reliable_messages():
+            reliable.pop("error", None)
+            content = await self.processed(reliable)
+            if content is not None:
+                found.append((reliable.to_map(), content))
+        return found
+
+    # Groups
+
+    def found(self, members: list[str]) -> str:
+        return str(self.run(self.groups.create_group(members=ID.convert(members))))
+
+    def change(self, act: str, group: str, members: list[str]) -> bool:
+        return self.run(self.changed(act, ID.parse(group), ID.convert(members)))
+
+    async def changed(self, act: str, group: ID, members: list[ID]) -> bool:
+        """`hire` and `fire` say who the administrators are from now on, as applications do it."""
+        if act == "quit":
+            return await self.groups.quit_group(group=group)
+        if act == "invite":
+            return await self.groups.invite_group_members(members=members, group=group)
+        if act == "expel":
+            return await self.groups.expel_group_members(members=members, group=group)
+        if act == "reset":
+            return await self.groups.reset_group_members(members=members, group=group)
+        if act == "hire":
+            return await self.groups.update_administrators(administrators=members, group=group)
+        if act == "query":
+            return await self.facebook.checker.query_members(group=group, members=[])
+        raise ValueError("applications have no " + act)
+
+    def say(self, group: str, text: str) -> int:
+        return self.run(self.said(ID.parse(group), text))
+
+    async def said(self, group: ID, text: str) -> int:
+        content = TextContent.create(text=text)
+        content.group = group
+        instant = InstantMessage.create(head=Envelope.create(sender=self.me, receiver=group), body=content)
+        await self.groups.send_instant_message(msg=instant)
+        return content.sn
+
+    def group(self, group: str) -> dict:
+        return self.run(self.known(ID.parse(group)))
+
+    async def known(self, group: ID) -> dict:
+        owner = await self.groups.get_owner(identifier=group)
+        return {
+            "owner": owner and str(owner),
+            "members": [str(did) for did in await self.groups.get_members(identifier=group)],
+            "administrators": [str(did) for did in await self.groups.get_administrators(group=group)],
+        }
 
 
 def main() -> None:

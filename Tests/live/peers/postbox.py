@@ -10,8 +10,15 @@ A peer is a long-running process. Every line on stdin is a command, every line o
     {"cmd": "open", "wire": TEXT}                        -> what an arrival of TEXT would give
     {"cmd": "stop"}
 
+    {"cmd": "found", "members": [ID]}                    -> {"event": "founded", "group": ID}
+    {"cmd": "change", "act": "invite"|"expel"|"reset"|"hire"|"quit"|"query"…, "group": ID, "members"?: [ID]}
+                                                         -> {"event": "changed", "act", "group", "done": true|false}
+    {"cmd": "say", "group": ID, "text": T}               -> {"event": "said", "group", "sn"}
+    {"cmd": "group", "group": ID}                        -> {"event": "group", "group", "owner", "members", "administrators"}
+
     {"event": "ready", "did", "address"}                 once, when the postbox is subscribed
     {"event": "message", "sender", "content", "signature_ok", "attached", "wire"}
+    {"event": "inside", "sender", "content"}             of a message inside the one before
     {"event": "parked", "sender"}                        the sender's meta is unknown; the retained one is awaited
     {"event": "refused", "why", "wire"?}
 
@@ -32,6 +39,10 @@ import paho.mqtt.client as mqtt
 from Crypto.Hash import SHA256
 from Crypto.PublicKey import RSA
 from Crypto.Signature import pkcs1_15
+
+
+class LaidAside(Exception):
+    """The stack has laid a message aside until it knows more."""
 
 
 class Person:
@@ -74,8 +85,38 @@ class Person:
         raise NotImplementedError
 
     def answers(self) -> list[tuple[str, bytes]]:
-        """What the stack wants to say to what it has opened: receivers and messages. Bare libraries say nothing."""
+        """What the stack wants to say by now: receivers and messages. Bare libraries say nothing by themselves."""
         return []
+
+    def wanted(self) -> set[str]:
+        """Of whom the stack wants to know more: applications ask their station, and here is a directory instead."""
+        return set()
+
+    def resumed(self) -> list[tuple[dict, dict]]:
+        """Messages that had to wait for what was learnt by now, and their contents."""
+        return []
+
+    def inside(self) -> list[tuple[str, dict]]:
+        """Senders and contents of the messages inside the one that was opened last."""
+        return []
+
+    # Groups
+
+    def found(self, members: list[str]) -> str:
+        """Founds a group and tells its members: its ID."""
+        raise NotImplementedError
+
+    def change(self, act: str, group: str, members: list[str]) -> bool:
+        """Gives a command about a group. False: the stack says that this person may not."""
+        raise NotImplementedError
+
+    def say(self, group: str, text: str) -> int:
+        """Writes to all members: the serial number."""
+        raise NotImplementedError
+
+    def group(self, group: str) -> dict:
+        """The `owner`, `members` and `administrators` as the stack knows them."""
+        raise NotImplementedError
 
 
 def address_of(did: str) -> str:
@@ -183,6 +224,20 @@ class Postbox:
             self.send(**value)
         elif kind == "open":
             self.arrived(value["wire"].encode("utf-8"))
+        elif kind == "found":
+            group = self.person.found(**value)
+            self.flush()
+            tell("founded", group=group)
+        elif kind == "change":
+            done = self.person.change(**{"members": [], **value})
+            self.flush()
+            tell("changed", act=value["act"], group=value["group"], done=done)
+        elif kind == "say":
+            sn = self.person.say(**value)
+            self.flush()
+            tell("said", group=value["group"], sn=sn)
+        elif kind == "group":
+            tell("group", group=value["group"], **self.person.group(**value))
         else:
             tell("refused", why=f"unknown command {kind}")
 
@@ -196,6 +251,7 @@ class Postbox:
         if visa is not None:
             self.person.learn_visa(did, visa)
         tell("learnt", did=did, visa=visa is not None)
+        self.flush()
 
     def ask(self, did: str) -> None:
         self.asked.add(did)
@@ -204,7 +260,7 @@ class Postbox:
         self.client.subscribe(self.topic(did, "visa"), qos=1)
 
     def looked_up(self, topic: str, payload: bytes) -> None:
-        for did in self.asked:
+        for did in list(self.asked):
             if topic == self.topic(did, "meta") and payload:
                 self.person.learn_meta(did, json.loads(payload))
                 tell("learnt", did=did, visa=False)
@@ -213,6 +269,7 @@ class Postbox:
             elif topic == self.topic(did, "visa") and payload:
                 self.person.learn_visa(did, json.loads(payload))
                 tell("learnt", did=did, visa=True)
+                self.flush()
 
     # Messages
 
@@ -239,20 +296,37 @@ class Postbox:
             if visa is not None:
                 self.person.learn_visa(sender, visa)
             content = self.person.open(wire)
-            for receiver, answer in self.person.answers():
-                self.publish(self.topic(receiver, "in"), answer)
+            self.flush()
+        except LaidAside:
+            tell("parked", sender=sender)
+            self.flush()
+            return
         except Exception as error:  # the stock packages raise anything at all
             traceback.print_exc()
             tell("refused", why=f"{type(error).__name__}: {error}", wire=text)
             return
+        self.tell_opened(message, content, text)
+
+    def tell_opened(self, message: dict, content: dict, wire: str) -> None:
         tell(
             "message",
-            sender=sender,
+            sender=message["sender"],
             content=content,
-            signature_ok=signature_holds(self.person.meta_of(sender), message),
+            signature_ok=signature_holds(self.person.meta_of(message["sender"]), message),
             attached=[name for name in ("meta", "visa", "profile") if name in message],
-            wire=text,
+            wire=wire,
         )
+        for sender, content in self.person.inside():
+            tell("inside", sender=sender, content=content)
+
+    def flush(self) -> None:
+        """Sends what the stack wants to say, and looks up whom it wants to know."""
+        for message, content in self.person.resumed():
+            self.tell_opened(message, content, json.dumps(message))
+        for receiver, answer in self.person.answers():
+            self.publish(self.topic(receiver, "in"), answer)
+        for did in self.person.wanted() - self.asked:
+            self.ask(did)
 
     def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
         self.client.publish(topic, payload, qos=1, retain=retain)
