@@ -34,6 +34,9 @@ DEB_PACKAGES   = python3 debhelper dh-python lintian
 REPO_PACKAGES  = python3 apt-utils gpg gpg-agent gpgv
 ARM_PACKAGES   = binutils-aarch64-linux-gnu binutils-arm-linux-gnueabihf qemu-user-static
 
+# Python environments: a stock DIMP stack in each, and a broker.
+PEERS = 2.5 2.4 2.2 1.0 0.4 amqtt
+
 # A program to be installed carries the Swift runtime, and neither symbols nor what only a stack trace would need. Its
 # relocations are packed: glibc 2.36 or newer reads them.
 SMALL = -c release --static-swift-stdlib -Xlinker --no-eh-frame-hdr -Xlinker -T -Xlinker "$(CURDIR)/cross/program.ld" \
@@ -69,7 +72,7 @@ demo: deps-demo                       ## two agents and a private broker: one me
 	$(SWIFT) build --product culver
 	@$(PYTHON) Tests/live/demo
 
-test: deps .build/python-2.5/made .build/python-2.4/made .build/python-0.4/made .build/python-amqtt/made  ## every test, with real brokers and real DIMP peers
+test: deps $(PEERS:%=.build/python-%/made)  ## every test, with real brokers and real DIMP peers
 	@SWIFT="$(SWIFT)" $(PYTHON) Tests/run
 
 test-boards: deps-boards .build/python-2.4/made  ## packages for the boards and for this machine, and the tests of both, under qemu and as root

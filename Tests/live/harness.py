@@ -43,7 +43,7 @@ def program(name: str, own: pathlib.Path | None = None) -> str:
 
 
 def python(generation: str) -> str:
-    """The interpreter of the environment with the stock packages of `generation`: "2.5", "2.4" or "0.4"."""
+    """The interpreter of the environment with the stock packages of `generation`: "2.5", "2.4", "2.2", "1.0" or "0.4"."""
     return os.environ.get(f"CULVER_PYTHON_{generation.replace('.', '')}", str(TOP / f".build/python-{generation}/bin/python"))
 
 
@@ -465,7 +465,7 @@ class Peer:
     """A stock DIMP peer in a process of its own; see peers/postbox.py for the lines."""
 
     def __init__(self, generation: str, broker: Mosquitto, log: pathlib.Path, *options: str):
-        script = {"2.5": "peer_25.py", "2.4": "peer_24.py", "0.4": "peer_048.py"}[generation]
+        script = {"0.4": "peer_048.py"}.get(generation, f"peer_{generation.replace('.', '')}.py")
         self.events: list[dict] = []
         self.lines: queue.Queue = queue.Queue()
         self.log = log

@@ -3,6 +3,7 @@
 First the stock applications among themselves: what proves that a failure of ours is ours, and what they really do.
 """
 
+import json
 import unittest
 
 from harness import PATIENCE, Peer, Story, eventually
@@ -76,6 +77,44 @@ class ApplicationsAmongThemselves(Groups):
         self.agree(group, [ann.did, ben.did], ann, ben, dan)
         self.assertTrue(self.change(ann, "reset", group, ann.did, ben.did, cid.did))
         self.agree(group, [ann.did, ben.did, cid.did], ann, ben, cid)
+
+
+class LibrariesAmongThemselves(Groups):
+    """Of older software there are the libraries: their members split a message and read what was split."""
+
+    def converse(self, generation: str, *options: str) -> None:
+        broker = self.broker()
+        ann, ben, cid = peers = [self.peer(generation, broker, "--name", name, *options) for name in ("ann", "ben", "cid")]
+        self.published(*peers)
+        for peer in peers:
+            for other in peers:
+                if peer is not other:
+                    peer.command("learn", did=other.did)
+                    peer.event("learnt", did=other.did, visa=generation != "0.4")
+        group = self.found(ann, ben.did, cid.did)
+        self.agree(group, [ann.did, ben.did, cid.did], *peers)
+        self.say(cid, group, "split for each")
+        for other in (ann, ben):
+            event = other.text("split for each")
+            self.assertEqual(event["content"]["group"], group)
+            self.assertEqual(json.loads(event["wire"])["group"], group)
+            self.assertIs(event["signature_ok"], True)
+        self.change(ann, "expel", group, cid.did)
+        self.agree(group, [ann.did, ben.did], *peers)
+        self.change(ben, "quit", group)
+        self.agree(group, [ann.did], ann, ben)
+
+    def test_three_of_2026(self):
+        self.converse("2.4", "--full-names")
+
+    def test_three_of_early_2025(self):
+        self.converse("2.2")
+
+    def test_three_of_2023(self):
+        self.converse("1.0")
+
+    def test_three_of_2019(self):
+        self.converse("0.4")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@
 import json
 import pathlib
 
-from dimp import ID, Barrack, InstantMessage, KeyCache, LocalUser, Meta, NetworkID, PrivateKey, Profile, ReliableMessage
+from dimp import Content, Group, ID, Barrack, InstantMessage, KeyCache, LocalUser, Meta, NetworkID, PrivateKey, Profile, ReliableMessage
 from dimp import TextContent, Transceiver, User
 
-from postbox import Postbox, Person, arguments
+from bare import BareGroups
+from postbox import Postbox, arguments
 
 
 class Facebook(Barrack):
@@ -19,6 +20,7 @@ class Facebook(Barrack):
         super().__init__()
         self.profiles = {}
         self.private_keys = {}  # ID -> (key of the meta, keys for decryption)
+        self.memberships = {}
 
     def save_meta(self, meta, identifier):
         return bool(self.cache_meta(meta=meta, identifier=identifier))
@@ -29,6 +31,13 @@ class Facebook(Barrack):
             user = LocalUser(identifier) if identifier in self.private_keys else User(identifier)
             self.cache_user(user)
         return user
+
+    def group(self, identifier):
+        group = super().group(identifier)
+        if group is None and identifier is not None:
+            group = Group(identifier)
+            self.cache_group(group)
+        return group
 
     def profile(self, identifier):
         return self.profiles.get(identifier)
@@ -49,7 +58,7 @@ class Facebook(Barrack):
         return None
 
     def members(self, identifier):
-        return []
+        return [ID(did) for did in self.memberships.get(str(identifier), [])]
 
 
 class KeyStore(KeyCache):
@@ -69,9 +78,13 @@ class Messanger(Transceiver):
         self.key_cache = KeyStore()
 
 
-class Stock048(Person):
+class Stock048(BareGroups):
+    KNOWS_RESET = False
+
     def __init__(self):
+        super().__init__()
         self.facebook = Facebook()
+        self.facebook.memberships = self.groups
         self.messanger = Messanger(self.facebook)
         self.visa = None
 
@@ -127,8 +140,37 @@ class Stock048(Person):
                 message["profile"] = self.visa
         return content.serial_number, json.dumps(message).encode("utf-8")
 
-    def open(self, wire: bytes) -> dict:
+    def open_one(self, wire: bytes) -> dict:
         return dict(self.messanger.verify_decrypt(ReliableMessage(json.loads(wire))).content)
+
+    # Groups
+
+    def commands(self, act: str, members: list[str]) -> list[dict]:
+        """Its commands name one member each. The `reset` of somebody who founds a group is an invitation."""
+        act = "invite" if act == "reset" else act
+        return [{"command": act, "member": did} for did in members if did != self.did] or [{"command": act}]
+
+    def pack_content(self, to: str, content: dict) -> bytes:
+        message = InstantMessage.new(Content({**content, "time": int(content["time"])}), sender=self.me, receiver=ID(to))
+        return json.dumps(self.messanger.encrypt_sign(message)).encode("utf-8")
+
+    def pack_for_group(self, group: str, text: str) -> tuple[int, list[dict]]:
+        content = TextContent.new(text)
+        content.group = group
+        message = self.messanger.encrypt_sign(InstantMessage.new(content, sender=self.me, receiver=ID(group)))
+        others = [did for did in self.groups[group] if did != self.did]
+        return content.serial_number, [dict(copy) for copy in message.split(others)]
+
+    def new_group(self) -> tuple[str, dict, dict]:
+        """The founder's key is the group's. What names the founder is a document of later times."""
+        key = self.facebook.private_keys[self.me][0]
+        meta = Meta.generate(key, seed="club")
+        group = meta.generate_identifier(network=NetworkID.Group)
+        bulletin = Profile.new(group)
+        bulletin.name = "club"
+        bulletin.set_property("founder", self.did)
+        bulletin.sign(key)
+        return str(group), dict(meta), dict(bulletin)
 
 
 def main() -> None:

@@ -8,11 +8,12 @@ import asyncio
 from dimplugins import ExtensionLoader, PluginLoader
 from dimplugins.crypto.rsa import RSAPrivateKey
 from dimsdk import ID, BaseTextContent, Envelope, Facebook, InstantMessage, MessagePacker, Messenger, Meta, MetaType
-from dimsdk import BaseUser, Document, SymmetricKey
+from dimsdk import BaseUser, Content, Document, SymmetricKey
 from dimsdk.core import Archivist, Barrack, CipherKeyDelegate, MessageCompressor, MessageShortener
-from dimp.mkm import BaseVisa
+from dimp.mkm import BaseBulletin, BaseVisa
 
-from postbox import Postbox, Person, arguments
+from bare import BareGroups, split
+from postbox import Postbox, arguments
 
 
 class Memory(Barrack, Archivist, CipherKeyDelegate):
@@ -73,6 +74,7 @@ class Friends(Facebook):
     def __init__(self):
         self.memory = Memory(self)
         self.private_keys = {}  # ID -> (key of the meta, key of the visa)
+        self.members = {}
 
     @property
     def barrack(self):
@@ -98,7 +100,7 @@ class Friends(Facebook):
         return None
 
     async def get_members(self, identifier):
-        return []
+        return ID.convert(self.members.get(str(identifier), []))
 
     async def private_keys_for_decryption(self, identifier):
         # With a terminal the stack asks for the keys of that device.
@@ -152,9 +154,11 @@ class Post(Messenger):
         raise NotImplementedError
 
 
-class Stock24(Person):
+class Stock24(BareGroups):
     def __init__(self, name: str, bits: int, full_names: bool, terminal: str | None):
+        super().__init__()
         self.friends = Friends()
+        self.friends.members = self.groups
         self.post = Post(self.friends, FullNames() if full_names else MessageShortener())
         self.memory = self.friends.memory
         asyncio.run(self.register(name, bits, terminal))
@@ -200,19 +204,22 @@ class Stock24(Person):
 
     async def packed(self, to: str, text: str, attach: bool) -> tuple[int, bytes]:
         content = BaseTextContent(text=text)
-        instant = InstantMessage.create(head=Envelope.create(sender=self.me, receiver=ID.parse(to)), body=content)
-        secure = await self.post.encrypt_message(instant)
-        if secure is None:
-            raise ValueError("no key to encrypt for " + to)
-        reliable = await self.post.sign_message(secure)
+        reliable = await self.reliable(to, content)
         if attach:
             reliable["meta"], reliable["visa"] = self.meta, self.visa
         return content.sn, await self.post.serialize_message(reliable)
 
+    async def reliable(self, to: str, content):
+        instant = InstantMessage.create(head=Envelope.create(sender=self.me, receiver=ID.parse(to)), body=content)
+        secure = await self.post.encrypt_message(instant)
+        if secure is None:
+            raise ValueError("no key to encrypt for " + to)
+        return await self.post.sign_message(secure)
+
     def parse(self, wire: bytes) -> dict:
         return asyncio.run(self.post.deserialize_message(wire)).to_map()
 
-    def open(self, wire: bytes) -> dict:
+    def open_one(self, wire: bytes) -> dict:
         return asyncio.run(self.opened(wire))
 
     async def opened(self, wire: bytes) -> dict:
@@ -222,6 +229,39 @@ class Stock24(Person):
         if instant is None:
             raise ValueError("decrypted to nothing")
         return instant.content.to_map()
+
+    # Groups
+
+    def pack_content(self, to: str, content: dict) -> bytes:
+        return asyncio.run(self.content_packed(to, content))
+
+    async def content_packed(self, to: str, content: dict) -> bytes:
+        return await self.post.serialize_message(await self.reliable(to, Content.parse(content)))
+
+    def pack_for_group(self, group: str, text: str) -> tuple[int, list[dict]]:
+        return asyncio.run(self.packed_for_group(group, text))
+
+    async def packed_for_group(self, group: str, text: str) -> tuple[int, list[dict]]:
+        content = BaseTextContent(text=text)
+        content.group = ID.parse(group)
+        reliable = await self.reliable(group, content)
+        others = [did for did in self.groups[group] if did != self.did]
+        return content.sn, split(reliable.to_map(), group, others)
+
+    def new_group(self) -> tuple[str, dict, dict]:
+        return asyncio.run(self.group_made())
+
+    async def group_made(self) -> tuple[str, dict, dict]:
+        """The founder's key is the group's, as in applications."""
+        key = self.friends.private_keys[self.me][0]
+        meta = Meta.generate(MetaType.MKM, key, seed="club")
+        group = ID.generate(meta=meta, network=1)
+        bulletin = BaseBulletin()
+        bulletin["did"] = str(group)
+        bulletin.name = "club"
+        bulletin.set_property(name="founder", value=self.did)
+        bulletin.sign(private_key=key)
+        return str(group), meta.to_map(), bulletin.to_map()
 
 
 def main() -> None:
