@@ -8,12 +8,12 @@ import asyncio
 from dimplugins import ExtensionLoader, PluginLoader
 from dimplugins.crypto.rsa import RSAPrivateKey
 from dimsdk import ID, BaseTextContent, Envelope, Facebook, InstantMessage, MessagePacker, Messenger, Meta, MetaType
-from dimsdk import BaseUser, Content, Document, SymmetricKey
+from dimsdk import BaseUser, Content, Document, PrivateKey, SymmetricKey
 from dimsdk.core import Archivist, Barrack, CipherKeyDelegate, MessageCompressor, MessageShortener
 from dimp.mkm import BaseBulletin, BaseVisa
 
 from bare import BareGroups, split
-from postbox import Postbox, arguments
+from postbox import Postbox, arguments, device_arguments, shared_key
 
 
 class Memory(Barrack, Archivist, CipherKeyDelegate):
@@ -155,33 +155,41 @@ class Post(Messenger):
 
 
 class Stock24(BareGroups):
-    def __init__(self, name: str, bits: int, full_names: bool, terminal: str | None):
+    def __init__(self, options):
         super().__init__()
+        self.options = options
         self.friends = Friends()
         self.friends.members = self.groups
-        self.post = Post(self.friends, FullNames() if full_names else MessageShortener())
+        self.post = Post(self.friends, FullNames() if options.full_names else MessageShortener())
         self.memory = self.friends.memory
-        asyncio.run(self.register(name, bits, terminal))
+        asyncio.run(self.register())
 
-    async def register(self, name: str, bits: int, terminal: str | None) -> None:
-        meta_key, visa_key = RSAPrivateKey.new_key(bits), RSAPrivateKey.new_key(bits)
-        meta = Meta.generate(MetaType.MKM, meta_key, seed=name)
+    async def register(self) -> None:
+        key = shared_key(self.options.owner, lambda: RSAPrivateKey.new_key(self.options.key_bits), PrivateKey.parse)
+        meta = Meta.generate(MetaType.MKM, key, seed=self.options.name)
         self.me = ID.generate(meta=meta, network=0)
         self.did = str(self.me)
-        self.friends.private_keys[self.me] = (meta_key, visa_key)
+        self.meta = meta.to_map()
         self.memory.local.append(self.me)
         assert await self.memory.save_meta(meta, self.me)
+        await self.renewed(key)
 
+    def renew(self) -> None:
+        asyncio.run(self.renewed(self.friends.private_keys[self.me][0]))
+
+    async def renewed(self, meta_key) -> None:
+        visa_key = RSAPrivateKey.new_key(self.options.key_bits)
+        self.friends.private_keys[self.me] = (meta_key, visa_key)
         visa = BaseVisa()
         visa["did"] = self.did
-        if terminal is not None:
-            visa["terminal"] = terminal
-        visa.name = name
+        if self.options.terminal is not None:
+            visa["terminal"] = self.options.terminal
+        visa.name = self.options.name
         visa.public_key = visa_key.public_key
         user = await self.friends.get_user(self.me)
         assert await user.sign_visa(visa) is not None
         assert await self.memory.save_document(visa, self.me)
-        self.meta, self.visa = meta.to_map(), visa.to_map()
+        self.visa = visa.to_map()
 
     def knows(self, did: str) -> bool:
         return ID.parse(did) in self.memory.metas
@@ -267,11 +275,11 @@ class Stock24(BareGroups):
 def main() -> None:
     parser = arguments()
     parser.add_argument("--full-names", action="store_true", help="do not write the one-letter names")
-    parser.add_argument("--terminal", help="the device that the visa is for")
+    device_arguments(parser)
     options = parser.parse_args()
     ExtensionLoader().load()
     PluginLoader().load()
-    Postbox(Stock24(options.name, options.key_bits, options.full_names, options.terminal), options).run()
+    Postbox(Stock24(options), options).run()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pathlib
 import sys
 import tempfile
 
-from postbox import LaidAside, Person, Postbox, arguments
+from postbox import LaidAside, Person, Postbox, arguments, device_arguments, shared_key
 
 # dimples prints what it does, and standard output is for events.
 sys.stdout = sys.stderr
@@ -94,11 +94,14 @@ class Processor(ClientMessageProcessor):
 
 
 class Stock25(Person):
-    def __init__(self, name: str, kind: str, terminal: str | None, directory: str):
+    def __init__(self, options, directory: str):
+        self.options = options
         # Background tasks of dimples live as long as this loop, and go on whenever it runs.
         self.loop = asyncio.new_event_loop()
         config = self.run(self.begin(directory))
-        self.run(self.register(name, kind, terminal, config))
+        # Straight into the files: the table above them in 2.1.1 keeps a coroutine in the place of a visa's key.
+        self.key_files = PrivateKeyStorage(config=config)
+        self.run(self.register())
 
     async def begin(self, directory: str) -> Config:
         file = pathlib.Path(directory) / "config.ini"
@@ -125,33 +128,39 @@ class Stock25(Person):
         self.lasting = asyncio.all_tasks() - {asyncio.current_task()}
         return config
 
-    async def register(self, name: str, kind: str, terminal: str | None, config: Config) -> None:
-        """`kind` is what applications register, `eth`, or `mkm`: an RSA key and a name in the ID. RSA keys have the 1024
+    async def register(self) -> None:
+        """The kind is what applications register, `eth`, or `mkm`: an RSA key and a name in the ID. RSA keys have the 1024
         bits that applications give them."""
-        visa_key = PrivateKey.generate(algorithm=AsymmetricAlgorithms.RSA)
-        if kind == "eth":
-            key = PrivateKey.generate(algorithm=AsymmetricAlgorithms.ECC)
-            meta = Meta.generate(version=MetaType.ETH, private_key=key)
+        if self.options.kind == "eth":
+            self.key = PrivateKey.generate(algorithm=AsymmetricAlgorithms.ECC)
+            meta = Meta.generate(version=MetaType.ETH, private_key=self.key)
         else:
-            key = PrivateKey.generate(algorithm=AsymmetricAlgorithms.RSA)
-            meta = Meta.generate(version=MetaType.MKM, private_key=key, seed=name)
+            make = lambda: PrivateKey.generate(algorithm=AsymmetricAlgorithms.RSA)
+            self.key = shared_key(self.options.owner, make, PrivateKey.parse)
+            meta = Meta.generate(version=MetaType.MKM, private_key=self.key, seed=self.options.name)
         self.me = meta.generate_id(EntityType.USER)
         self.did = str(self.me)
+        self.meta = meta.to_map()
+        await self.key_files.save_private_key(key=self.key, user=self.me, key_type=PrivateKeyDBI.META)
+        assert await self.facebook.archivist.save_meta(meta=meta, identifier=self.me)
+        await self.renewed()
+        await self.facebook.set_current_user(user=await self.facebook.get_user(identifier=self.me))
+
+    def renew(self) -> None:
+        self.run(self.renewed())
+
+    async def renewed(self) -> None:
+        visa_key = PrivateKey.generate(algorithm=AsymmetricAlgorithms.RSA)
         visa = BaseVisa()
         visa["did"] = self.did
-        if terminal is not None:
-            visa["terminal"] = terminal
-        visa.name = name
+        if self.options.terminal is not None:
+            visa["terminal"] = self.options.terminal
+        visa.name = self.options.name
         visa.public_key = visa_key.public_key
-        assert visa.sign(private_key=key) is not None
-        # Straight into the files: the table above them in 2.1.1 keeps a coroutine in the place of a visa's key.
-        files = PrivateKeyStorage(config=config)
-        await files.save_private_key(key=key, user=self.me, key_type=PrivateKeyDBI.META)
-        await files.save_private_key(key=visa_key, user=self.me, key_type=PrivateKeyDBI.VISA)
-        assert await self.facebook.archivist.save_meta(meta=meta, identifier=self.me)
+        assert visa.sign(private_key=self.key) is not None
+        await self.key_files.save_private_key(key=visa_key, user=self.me, key_type=PrivateKeyDBI.VISA)
         assert await self.facebook.archivist.save_document(document=visa, identifier=self.me)
-        await self.facebook.set_current_user(user=await self.facebook.get_user(identifier=self.me))
-        self.meta, self.visa = meta.to_map(), visa.to_map()
+        self.visa = visa.to_map()
 
     def run(self, work):
         return self.loop.run_until_complete(work)
@@ -294,11 +303,11 @@ class Stock25(Person):
 def main() -> None:
     parser = arguments()
     parser.add_argument("--kind", choices=["eth", "mkm"], default="eth", help="the kind of the meta")
-    parser.add_argument("--terminal", help="the device that the visa is for")
+    device_arguments(parser)
     options = parser.parse_args()
     ClientLibraryLoader().run()
     with tempfile.TemporaryDirectory(prefix="dimples-") as directory:
-        person = Stock25(options.name, options.kind, options.terminal, directory)
+        person = Stock25(options, directory)
         Postbox(person, options).run()
 
 

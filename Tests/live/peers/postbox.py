@@ -4,6 +4,7 @@ A peer is a long-running process. Every line on stdin is a command, every line o
 
     {"cmd": "card"}                                      -> {"event": "card", "did", "meta", "visa"}
     {"cmd": "publish-card"}                              -> {"event": "published-card"}
+    {"cmd": "renew"}                                     -> {"event": "renewed"}: another key, and a visa for it
     {"cmd": "learn", "did": ID}                          -> {"event": "learnt", "did", "visa": true|false}
     {"cmd": "learn", "did": ID, "meta": M, "visa"?: V}   -> the same, without asking the broker
     {"cmd": "send", "to": ID, "text": T, "attach"?: bool, "repeat"?: N} -> {"event": "sent", "to", "sn", "wire"} N times
@@ -29,6 +30,7 @@ import argparse
 import base64
 import hashlib
 import json
+import pathlib
 import queue
 import sys
 import threading
@@ -74,6 +76,10 @@ class Person:
 
     def pack(self, to: str, text: str, attach: bool) -> tuple[int, bytes]:
         """Encrypts and signs a text: its serial number, and the bytes for the wire."""
+        raise NotImplementedError
+
+    def renew(self) -> None:
+        """Makes another key that messages are encrypted for, and a visa that names it."""
         raise NotImplementedError
 
     def parse(self, wire: bytes) -> dict:
@@ -156,6 +162,20 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def device_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--terminal", help="the device that the visa is for")
+    parser.add_argument("--owner", type=pathlib.Path, help="a file with the key of a meta, which the first device writes")
+
+
+def shared_key(file: pathlib.Path | None, make, parse):
+    """The key of the meta: of its own, or the one that all devices of its owner have."""
+    if file is None:
+        return make()
+    if not file.exists():
+        file.write_text(json.dumps(make().to_map()))
+    return parse(json.loads(file.read_text()))
+
+
 class Postbox:
     """Carries a person's messages. Everything happens on the main thread; the others only put into `inputs`."""
 
@@ -166,7 +186,9 @@ class Postbox:
         self.parked: dict[str, list[bytes]] = {}
         self.asked: set[str] = set()
         self.client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id="stock-" + person.address, clean_session=False
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=f"stock-{person.address}-{getattr(options, 'terminal', None) or ''}",
+            clean_session=False,
         )
         self.client.on_connect = lambda *_: self.inputs.put(("connected", None, None))
         self.client.on_subscribe = lambda *_: self.inputs.put(("subscribed", None, None))
@@ -218,6 +240,9 @@ class Postbox:
             if self.person.visa is not None:
                 self.publish(self.topic(self.person.did, "visa"), json.dumps(self.person.visa).encode(), retain=True)
             tell("published-card")
+        elif kind == "renew":
+            self.person.renew()
+            tell("renewed")
         elif kind == "learn":
             self.learn(**value)
         elif kind == "send":
