@@ -112,6 +112,22 @@ class BareGroups(Person):
         return {"owner": members[0] if members else None, "members": members, "administrators": []}
 
 
+def bridged(meta: dict, words: list) -> dict:
+    """The meta with the word for its kind that a generation knows, of MKM, BTC and ETH: what deployed applications do,
+    because the libraries read nobody else's. Nothing that was signed is another."""
+    kind = str(meta.get("type", meta.get("version")))
+    for word, others in zip(words, (("1", "MKM"), ("2", "BTC"), ("4", "ETH"))):
+        if kind in others:
+            return {**meta, "type": word}
+    return meta
+
+
+def named(document: dict) -> dict:
+    """The document with the owner under both names, as deployed applications write and read it."""
+    did = document.get("did") or document.get("ID")
+    return {**document, "did": did, "ID": did}
+
+
 def members_of(content: dict) -> list[str]:
     return content.get("members") or ([content["member"]] if "member" in content else [])
 

@@ -11,7 +11,7 @@ from dimp import ID, BaseBulletin, BaseTextContent, BaseUser, BaseVisa, Content,
 from dimp import MetaType, PrivateKey, ReliableMessage, SymmetricKey
 from dimsdk import Archivist, CipherKeyDelegate, Facebook, MessagePacker, Messenger, register_all_factories
 
-from bare import BareGroups, split
+from bare import BareGroups, bridged, named, split
 from postbox import Postbox, arguments
 
 
@@ -54,6 +54,8 @@ class Keys(CipherKeyDelegate):
         self.keys = {}
 
     def cipher_key(self, sender, receiver, generate=False):
+        if receiver.is_broadcast:
+            return SymmetricKey.parse({"algorithm": "PLAIN"})
         if generate and (sender, receiver) not in self.keys:
             self.keys[(sender, receiver)] = SymmetricKey.generate(algorithm=SymmetricKey.AES)
         return self.keys.get((sender, receiver))
@@ -145,12 +147,12 @@ class Stock10(BareGroups):
         return self.friends.memory.meta(ID.parse(did)).dictionary
 
     def learn_meta(self, did: str, meta: dict) -> None:
-        parsed = Meta.parse(meta)
+        parsed = Meta.parse(bridged(meta, [1, 2, 4]))
         if parsed is None or not self.friends.save_meta(parsed, ID.parse(did)):
             raise ValueError("the meta does not match the ID")
 
     def learn_visa(self, did: str, visa: dict) -> None:
-        parsed = Document.parse(visa)
+        parsed = Document.parse(named(visa))
         # Its own judgement on RSA signatures is always yes, so this is no more than reading.
         if parsed is None or parsed.identifier != ID.parse(did):
             raise ValueError("the visa is of somebody else")

@@ -1,7 +1,6 @@
 """A stock DIMP peer of early 2025: dimp, dimsdk, dimplugins, mkm and dkd 2.2.2. The protocol of the pipes is in postbox.py.
 
-The packages do all the packing; this file gives them a memory to keep metas, visas and keys in, and the word for the kind
-of a meta that they alone know.
+The packages do all the packing; this file gives them a memory to keep metas, visas and keys in.
 """
 
 import asyncio
@@ -13,8 +12,10 @@ from dimplugins import PluginLoader
 from dimsdk import Archivist, BaseUser, CipherKeyDelegate, Facebook, MessagePacker, Messenger
 from dimsdk.plugins import ExtensionLoader
 
-from bare import BareGroups, split
+from bare import BareGroups, bridged, named, split
 from postbox import Postbox, arguments
+
+WORDS = ["MKM", "BTC", "ETH"]
 
 
 class Memory(Archivist, CipherKeyDelegate):
@@ -40,6 +41,8 @@ class Memory(Archivist, CipherKeyDelegate):
         return self.visas[identifier].public_key if identifier in self.visas else None
 
     async def get_cipher_key(self, sender, receiver, generate=False):
+        if receiver.is_broadcast:
+            return SymmetricKey.parse({"algorithm": "PLAIN"})
         if generate and (sender, receiver) not in self.keys:
             self.keys[(sender, receiver)] = SymmetricKey.generate(algorithm=SymmetricKey.AES)
         return self.keys.get((sender, receiver))
@@ -155,12 +158,12 @@ class Stock22(BareGroups):
         return self.friends.memory.metas[ID.parse(did)].dictionary
 
     def learn_meta(self, did: str, meta: dict) -> None:
-        parsed = Meta.parse(named(meta))
+        parsed = Meta.parse(bridged(meta, WORDS))
         if parsed is None or not asyncio.run(self.friends.save_meta(parsed, ID.parse(did))):
             raise ValueError("the meta does not match the ID")
 
     def learn_visa(self, did: str, visa: dict) -> None:
-        parsed = Document.parse(visa)
+        parsed = Document.parse(named(visa))
         if parsed is None or parsed.identifier != ID.parse(did) or not asyncio.run(self.friends.save_document(parsed)):
             raise ValueError("the visa is not signed by the ID's owner")
 
@@ -184,7 +187,9 @@ class Stock22(BareGroups):
     async def opened(self, wire: bytes) -> dict:
         message = json.loads(wire)
         if "meta" in message:
-            message["meta"] = named(message["meta"])
+            message["meta"] = bridged(message["meta"], WORDS)
+        if "visa" in message:
+            message["visa"] = named(message["visa"])
         secure = await self.post.verify_message(ReliableMessage.parse(message))
         return (await self.post.decrypt_message(secure)).content.dictionary
 
@@ -215,11 +220,6 @@ class Stock22(BareGroups):
         bulletin.set_property("founder", self.did)
         bulletin.sign(key)
         return str(group), meta.dictionary, bulletin.dictionary
-
-
-def named(meta: dict) -> dict:
-    """This generation reads no other word than its own. Nothing else differs, and what was signed is the same."""
-    return {**meta, "type": "MKM"} if str(meta.get("type", meta.get("version"))) == "1" else meta
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from dimsdk import BaseUser, Content, Document, PrivateKey, SymmetricKey
 from dimsdk.core import Archivist, Barrack, CipherKeyDelegate, MessageCompressor, MessageShortener
 from dimp.mkm import BaseBulletin, BaseVisa
 
-from bare import BareGroups, split
+from bare import BareGroups, bridged, named, split
 from postbox import Postbox, arguments, device_arguments, shared_key
 
 
@@ -60,6 +60,8 @@ class Memory(Barrack, Archivist, CipherKeyDelegate):
         return self.local
 
     async def get_cipher_key(self, sender, receiver, generate=False):
+        if receiver.is_broadcast:
+            return SymmetricKey.parse({"algorithm": "PLAIN"})
         key = self.cipher_keys.get((sender, receiver))
         if key is None and generate:
             key = SymmetricKey.generate(algorithm="AES")
@@ -198,12 +200,12 @@ class Stock24(BareGroups):
         return self.memory.metas[ID.parse(did)].to_map()
 
     def learn_meta(self, did: str, meta: dict) -> None:
-        parsed = Meta.parse(meta)
+        parsed = Meta.parse(bridged(meta, ["1", "2", "4"]))
         if parsed is None or not asyncio.run(self.memory.save_meta(parsed, ID.parse(did))):
             raise ValueError("the meta does not match the ID")
 
     def learn_visa(self, did: str, visa: dict) -> None:
-        parsed = Document.parse(visa)
+        parsed = Document.parse(named(visa))
         if parsed is None or not asyncio.run(self.memory.save_document(parsed, ID.parse(did))):
             raise ValueError("the visa is not signed by the ID's owner")
 
