@@ -40,6 +40,19 @@ struct GroupTests {
         #expect(try stage { try scene.transceiver.verifyDecrypt(copies[0], as: scene.carol) } == .receiver)
     }
 
+    @Test("a split copy has a key for each device of its member, under its own name")
+    func devices() throws {
+        var message = try scene.packed(to: scene.group)
+        let bob = scene.bob.id.text
+        let key = try #require(message.secure.keys.first { $0.receiver == bob })
+        for device in ["phone", "tablet"] {
+            message.secure.keys.append(SecureMessage.WrappedKey(receiver: "\(bob)/\(device)", bytes: key.bytes))
+        }
+        let copies = message.split(for: [scene.bob.id, scene.carol.id])
+        #expect(copies[0].json["keys"]?.object?.names == [bob, "\(bob)/phone", "\(bob)/tablet"])
+        #expect(copies[1].json["keys"]?.object?.names == [scene.carol.id.text])
+    }
+
     @Test("trimming is splitting for the reader, and leaves everything else alone")
     func trim() throws {
         let message = try scene.packed(to: scene.group)

@@ -1,15 +1,13 @@
 extension ReliableMessage {
-    /// One copy per member with that member's key alone, the signature untouched: the only form that readers before
-    /// 2.4 open (wire.md 6.5).
+    /// One copy per member with that member's keys alone, one for each of its devices, and the signature untouched: the
+    /// only form that readers before 2.4 open (wire.md 6.5).
     package func split(for members: [ID]) -> [ReliableMessage] {
         let group = envelope.target
         return members.map { member in
             var copy = self
             copy.secure.envelope.group = group
             copy.secure.envelope.receiver = member
-            copy.secure.keys = secure.wrappedKeys(for: member).map {
-                SecureMessage.WrappedKey(receiver: member.bare.text, bytes: $0)
-            }
+            copy.secure.keys = secure.keys(for: member)
             return copy
         }
     }

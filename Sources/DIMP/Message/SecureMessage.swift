@@ -48,6 +48,17 @@ package struct SecureMessage: Sendable {
         return found
     }
 
+    /// The same with their names, each once: an unnamed one takes that of the member if no other has it.
+    package func keys(for id: ID) -> [WrappedKey] {
+        let name = id.bare.text
+        let terminals = Array("\(name)/".utf8)
+        var found = keys.filter { $0.receiver == name || $0.receiver.utf8.starts(with: terminals) }
+        if !found.contains(where: { $0.receiver == name }), let unnamed = keys.first(where: { $0.receiver.isEmpty }) {
+            found.insert(WrappedKey(receiver: name, bytes: unnamed.bytes), at: 0)
+        }
+        return Array(found.prefix(ProtocolLimits.wrappedKeys))
+    }
+
     /// Opens the content with a key that is known already.
     package func decrypted(with key: SymmetricKey) throws(Rejection) -> InstantMessage {
         let plaintext: [UInt8]
