@@ -68,6 +68,21 @@ import Testing
         #expect(!again.groups.isMember(id.address))
     }
 
+    @Test("what a bulletin said of offices is kept as well, though it is no command")
+    func offices() throws {
+        try found()
+        var group = try #require(facebook.groups.group(id.address))
+        let anna = group.membership.members[1]
+        let bulletin = try Document(
+            kind: "bulletin", about: id, properties: ["administrators": [.string(anna.text)]],
+            time: 1_760_000_001.5, signedBy: secret)
+        _ = group.take(try #require(GroupRecord(bulletin, of: id, foundedBy: owner)))
+        #expect(group.membership.administrators == [anna])
+        facebook.groups.put(group)
+        try save()
+        #expect(try Facebook(state, time: 1).groups.group(id.address) == group)
+    }
+
     @Test("what a failed turn put is gone, and members are counted anew")
     func undone() throws {
         try found()

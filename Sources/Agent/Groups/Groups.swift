@@ -60,7 +60,7 @@ struct Groups {
                 token, as: .notNow, reason: "clock-behind",
                 text: "the clock of this board is behind that of the last command of \(group.id)")
         }
-        let content = Self.command(submission.members, in: group.id, sn: place.sn, time: place.time)
+        let content = Self.command(submission.members, in: group, at: place)
         guard let record = GroupRecord(content, signedBy: identity.id) else {
             return context.refuse(token, as: .badData, reason: "bad-command", text: "that is no command for a group")
         }
@@ -99,11 +99,18 @@ struct Groups {
         return place
     }
 
-    private static func command(_ said: JSONObject, in group: ID, sn: Int64, time: Double) -> Content {
+    /// As all that read it want it: applications take a `reset` only where the owner is the first of the members.
+    private static func command(
+        _ said: JSONObject, in group: KnownGroup, at place: (time: Double, sn: Int64)
+    ) -> Content {
         var members: JSONObject = [:]
         for name in ["command", "members", "administrators"] { members[name] = said[name] }
         members["cmd"] = said["command"]
-        return Content(type: .history, sn: sn, time: time, group: group, members)
+        if said["command"]?.string == GroupRecord.Act.reset.rawValue {
+            let owner = JSON.string(group.membership.owner.text)
+            members["members"] = .array([owner] + (said["members"]?.array ?? []).filter { $0 != owner })
+        }
+        return Content(type: .history, sn: place.sn, time: place.time, group: group.id, members)
     }
 
     private func accept(_ token: UInt64, sn: Int64, in context: inout Context) {
@@ -135,8 +142,11 @@ struct Groups {
         context.book.apply(.group(group))
         try tell(record, of: group, in: context)
         try spread(record, of: group, since: before, from: identity, in: &context)
+        for id in order.expelled where !group.membership.contains(id) {
+            try post([record], of: group, to: id, from: identity, in: &context)
+        }
         accept(order.token, sn: record.sn, in: &context)
-        shorten(group, in: &context)
+        sayAnew(group, after: record, since: before, by: identity, in: &context)
     }
 
     /// The pool's work could not be written down.
@@ -145,22 +155,40 @@ struct Groups {
         resettable[order.group.address] = nil
     }
 
-    /// Of a long history the owner says everything once more, so that what was before is not needed any more. Not while the
-    /// clock is behind the last command: that one would be refused elsewhere.
-    private mutating func shorten(_ group: KnownGroup, in context: inout Context) {
-        guard let identity = context.book.identity(group.membership.owner.address), group.isLong else { return }
-        let place = place(in: group, at: context)
-        guard context.now.lived >= resettable[group.id.address] ?? -.infinity,
-            place.time <= context.now.wall + Tuning.groupAhead
+    /// The owner says everything once more, so that what was before is not needed any more: where the history is long, where
+    /// somebody was expelled and a member is no culver agent, because applications obey no expulsion, and where a change
+    /// came without a proof that could be handed on. Where the owner is no agent either, the administrator does that expelled
+    /// somebody. Not while the clock is behind the last command: that one would be refused elsewhere.
+    private mutating func sayAnew(
+        _ group: KnownGroup, after record: GroupRecord, since before: Membership, by speaker: ID,
+        in context: inout Context
+    ) {
+        let address = group.id.address
+        let owner = group.membership.owner
+        guard let identity = context.book.identity(isNoAgent(owner, in: context) ? speaker.address : owner.address)
         else { return }
-        resettable[group.id.address] = context.now.lived + Tuning.groupResetPause
-        given[group.id.address] = place
-        let said: JSONObject = [
+        let isOwner = identity.id.address == owner.address
+        let expelled = record.act == .expel ? before.members.filter { !group.membership.contains($0) } : []
+        let isDisobeyed = !expelled.isEmpty && before.members.contains { isNoAgent($0, in: context) }
+        let isTooLong = group.isLong && context.now.lived >= resettable[address] ?? -.infinity
+        guard isDisobeyed || (isOwner && (record.message == nil || isTooLong)) else { return }
+        let place = place(in: group, at: context)
+        guard place.time <= context.now.wall + Tuning.groupAhead else { return }
+        resettable[address] = context.now.lived + Tuning.groupResetPause
+        given[address] = place
+        var said: JSONObject = [
             "command": "reset", "members": .array(group.membership.members.map { .string($0.text) }),
-            "administrators": .array(group.membership.administrators.map { .string($0.text) }),
         ]
-        let content = Self.command(said, in: group.id, sn: place.sn, time: place.time)
-        sign(GroupOrder(token: 0, group: group.id, content: content), as: identity, in: &context)
+        if isOwner { said["administrators"] = .array(group.membership.administrators.map { .string($0.text) }) }
+        let content = Self.command(said, in: group, at: place)
+        sign(
+            GroupOrder(
+                token: 0, group: group.id, content: content, expelled: expelled.filter { isNoAgent($0, in: context) }),
+            as: identity, in: &context)
+    }
+
+    private func isNoAgent(_ member: ID, in context: Context) -> Bool {
+        !context.book.isOurs(member.address) && !context.book.isCulver(member)
     }
 
     // MARK: - A command of somebody else
@@ -233,7 +261,7 @@ struct Groups {
             if let owner = context.book.identity(before.owner.address), record.message != nil {
                 try spread(record, of: group, since: before, from: owner.id, in: &context)
             }
-            shorten(group, in: &context)
+            sayAnew(group, after: record, since: before, by: group.membership.owner, in: &context)
         }
     }
 
@@ -309,13 +337,13 @@ struct Groups {
             if portion.count == ProtocolLimits.forwardedMessages || bytes + size > Tuning.forwardedBytes,
                 !portion.isEmpty
             {
-                try put(portion, of: group.id, to: receiver, from: sender, in: &context)
+                try put(portion, to: receiver, from: sender, in: &context)
                 (portion, bytes) = ([], 0)
             }
             portion.append(json)
             bytes += size
         }
-        if !portion.isEmpty { try put(portion, of: group.id, to: receiver, from: sender, in: &context) }
+        if !portion.isEmpty { try put(portion, to: receiver, from: sender, in: &context) }
     }
 
     /// With the meta of its signer, whom the receiver may not know.
@@ -328,7 +356,7 @@ struct Groups {
     }
 
     private func put(
-        _ messages: [JSON], of group: ID, to receiver: ID, from sender: ID, in context: inout Context
+        _ messages: [JSON], to receiver: ID, from sender: ID, in context: inout Context
     ) throws(LedgerError) {
         let size = try context.ledger.outboxSize()
         guard size.count < Int64(context.policy.outboxCount), size.bytes < context.policy.outboxBytes else {
@@ -339,8 +367,8 @@ struct Groups {
         var members: JSONObject = ["secrets": .array(messages)]
         // For readers of long ago, where it does not make much twice as much.
         if messages.count == 1, messages[0].bytes.count <= Tuning.forwardedBytes { members["forward"] = messages[0] }
-        let content = Content(
-            type: .forward, sn: context.newSN(), time: context.now.wall, group: group, members)
+        // No group on the envelope: applications lay aside what names one that they do not know, and for good.
+        let content = Content(type: .forward, sn: context.newSN(), time: context.now.wall, members)
         let text = JSON.object(content.json).text
         try context.ledger.apply(
             .outgoing(
@@ -478,7 +506,8 @@ struct Groups {
                     Rejection(.content, "a card of a group that is too large"), from: opened.sender)
             }
             if isNewer { context.book.apply(.groupCard(checked, bulletin, of: id)) }
-            return context.book.apply(.group(group))
+            context.book.apply(.group(group))
+            return try heed(bulletin, of: group, from: opened.sender, in: &context)
         }
         guard let founder = bulletin.founder, context.book.group(id.address) == nil else {
             return try context.reject(Rejection(.meta, "a bulletin without a founder"), from: opened.sender)
@@ -496,11 +525,20 @@ struct Groups {
         try context.note(
             .group, level: .info, text: "\(opened.sender) shows the group \(id) of \(founder)", did: id,
             reason: "known")
+        try heed(bulletin, of: group, from: opened.sender, in: &context)
         // An answer to `askForCard`: the history is next.
         asked[id.address] = nil
         if opened.isEncrypted, let owner = context.book.identity(opened.owner.address) {
             ask(about: group, as: owner, of: opened.sender, in: &context)
         }
+    }
+
+    /// Applications name the administrators in the bulletin.
+    private mutating func heed(
+        _ bulletin: Document, of group: KnownGroup, from sender: ID, in context: inout Context
+    ) throws(LedgerError) {
+        guard let record = GroupRecord(bulletin, of: group.id, foundedBy: group.membership.owner) else { return }
+        try take(record, of: group, from: sender, in: &context)
     }
 
     private mutating func answer(
@@ -538,4 +576,6 @@ package struct GroupOrder: Sendable {
     package var token: UInt64
     package var group: ID
     package var content: Content
+    /// Who was put out by what made this command necessary, and is to hear of it.
+    package var expelled: [ID] = []
 }

@@ -268,6 +268,8 @@ struct Admission {
         guard context.policy.strangers != .open, opened.isEncrypted, !context.book.isPersonallyTrusted(sender),
             opened.content.commands == nil
         else { return false }
+        // What members hand on has signers of its own.
+        if case .forward = opened.content.body { return false }
         guard let membership = opened.content.group.flatMap({ context.book.group($0.address) })?.membership else {
             return true
         }

@@ -10,7 +10,7 @@ package struct GroupRecord: Sendable, Equatable {
     package let act: Act
     /// Whom it is about, each once, without terminals.
     package let members: [ID]
-    /// Of a `reset`: who is administrator afterwards. `nil`: the command does not say.
+    /// Of a `reset` or a bulletin: who is administrator afterwards. `nil`: the command does not say.
     package let administrators: [ID]?
     /// The content's, in seconds since 1970.
     package let time: Double
@@ -21,6 +21,8 @@ package struct GroupRecord: Sendable, Equatable {
 
     package enum Act: String, Sendable, CaseIterable {
         case found, invite, expel, join, quit, reset, hire, fire, resign
+        /// What the bulletin of an application says, and no command: these are administrators, and nobody else.
+        case appoint
     }
 
     /// `nil` for a command that is not about members, such as `query`, and for one without a usable time: it would have no
@@ -33,7 +35,7 @@ package struct GroupRecord: Sendable, Equatable {
         // An application names those that it hires in `administrators`, another in `members`.
         let isOffice = act == .hire || act == .fire
         members = Self.distinct(command.members + (isOffice ? command.administrators : []))
-        let says = act == .reset && content.json["administrators"]?.array != nil
+        let says = (act == .reset || act == .appoint) && content.json["administrators"]?.array != nil
         administrators = says ? Self.distinct(command.administrators) : nil
         self.time = time
         sn = content.sn
@@ -46,9 +48,24 @@ package struct GroupRecord: Sendable, Equatable {
         digest = Digest.sha256(JSON.array(said).bytes)
     }
 
+    /// What a bulletin says about offices, in the name of the founder; `nil` if it says nothing. Applications hire and fire
+    /// by a new bulletin, and send no command.
+    package init?(_ bulletin: Document, of group: ID, foundedBy founder: ID) {
+        guard let administrators = bulletin.administrators else { return nil }
+        var content = Content(
+            type: .history, sn: 1, time: bulletin.time, group: group,
+            [
+                "command": .string(Act.appoint.rawValue),
+                "administrators": .array(administrators.map { .string($0.text) }),
+            ])
+        // With its fraction: it may be of the same second as the command that let them in.
+        content.json["time"] = .number(bulletin.time)
+        self.init(content, signedBy: founder)
+    }
+
     /// A command that has a meaning here, or the question for the others.
     package static func isAbout(_ command: GroupCommand) -> Bool {
-        command.name == "query" || Act(rawValue: command.name) != nil
+        command.name == "query" || Act(rawValue: command.name).map { $0 != .appoint } ?? false
     }
 
     private static func distinct(_ ids: [ID]) -> [ID] {

@@ -103,6 +103,12 @@ package struct Membership: Sendable, Equatable {
             for id in record.members where self.office(of: id) == .member {
                 administrators.append(id)
             }
+        case .appoint:
+            guard office == .owner else { return .refused("only the owner hires") }
+            administrators = []
+            for id in record.administrators ?? [] where self.office(of: id) == .member {
+                administrators.append(id)
+            }
         case .fire:
             guard isInCharge else { return .refused("\(record.signer) may not fire") }
             dismiss(record.members)

@@ -124,6 +124,11 @@ public struct Document: Sendable {
     /// Of a bulletin: who founded the group.
     package var founder: ID? { properties.id("founder")?.bare }
 
+    /// Of a bulletin: the members that the founder has given an office; `nil` when it does not say, or names too many.
+    package var administrators: [ID]? {
+        properties["administrators"]?.array.flatMap { GroupCommand.ids($0) }
+    }
+
     /// The device that a visa of stock software is for, in the signed data or beside it; `nil` for the entity as a whole.
     /// A culver agent has one visa for all that it is.
     package var terminal: String? {

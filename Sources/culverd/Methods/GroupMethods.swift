@@ -107,7 +107,7 @@ import Store
         var administrators: [ID]?
         var about: [ID] = []
         switch act {
-        case .join, .quit, .resign: break
+        case .join, .quit, .resign, .appoint: break
         case .reset:
             about = try members(of: request)
             let known = group.membership.administrators

@@ -148,6 +148,42 @@ struct GroupsTests {
         }
     }
 
+    @Test("what tells of a group has none on its envelope, and a reset names the owner first")
+    func forApplications() throws {
+        invite(1)
+        let told = pair.messages(from: 0, to: People.hulk.id.address).filter { $0.envelope.type == 255 }
+        #expect(!told.isEmpty && told.allSatisfy { $0.envelope.group == nil })
+        pair.command("reset", [People.hulk.id, People.moki.id], in: club, administrators: [])
+        pair.advance(30)
+        let message = try #require(pair.a.book.group(club.id.address)?.records.last?.message)
+        let content = try Content(JSON(parsing: ReliableMessage(.object(message)).secure.data))
+        #expect(content.groupCommand?.members == [People.moki.id, People.hulk.id])
+    }
+
+    @Test("a change that came without proof, and an expulsion that a stock member would not obey, are said anew")
+    func saidAnew() throws {
+        invite(1, 2)
+        let quit = Content(type: .history, sn: 3, time: pair.now.wall, group: club.id, Club.said("quit", []))
+        pair.lay(try People.carol.sealedMessage(quit, to: People.moki), on: 0)
+        pair.advance(60)
+        func last(on board: Board) -> GroupRecord? { board.book.group(club.id.address)?.records.last }
+        #expect(last(on: pair.boards[1])?.act == .reset && last(on: pair.boards[1])?.signer == People.moki.id)
+        #expect(club.members(on: pair.boards[1]) == [People.moki.id, People.hulk.id])
+    }
+
+    @Test("a bulletin that names administrators gives them their office, and takes it from others")
+    func bulletin() throws {
+        invite(1, 2)
+        for (number, office) in [[People.hulk.id], [People.carol.id], []].enumerated() {
+            let card = try club.card(naming: office, time: pair.now.wall + Double(number))
+            pair.lay(try People.moki.sealedMessage(card, to: People.carol), on: 2)
+            pair.advance(1)
+            #expect(pair.boards[2].book.group(club.id.address)?.membership.administrators == office)
+        }
+        let group = try #require(pair.boards[2].book.group(club.id.address))
+        #expect(group.records.filter { $0.act == .appoint }.count == 3)
+    }
+
     /// A command inside a forward of a contact, the owner if nobody else is named, signed by somebody.
     private func lay(
         _ act: String, _ members: [ID], by signer: Identity, at time: Double, in group: ID? = nil, sn: Int64 = 5,

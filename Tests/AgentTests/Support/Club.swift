@@ -9,6 +9,7 @@ struct Club {
     let owner: Identity
     private let meta: Meta
     private let bulletin: Document
+    private let secret: PrivateKey
 
     init(foundedBy owner: Identity, name: String = "club") {
         guard let key = try? ECCPrivateKey.generate() else { fatalError("no key for the tests") }
@@ -17,7 +18,7 @@ struct Club {
             let bulletin = try? Document.bulletin(
                 of: id, name: name, founder: owner.id, time: People.time, signedBy: secret)
         else { fatalError("no group for the tests") }
-        (self.id, self.owner, self.meta, self.bulletin) = (id, owner, meta, bulletin)
+        (self.id, self.owner, self.meta, self.bulletin, self.secret) = (id, owner, meta, bulletin, secret)
     }
 
     /// As it is on the board of its owner before anybody was invited.
@@ -28,6 +29,17 @@ struct Club {
         if let card = try? owner.broadcast(card, attach: false).json.object { group.show(card) }
         board.book.apply(.groupCard(meta, bulletin, of: id))
         board.book.apply(.group(group))
+    }
+
+    /// Its meta and a bulletin as applications write it, which names administrators.
+    func card(naming administrators: [ID], time: Double) throws -> Content {
+        let properties: JSONObject = [
+            "name": "club", "founder": .string(owner.id.text),
+            "administrators": .array(administrators.map { .string($0.text) }),
+        ]
+        let bulletin = try Document(
+            kind: "bulletin", about: id, properties: properties, time: time, signedBy: secret)
+        return Content.documentCommand("documents", about: id, document: bulletin, meta: meta, sn: 2, time: time)
     }
 
     func members(on board: Board) -> [ID] { board.book.group(id.address)?.membership.members ?? [] }
