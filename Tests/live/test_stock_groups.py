@@ -1,12 +1,15 @@
 """Groups that boards and other software are in together, over a real broker.
 
-First the stock applications among themselves: what proves that a failure of ours is ours, and what they really do.
+From issue 14: two culver agents, applications (dimples 2.1.1) and members of the older libraries in one group, created on
+either side: texts both ways, invitation, expulsion, a member that quits, reset. Stock software among itself comes first:
+what proves that a failure of ours is ours, and what it really does.
 """
 
 import json
 import unittest
 
-from harness import PATIENCE, Peer, Story, eventually
+from harness import PATIENCE, Daemon, Mosquitto, Peer, Story, eventually
+from stock import LONG
 
 
 class Groups(Story):
@@ -115,6 +118,144 @@ class LibrariesAmongThemselves(Groups):
 
     def test_three_of_2019(self):
         self.converse("0.4")
+
+
+class WithBoards(Groups):
+    """Two boards that know each other, and whoever else there is."""
+
+    def boards(self, broker: Mosquitto) -> tuple[Daemon, Daemon]:
+        first, second = self.daemon("first", broker), self.daemon("second", broker)
+        second.call("contact.add", did=first.did)
+        return first, second
+
+    def members(self, board: Daemon, group: str) -> list[str]:
+        known = [row["did"] for row in board.call("group.list")["groups"]]
+        return board.call("group.show", group=group)["members"] if group in known else []
+
+    def all_agree(self, group: str, members: list[str], boards: list[Daemon], peers: list[Peer]) -> None:
+        for board in boards:
+            eventually(lambda: self.members(board, group) == members, LONG, f"{members} on {board.name}")
+        self.agree(group, members, *peers, patience=LONG)
+
+    def all_hear(self, group: str, boards: list[Daemon], peers: list[Peer], about: str) -> None:
+        """Everybody writes, and everybody reads all that the others wrote."""
+        for board in boards:
+            board.call("message.send", to=group, text=f"{about} by {board.did}")
+        for peer in peers:
+            self.say(peer, group, f"{about} by {peer.did}")
+        dids = [each.did for each in [*boards, *peers]]
+        for peer in peers:
+            for did in dids:
+                if did != peer.did:
+                    event = peer.text(f"{about} by {did}", LONG)
+                    self.assertEqual((event["sender"], event["content"]["group"]), (did, group))
+                    self.assertIs(event["signature_ok"], True)
+        for board in boards:
+            wanted = {f"{about} by {did}" for did in dids if did != board.did}
+            eventually(lambda: wanted <= set(board.texts()), LONG, f"{wanted} on {board.name}")
+            self.assertEqual(len(board.texts()), len(set(board.texts())))
+            rows = [row for row in board.inbox() if row["content"].get("text") in wanted]
+            self.assertEqual({row["group"] for row in rows}, {group})
+
+
+class OfABoard(WithBoards):
+    """The founder is a culver agent."""
+
+    def test_applications_come_and_go(self):
+        broker = self.broker()
+        first, second = self.boards(broker)
+        ann, ben = (self.peer("2.5", broker, "--name", name) for name in ("ann", "ben"))
+        self.published(ann, ben)
+        group = first.call("group.create", name="club", members=[second.did, ann.did])["did"]
+        self.all_agree(group, [first.did, second.did, ann.did], [first, second], [ann])
+        self.all_hear(group, [first, second], [ann], "one")
+        message = first.call("message.send", to=group, text="delivered to all")["id"]
+        first.reaches(message, "delivered", patience=LONG)
+        # A member that is an application proposes, and the board decides.
+        self.change(ann, "invite", group, ben.did)
+        eventually(lambda: first.call("group.show", group=group)["requests"], LONG, "the request")
+        first.call("group.invite", group=group, members=[ben.did])
+        self.all_agree(group, [first.did, second.did, ann.did, ben.did], [first, second], [ann, ben])
+        self.all_hear(group, [first, second], [ann, ben], "two")
+        # Applications obey no `expel`. They do, because a `reset` follows, also the one that is put out.
+        first.call("group.expel", group=group, members=[ann.did])
+        self.all_agree(group, [first.did, second.did, ben.did], [first, second], [ben, ann])
+        self.all_hear(group, [first, second], [ben], "three")
+        self.assertTrue(self.change(ben, "quit", group))
+        self.all_agree(group, [first.did, second.did], [first, second], [ben])
+        first.call("group.reset", group=group, members=[ann.did, second.did])
+        self.all_agree(group, [first.did, ann.did, second.did], [first, second], [ann])
+        second.call("group.quit", group=group)
+        self.all_agree(group, [first.did, ann.did], [first, second], [ann])
+
+    def test_every_device_of_a_member_reads(self):
+        broker = self.broker()
+        first, second = self.boards(broker)
+        owner = ["--name", "ann", "--owner", str(self.directory / "owner")]
+        phone = self.peer("2.4", broker, "--full-names", "--terminal", "phone", *owner)
+        tablet = self.peer("2.5", broker, "--kind", "mkm", "--terminal", "tablet", *owner)
+        self.published(tablet)
+        first.call("message.send", to=tablet.did, text="hello")
+        tablet.text("hello", LONG)
+        phone.learn(first.did)
+        phone.send(first.did, "from the phone", attach=True)
+        eventually(lambda: first.texts() == ["from the phone"], LONG, "the phone's visa")
+        group = first.call("group.create", name="club", members=[second.did, phone.did])["did"]
+        first.call("message.send", to=group, text="to both")
+        for device in (phone, tablet):
+            self.assertEqual(device.text("to both", LONG)["content"]["group"], group)
+
+
+class OfAnApplication(WithBoards):
+    """The founder runs dimples."""
+
+    def begin(self) -> tuple[Daemon, Daemon, Peer, Peer]:
+        broker = self.broker()
+        first, second = self.boards(broker)
+        ann, ben = (self.peer("2.5", broker, "--name", name) for name in ("ann", "ben"))
+        self.published(ann, ben)
+        for board in (first, second):
+            board.call("contact.add", did=ann.did)
+        return first, second, ann, ben
+
+    def test_boards_are_members(self):
+        first, second, ann, ben = self.begin()
+        group = self.found(ann, first.did, second.did)
+        self.all_agree(group, [ann.did, first.did, second.did], [first, second], [ann])
+        self.all_hear(group, [first, second], [ann], "one")
+        first.call("group.invite", group=group, members=[ben.did])
+        ann.event("inside", LONG, sender=first.did)
+        self.all_agree(group, [ann.did, first.did, second.did], [first, second], [ann])
+        self.assertTrue(self.change(ann, "invite", group, ben.did))
+        self.all_agree(group, [ann.did, first.did, second.did, ben.did], [first, second], [ann, ben])
+        self.all_hear(group, [first, second], [ann, ben], "two")
+        self.assertTrue(self.change(ann, "expel", group, second.did))
+        self.all_agree(group, [ann.did, first.did, ben.did], [first, second], [ann, ben])
+        first.call("group.quit", group=group)
+        self.all_agree(group, [ann.did, ben.did], [], [ann, ben])
+        self.assertTrue(self.change(ann, "reset", group, ann.did, first.did, second.did))
+        self.all_agree(group, [ann.did, first.did, second.did], [first, second], [ann, ben])
+        self.all_hear(group, [first, second], [ann], "three")
+
+    def test_a_bulletin_names_the_administrators(self):
+        first, second, ann, ben = self.begin()
+        group = self.found(ann, first.did, second.did, ben.did)
+        self.all_agree(group, [ann.did, first.did, second.did, ben.did], [first, second], [ann, ben])
+
+        def appointed(boards: list[Daemon], *dids: str) -> None:
+            self.assertTrue(self.change(ann, "hire", group, *dids))
+            for board in boards:
+                eventually(
+                    lambda: board.call("group.show", group=group)["administrators"] == list(dids), LONG, f"the office of {dids}"
+                )
+
+        appointed([first, second], ben.did)
+        self.assertTrue(self.change(ben, "expel", group, second.did))
+        self.all_agree(group, [ann.did, first.did, ben.did], [first, second], [ann, ben])
+        # A board with an office: its expulsion is a reset for the others.
+        appointed([first], first.did)
+        first.call("group.expel", group=group, members=[ben.did])
+        self.all_agree(group, [ann.did, first.did], [first], [ann, ben])
 
 
 if __name__ == "__main__":
