@@ -104,7 +104,7 @@ class Discovery(Story):
         known = {method["name"]: {param["name"] for param in method["params"]} for method in board.call("rpc.discover")["methods"]}
         called = 0
         for name, function in inspect.getmembers(requests, inspect.isfunction):
-            if function.__module__ != requests.__name__ or name.startswith("_") or name in ("raw", "content_of"):
+            if function.__module__ != requests.__name__ or name.startswith("_") or name in ("raw", "body_of"):
                 continue
             # One of everything, so that no parameter is left out.
             request = function(**{name: 1 if name in ("timeout", "seq") else ["x"] for name in inspect.signature(function).parameters})
@@ -141,16 +141,23 @@ class Conversation(Story):
         self.board.send(self.porch.did, content={"type": 204, "app": "garden", "mod": "valve", "act": "open"})
         with self.assertRaises(ValueError):
             self.board.send(self.porch.did)
+        with self.assertRaises(culver.Refused) as refused:
+            self.board.send(self.porch.did, "dry", subject="garden/#")
+        self.assertEqual(refused.exception.reason, "bad-subject")
         found = []
         for message in self.client(self.porch).messages("lamp"):
             found.append(message)
             if len(found) == 4:
                 break
-        self.assertEqual([message.text for message in found], ["hello", '{"soil": [31, null]}', "dry", None])
+        self.assertEqual([message.text for message in found], ["hello", '{"soil":[31,null]}', "dry", None])
         self.assertEqual([message.subject for message in found], [None, "garden/soil", "garden", None])
         self.assertEqual([message.data for message in found], [None, {"soil": [31, None]}, None, None])
         self.assertEqual({(message.sender, message.sealed, message.again) for message in found}, {(self.garden.did, True, False)})
-        self.assertEqual([message.seq for message in self.client(self.porch).inbox(limit=2)], [found[2].seq, found[3].seq])
+        porch = self.client(self.porch)
+        self.assertEqual([message.seq for message in porch.inbox(limit=2)], [found[2].seq, found[3].seq])
+        self.assertEqual([message.text for message in porch.inbox(subject="garden/+")], ['{"soil":[31,null]}'])
+        with porch.messages("garden", filter={"subject": "garden/#"}, timeout=1) as messages:
+            self.assertEqual([message.seq for message in messages], [found[1].seq, found[2].seq])
 
     def test_one_call_to_several_says_what_became_of_each(self):
         sent = self.board.send_to_all([self.porch.did, HULK], "hello", ref="all")

@@ -285,7 +285,7 @@ class AsyncClient:
     ) -> Sent:
         """See `Client.send`."""
         return (await self._ask(
-            requests.send(to, requests.content_of(text, data, content, subject), sender, ref, expiry, receipt, priority)))[0]
+            requests.send(to, requests.body_of(text, data, content, subject), sender, ref, expiry, receipt, priority)))[0]
 
     async def send_to_all(
         self, to: Iterable[str], text: Optional[str] = None, *, data: Any = None, content: Optional[Mapping[str, Any]] = None,
@@ -294,7 +294,7 @@ class AsyncClient:
     ) -> List[Sent]:
         """See `Client.send_to_all`."""
         return await self._ask(
-            requests.send(list(to), requests.content_of(text, data, content, subject), sender, ref, expiry, receipt, priority))
+            requests.send(list(to), requests.body_of(text, data, content, subject), sender, ref, expiry, receipt, priority))
 
     async def show(self, id: str) -> Sent:
         """See `Client.show`."""
@@ -315,10 +315,10 @@ class AsyncClient:
 
     async def inbox(
         self, *, start: Optional[int] = None, limit: Optional[int] = None, sender: Optional[str] = None,
-        receiver: Optional[str] = None, group: Optional[str] = None, type: Optional[int] = None,
+        receiver: Optional[str] = None, group: Optional[str] = None, type: Optional[int] = None, subject: Optional[str] = None,
     ) -> List[Message]:
         """See `Client.inbox`."""
-        return await self._ask(requests.inbox(start, limit, sender, receiver, group, type))
+        return await self._ask(requests.inbox(start, limit, sender, receiver, group, type, subject))
 
     def events(
         self, *kinds: str, start: Optional[int] = None, timeout: Optional[float] = None

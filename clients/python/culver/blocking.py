@@ -223,15 +223,17 @@ class Client:
         subject: Optional[str] = None, sender: Optional[str] = None, ref: Optional[str] = None,
         expiry: Optional[float] = None, receipt: Optional[str] = None, priority: Optional[str] = None,
     ) -> Sent:
-        """Sends `text`, `data` (anything that JSON has) or a DIMP `content` to a name or an ID.
+        """Sends `text`, `data` (anything that JSON has but null) or a DIMP `content` to a name or an ID. `subject` says what
+        it is about, as in `garden/soil`.
 
         When this returns the message is on disk, and goes on by itself. `ref` is the program's own word for it, 1 to 64
         bytes: the same call again gives the same answer and sends nothing, also from a program that was started anew.
         Without one the client makes one up for as long as the call takes. `sender` is one of the board's identities, the
-        default one unless said; `expiry` counts seconds, 14 days at the most. `receipt="signed"` asks for a receipt that
+        default one unless said; `expiry` counts seconds, 14 days at the most, after which no consumer is handed it either.
+        `receipt="signed"` asks for a receipt that
         proves to others that it was taken; `priority` is urgent, normal or bulk.
         """
-        return self._ask(requests.send(to, requests.content_of(text, data, content, subject), sender, ref, expiry, receipt, priority))[0]
+        return self._ask(requests.send(to, requests.body_of(text, data, content, subject), sender, ref, expiry, receipt, priority))[0]
 
     def send_to_all(
         self, to: Iterable[str], text: Optional[str] = None, *, data: Any = None, content: Optional[Mapping[str, Any]] = None,
@@ -240,7 +242,7 @@ class Client:
     ) -> List[Sent]:
         """The same to each of several receivers, at most 1000, in one turn of the daemon: a `Sent` for each, in order.
         If it is refused for one of them, `SomeRefused` says what became of all."""
-        return self._ask(requests.send(list(to), requests.content_of(text, data, content, subject), sender, ref, expiry, receipt, priority))
+        return self._ask(requests.send(list(to), requests.body_of(text, data, content, subject), sender, ref, expiry, receipt, priority))
 
     def show(self, id: str) -> Sent:
         """How far a message has come."""
@@ -257,8 +259,8 @@ class Client:
     ) -> Messages:
         """Messages as they come, for the consumer of this name, which remembers how far it has come.
 
-        `start` counts only for a new name: `"oldest"`, `"new"` or a seq. `filter` has `sender`, `receiver`, `group` or
-        `type`. At most `window` messages, 32 unless said, are handed out without acknowledgement. A loop over them ends
+        `start` counts only for a new name: `"oldest"`, `"new"` or a seq. `filter` has `sender`, `receiver`, `group`, `type`
+        or `subject`, the last with MQTT's wildcards. At most `window` messages, 32 unless said, are handed out without acknowledgement. A loop over them ends
         when none came within `timeout` seconds.
         """
         stream = Messages(self.path, self.patience, MessageFeed(consumer, start, filter, window), timeout, acknowledge)
@@ -267,10 +269,10 @@ class Client:
 
     def inbox(
         self, *, start: Optional[int] = None, limit: Optional[int] = None, sender: Optional[str] = None,
-        receiver: Optional[str] = None, group: Optional[str] = None, type: Optional[int] = None,
+        receiver: Optional[str] = None, group: Optional[str] = None, type: Optional[int] = None, subject: Optional[str] = None,
     ) -> List[Message]:
         """Messages that came, the newest unless `start` names a seq; looking at them changes nothing."""
-        return self._ask(requests.inbox(start, limit, sender, receiver, group, type))
+        return self._ask(requests.inbox(start, limit, sender, receiver, group, type, subject))
 
     def events(
         self, *kinds: str, start: Optional[int] = None, timeout: Optional[float] = None

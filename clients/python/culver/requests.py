@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
@@ -34,31 +33,22 @@ def status() -> Request[Dict[str, Any]]:
     return Request("status", {}, _object)
 
 
-def content_of(
+def body_of(
     text: Optional[str], data: Any, content: Optional[Mapping[str, Any]], subject: Optional[str]
 ) -> Dict[str, Any]:
-    """What goes into a message: one of the three, and what it is about."""
+    """What is in a message: one of the three, and what it is about."""
     if sum(given is not None for given in (text, data, content)) != 1:
         raise ValueError("a message has one of text, data and content")
-    if content is not None:
-        made = dict(content)
-    elif data is not None:
-        words = json.dumps(data, ensure_ascii=False, allow_nan=False)
-        made = {"type": 204, "app": "culver", "mod": "data", "act": subject or "", "data": data, "text": words}
-    else:
-        made = {"type": 1, "text": text}
-    if subject is not None:
-        made["subject"] = subject
-    return made
+    return _given(text=text, data=data, content=content, subject=subject)
 
 
 def send(
-    to: Union[str, List[str]], content: Mapping[str, Any], sender: Optional[str], ref: Optional[str],
+    to: Union[str, List[str]], body: Mapping[str, Any], sender: Optional[str], ref: Optional[str],
     expiry: Optional[float], receipt: Optional[str], priority: Optional[str],
 ) -> Request[List[Sent]]:
     """One message to one receiver or to each of several. It has a ref, so that it may be asked for again."""
     ref = ref or secrets.token_hex(16)
-    params = _given(to=to, content=content, from_=sender, ref=ref, expiry=expiry, receipt=receipt, priority=priority)
+    params = {**_given(to=to, from_=sender, ref=ref, expiry=expiry, receipt=receipt, priority=priority), **body}
     return Request("message.send", params, _sent, ref=ref)
 
 
@@ -85,9 +75,9 @@ def wait(id: str, until: str, timeout: float) -> Request[Sent]:
 
 def inbox(
     start: Optional[int], limit: Optional[int], sender: Optional[str], receiver: Optional[str], group: Optional[str],
-    type: Optional[int],
+    type: Optional[int], subject: Optional[str],
 ) -> Request[List[Message]]:
-    params = _given(start=start, limit=limit, sender=sender, receiver=receiver, group=group, type=type)
+    params = _given(start=start, limit=limit, sender=sender, receiver=receiver, group=group, type=type, subject=subject)
     return Request("inbox.list", params, lambda result: [Message.read(row) for row in _rows(result, "messages")])
 
 

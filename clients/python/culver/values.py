@@ -58,7 +58,8 @@ class Sent:
 class Message:
     """A message that came.
 
-    `sender` and `receiver` are full IDs, `name` is what this board calls the sender. `sealed` says that the envelope is
+    `subject` is what it is about, such as `garden/soil`, and `data` the JSON that was sent as data; `None` where there is
+    none. `sender` and `receiver` are full IDs, `name` is what this board calls the sender. `sealed` says that the envelope is
     proven, too; `trust` is stranger, contact or verified. `time` is the sender's, `received` this board's, both in seconds
     since 1970. `again` says that it may have been handed out before; `muted`, that nobody is to be troubled with it.
     """
@@ -73,6 +74,8 @@ class Message:
     time: float
     received: float
     content: Mapping[str, Any]
+    subject: Optional[str]
+    data: Any
     sealed: bool
     encrypted: bool
     trust: str
@@ -85,21 +88,6 @@ class Message:
         """The text of the content, or what stands for it in software that does not know the content."""
         return _maybe(self.content, "text")
 
-    @property
-    def data(self) -> Any:
-        """The JSON that was sent as data; `None` if it is no such message."""
-        return self.content.get("data") if self._is_data else None
-
-    @property
-    def subject(self) -> Optional[str]:
-        """What it is about, such as `garden/soil`."""
-        subject = _maybe(self.content, "subject")
-        return subject if subject is not None or not self._is_data else _maybe(self.content, "act")
-
-    @property
-    def _is_data(self) -> bool:
-        return self.content.get("app") == "culver" and self.content.get("mod") == "data"
-
     @staticmethod
     def read(raw: Mapping[str, Any]) -> Message:
         content = raw.get("content")
@@ -107,7 +95,7 @@ class Message:
             seq=_integer(raw, "seq"), id=_text(raw, "id"), sn=_integer(raw, "sn"), sender=_text(raw, "sender"),
             receiver=_text(raw, "receiver"), name=_maybe(raw, "name"), group=_maybe(raw, "group"), time=_number(raw, "time"),
             received=_number(raw, "received"), content=content if isinstance(content, dict) else {},
-            sealed=raw.get("sealed") is True, encrypted=raw.get("encrypted") is True, trust=_text(raw, "trust"),
+            subject=_maybe(raw, "subject"), data=raw.get("data"), sealed=raw.get("sealed") is True, encrypted=raw.get("encrypted") is True, trust=_text(raw, "trust"),
             muted=raw.get("muted") is True, again=raw.get("again") is True, raw=raw)
 
 
