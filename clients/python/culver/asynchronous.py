@@ -180,6 +180,13 @@ class AsyncStream(Generic[T]):
     async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        try:
+            if self._link:
+                self._link.close()
+        except RuntimeError:  # the event loop has ended before
+            pass
+
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
