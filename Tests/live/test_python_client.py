@@ -30,6 +30,7 @@ sys.path.insert(0, str(PACKAGE))
 
 import culver  # noqa: E402
 from culver import requests, wire  # noqa: E402
+from culver.transfers import Upload  # noqa: E402
 
 HASTE = "[delivery]\nreceipt_timeout = 2s"
 HULK = "hulk@4YeVEN3aUnvC1DNUufCq1bs9zoBSJTzVEj"
@@ -86,7 +87,7 @@ class Sources(unittest.TestCase):
             kind = getattr(culver, name)
             self.assertTrue(kind.__doc__ and "Any" not in kind.__doc__.split("(")[0], name)
             for member, value in vars(kind).items():
-                if inspect.isfunction(value) and not member.startswith("_") and value.__qualname__ not in ("Sent.read", "Message.read", "Event.read", "Presence.read"):
+                if inspect.isfunction(value) and not member.startswith("_") and value.__qualname__ not in ("Sent.read", "Message.read", "Event.read", "File.read", "Presence.read"):
                     self.assertTrue(inspect.getdoc(value), f"{name}.{member}")
 
     def test_both_clients_have_the_same_methods(self):
@@ -102,12 +103,20 @@ class Discovery(Story):
     def test_every_method_that_is_called_is_there_with_those_parameters(self):
         board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
         known = {method["name"]: {param["name"] for param in method["params"]} for method in board.call("rpc.discover")["methods"]}
+        kinds = {"timeout": 1, "seq": 1, "offset": 1, "thumbnail": b"x"}
+
+        def everything(function) -> dict:
+            """One of everything, so that no parameter is left out."""
+            return {name: kinds.get(name, ["x"]) for name in inspect.signature(function).parameters}
+
         called = 0
         for name, function in inspect.getmembers(requests, inspect.isfunction):
-            if function.__module__ != requests.__name__ or name.startswith("_") or name in ("raw", "body_of"):
+            if function.__module__ != requests.__name__ or name.startswith("_") or name in ("raw", "body_of", "offer_of"):
                 continue
-            # One of everything, so that no parameter is left out.
-            request = function(**{name: 1 if name in ("timeout", "seq") else ["x"] for name in inspect.signature(function).parameters})
+            arguments = everything(function)
+            if name == "offer":
+                arguments = {"params": {**requests.offer_of(**everything(requests.offer_of)), "size": 1}}
+            request = function(**arguments)
             self.assertIn(request.method, known)
             self.assertLessEqual(set(request.params), known[request.method], request.method)
             called += 1
@@ -516,6 +525,95 @@ class Lost(unittest.TestCase):
             async with culver.AsyncClient(path, patience=30) as board:
                 return await ask(board)
         return asyncio.run(run())
+
+
+class Files(Story):
+    """Of any size, there and back, through kills."""
+
+    def setUp(self):
+        super().setUp()
+        broker = self.broker()
+        self.left = self.daemon("left", broker, sections=HASTE)
+        self.right = self.daemon("right", broker, sections=HASTE)
+        self.board, self.other = culver.Client(self.left.socket), culver.Client(self.right.socket)
+        self.addCleanup(self.board.close)
+        self.addCleanup(self.other.close)
+        self.board.wait(self.board.send(self.right.did, "hello").id)  # a file in pieces goes to whom is known to take it
+
+    def file(self, size: int) -> tuple[pathlib.Path, bytes]:
+        path = self.directory / f"file-{size}.bin"
+        path.write_bytes(data := os.urandom(size))
+        return path, data
+
+    def fetched(self, filename: str) -> bytes:
+        def whole():
+            found = [file for file in self.other.files() if file.filename == filename]
+            self.assertLessEqual(len(found), 1)
+            return found and found[0].state == "whole" and found[0]
+
+        file = eventually(whole, what=filename)
+        place = self.directory / f"fetched-{filename}"
+        self.assertEqual(self.other.fetch_file(file.id, place), file.size)
+        self.assertEqual([path for path in self.directory.iterdir() if path.suffix == ".part"], [])
+        return place.read_bytes()
+
+    def test_files_of_all_sizes_come_as_they_went(self):
+        for size in (0, 1, 60_000, 300_000, 1_000_000):
+            path, data = self.file(size)
+            sent = self.board.send_file(self.right.did, path, text="look", ref=f"file {size}")
+            self.assertEqual(self.board.send_file(self.right.did, path, text="look", ref=f"file {size}").id, sent.id)
+            self.assertEqual(self.fetched(path.name), data)
+        path, data = self.file(2)
+        self.board.send_file(self.right.did, path, name="leaf.jpg", thumbnail=b"small")
+        self.assertEqual(self.fetched("leaf.jpg"), data)
+        self.assertEqual(self.other.inbox(limit=1)[0].content["thumbnail"], "c21hbGw=")
+        with self.assertRaises(culver.Refused):
+            self.other.fetch_file("nothing", self.directory / "nothing")
+        self.assertFalse((self.directory / "nothing").exists())
+
+    def test_a_file_goes_once_through_kills_of_both(self):
+        path, data = self.file(8_000_000)
+        states = []
+        thread = threading.Thread(target=lambda: states.append(self.board.send_file(self.right.did, path).state), daemon=True)
+        thread.start()
+        for _ in range(3):
+            eventually(lambda: not thread.is_alive() or self.begun(), what="a piece")
+            for daemon in (self.left, self.right):
+                daemon.kill()
+                daemon.start()
+        thread.join(PATIENCE)
+        self.assertEqual(len(states), 1)
+        self.assertEqual(self.fetched(path.name), data)
+
+    def begun(self) -> bool:
+        """Whether some of the file is on the sender's disk."""
+        return any(part.is_file() and part.stat().st_size > 100_000 for part in (self.left.state / "files").rglob("*"))
+
+    def test_a_file_that_shrinks_is_not_sent(self):
+        path, _ = self.file(2_000_000)
+        with open(path, "rb") as source:
+            upload = Upload(source, {"to": self.right.did, "name": "x"})
+            path.write_bytes(b"")
+            upload._answered({"file": "x", "offset": 0, "piece": 1000})
+            with self.assertRaises(culver.CulverError) as wrong:
+                upload.pending()
+        self.assertEqual(wrong.exception.reason, "cannot-read")
+
+    def test_in_asyncio(self):
+        path, data = self.file(400_000)
+
+        async def story():
+            async with culver.AsyncClient(self.left.socket) as board:
+                await board.send_file(self.right.did, path)
+            async with culver.AsyncClient(self.right.socket) as other:
+                while not (found := await other.files()) or found[0].state != "whole":
+                    await asyncio.sleep(0.05)
+                await other.fetch_file(found[0].id, self.directory / "there")
+                await other.drop_file(found[0].id)
+                self.assertEqual((await other.files())[0].state, "gone")
+
+        asyncio.run(asyncio.wait_for(story(), PATIENCE))
+        self.assertEqual((self.directory / "there").read_bytes(), data)
 
 
 # The jobs that a new user has, as such a user writes them: at most ten lines each.

@@ -21,9 +21,9 @@ Neither client minds that the daemon ends and comes back: it asks again, and not
 from .asynchronous import AsyncClient, AsyncMessages, AsyncStream
 from .blocking import Client, Messages, Stream
 from .errors import CulverError, NotNow, Refused, SomeRefused, StreamClosed, Unreachable
-from .values import Event, Message, Presence, Sent
+from .values import Event, File, Message, Presence, Sent
 
 __all__ = [
-    "AsyncClient", "AsyncMessages", "AsyncStream", "Client", "CulverError", "Event", "Message", "Messages", "NotNow",
+    "AsyncClient", "AsyncMessages", "AsyncStream", "Client", "CulverError", "Event", "File", "Message", "Messages", "NotNow",
     "Presence", "Refused", "Sent", "SomeRefused", "Stream", "StreamClosed", "Unreachable",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import time
 import weakref
 from collections import deque
@@ -12,7 +14,8 @@ from typing import Any, AsyncIterator, Deque, Dict, Generic, Iterable, List, Map
 from . import requests
 from .errors import CulverError
 from .feeds import EventFeed, Feed, MessageFeed
-from .values import Event, Message, Presence, Sent
+from .transfers import Sink, Upload
+from .values import Event, File, Message, Presence, Sent
 from .wire import Answer, Attempts, CutOff, Notice, Request, Wire, limit, socket_path
 
 T = TypeVar("T")
@@ -342,6 +345,34 @@ class AsyncClient:
         """See `Client.log`."""
         return await self._ask(requests.log(start, limit, since, kind, did))
 
+    async def send_file(
+        self, to: str, path: Union[str, "os.PathLike[str]"], *, name: Optional[str] = None, type: Optional[str] = None,
+        text: Optional[str] = None, thumbnail: Optional[bytes] = None, sender: Optional[str] = None, ref: Optional[str] = None,
+        expiry: Optional[float] = None, receipt: Optional[str] = None, priority: Optional[str] = None,
+    ) -> Sent:
+        """See `Client.send_file`."""
+        name = name or os.path.basename(path)
+        offer = requests.offer_of(to, name, type, text, thumbnail, sender, ref, expiry, receipt, priority)
+        with open(path, "rb") as source:
+            return await self._upload(Upload(source, offer))
+
+    async def files(self, *, start: Optional[int] = None, limit: Optional[int] = None) -> List[File]:
+        """See `Client.files`."""
+        return await self._ask(requests.files(start, limit))
+
+    async def fetch_file(self, id: str, path: Union[str, "os.PathLike[str]"]) -> int:
+        """See `Client.fetch_file`."""
+        with Sink(os.fspath(path)) as sink:
+            while True:
+                data = await self._ask(requests.piece(id, sink.offset))
+                if not data:
+                    return sink.offset
+                sink.add(data)
+
+    async def drop_file(self, id: str) -> None:
+        """See `Client.drop_file`."""
+        await self._ask(requests.drop(id))
+
     async def presence(self, did: str) -> Presence:
         """See `Client.presence`."""
         return await self._ask(requests.presence(did))
@@ -357,6 +388,26 @@ class AsyncClient:
     async def request(self, method: str, params: Optional[Mapping[str, Any]] = None, *, repeat: bool = False) -> Any:
         """See `Client.request`."""
         return await self._ask(requests.raw(method, params or {}, repeat))
+
+    async def _upload(self, upload: Upload) -> Sent:
+        """An offer is of its connection, so this has one of its own."""
+        attempts: Optional[Attempts] = None
+        while True:
+            request: Optional[Request[Any]] = None
+            try:
+                link = await _AsyncLink.open(self.path, limit(self.patience), keeps_notices=False)
+                with contextlib.closing(link):
+                    while upload.sent is None:
+                        request = upload.pending()
+                        assert request
+                        await link.ask(request, limit(self.patience, request))
+                        attempts = None
+                    return upload.sent
+            except Exception as error:
+                upload.lost()
+                attempts = attempts or Attempts(self.path, self.patience)
+                pause = attempts.pause_after(error, request)
+            await asyncio.sleep(pause)
 
     async def _ask(self, request: Request[T]) -> T:
         attempts = Attempts(self.path, self.patience)

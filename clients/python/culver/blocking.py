@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import time
 import weakref
@@ -12,7 +14,8 @@ from typing import Any, Deque, Dict, Generic, Iterable, Iterator, List, Mapping,
 from . import requests
 from .errors import Refused
 from .feeds import EventFeed, Feed, MessageFeed
-from .values import Event, Message, Presence, Sent
+from .transfers import Sink, Upload
+from .values import Event, File, Message, Presence, Sent
 from .wire import Answer, Attempts, CutOff, Notice, Request, Wire, limit, socket_path
 
 T = TypeVar("T")
@@ -289,6 +292,37 @@ class Client:
         """Events that are kept, the newest unless `start` names a number."""
         return self._ask(requests.log(start, limit, since, kind, did))
 
+    def send_file(
+        self, to: str, path: Union[str, "os.PathLike[str]"], *, name: Optional[str] = None, type: Optional[str] = None,
+        text: Optional[str] = None, thumbnail: Optional[bytes] = None, sender: Optional[str] = None, ref: Optional[str] = None,
+        expiry: Optional[float] = None, receipt: Optional[str] = None, priority: Optional[str] = None,
+    ) -> Sent:
+        """Sends a file, under its own name unless `name` says another. When this returns all of it is on the daemon's disk,
+        encrypted; it goes in pieces beside its message if it is large, and comes whole or not at all. `type` is file, image,
+        audio or video, else it follows from the name; `text` goes beside it, and `thumbnail` stands for a picture. The rest
+        is as in `send`."""
+        name = name or os.path.basename(path)
+        offer = requests.offer_of(to, name, type, text, thumbnail, sender, ref, expiry, receipt, priority)
+        with open(path, "rb") as source:
+            return self._upload(Upload(source, offer))
+
+    def files(self, *, start: Optional[int] = None, limit: Optional[int] = None) -> List[File]:
+        """Files that came, the newest unless `start` names a seq."""
+        return self._ask(requests.files(start, limit))
+
+    def fetch_file(self, id: str, path: Union[str, "os.PathLike[str]"]) -> int:
+        """Writes a file that came to this path, whole or not at all, and returns its size. Raises `NotNow` while it is coming."""
+        with Sink(os.fspath(path)) as sink:
+            while True:
+                data = self._ask(requests.piece(id, sink.offset))
+                if not data:
+                    return sink.offset
+                sink.add(data)
+
+    def drop_file(self, id: str) -> None:
+        """Removes the bytes of a file that came, or stops one that goes in pieces."""
+        self._ask(requests.drop(id))
+
     def presence(self, did: str) -> Presence:
         """How this contact was seen last; it is watched from then on. Changes are events of the kind presence."""
         return self._ask(requests.presence(did))
@@ -305,6 +339,26 @@ class Client:
         """Any method of culver-protocol(7), with its result as it is. `repeat` says that it may be asked again when its
         answer was lost."""
         return self._ask(requests.raw(method, params or {}, repeat))
+
+    def _upload(self, upload: Upload) -> Sent:
+        """An offer is of its connection, so this has one of its own."""
+        attempts: Optional[Attempts] = None
+        while True:
+            request: Optional[Request[Any]] = None
+            try:
+                with contextlib.closing(_Link(self.path, limit(self.patience))) as link:
+                    while upload.sent is None:
+                        request = upload.pending()
+                        assert request
+                        link.ask(request, limit(self.patience, request))
+                        link.forget_notices()
+                        attempts = None
+                    return upload.sent
+            except Exception as error:
+                upload.lost()
+                attempts = attempts or Attempts(self.path, self.patience)
+                pause = attempts.pause_after(error, request)
+            time.sleep(pause)
 
     def _ask(self, request: Request[T]) -> T:
         attempts = Attempts(self.path, self.patience)

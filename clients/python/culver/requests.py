@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
 from .errors import Refused, SomeRefused
-from .values import Event, Message, Presence, Sent
+from .values import Event, File, Message, Presence, Sent
 from .wire import Request
 
 
@@ -113,3 +114,35 @@ def presence(did: str) -> Request[Presence]:
 def presences(start: Optional[int], limit: Optional[int]) -> Request[List[Presence]]:
     params = _given(start=start, limit=limit)
     return Request("presence.get", params, lambda result: [Presence.read(row) for row in _rows(result, "contacts")])
+
+
+def offer_of(
+    to: str, name: str, type: Optional[str], text: Optional[str], thumbnail: Optional[bytes], sender: Optional[str],
+    ref: Optional[str], expiry: Optional[float], receipt: Optional[str], priority: Optional[str],
+) -> Dict[str, Any]:
+    """What an offer says beside the size."""
+    picture = None if thumbnail is None else base64.b64encode(thumbnail).decode()
+    return _given(
+        to=to, name=name, type=type, text=text, thumbnail=picture, from_=sender, ref=ref, expiry=expiry, receipt=receipt,
+        priority=priority)
+
+
+def offer(params: Mapping[str, Any]) -> Request[Dict[str, Any]]:
+    return Request("file.offer", dict(params), _object, ref=params["ref"])
+
+
+def put(file: str, offset: int, data: str, ref: str) -> Request[Dict[str, Any]]:
+    return Request("file.put", {"file": file, "offset": offset, "data": data}, _object, ref=ref)
+
+
+def files(start: Optional[int], limit: Optional[int]) -> Request[List[File]]:
+    return Request("file.list", _given(start=start, limit=limit), lambda result: [File.read(row) for row in _rows(result, "files")])
+
+
+def piece(id: str, offset: int) -> Request[bytes]:
+    """Bytes of a file that came; none behind its end."""
+    return Request("file.get", {"id": id, "offset": offset}, lambda result: base64.b64decode(_object(result).get("data", "")))
+
+
+def drop(id: str) -> Request[None]:
+    return Request("file.drop", {"id": id}, lambda result: None)

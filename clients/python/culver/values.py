@@ -152,3 +152,31 @@ class Presence:
             did=_text(raw, "did"), name=_maybe(raw, "name"), state=_text(raw, "state"),
             since=_number(raw, "since") if "since" in raw else None, seen=_number(raw, "seen") if "seen" in raw else None,
             agent=_maybe(raw, "agent"), culver=raw.get("culver") is True, raw=raw)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that came, by the `id` of its message.
+
+    `state` is coming, with the bytes that it `have`s already, whole, delivered, to the `path` in the directory that the
+    configuration names, gone, or elsewhere, at `url`.
+    """
+
+    id: str
+    seq: int
+    sender: str
+    name: Optional[str]
+    filename: str
+    size: int
+    have: int
+    state: str
+    path: Optional[str]
+    url: Optional[str]
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> File:
+        return File(
+            id=_text(raw, "id"), seq=_integer(raw, "seq"), sender=_text(raw, "sender"), name=_maybe(raw, "name"),
+            filename=_text(raw, "filename"), size=_integer(raw, "size"), have=_integer(raw, "have"), state=_text(raw, "state"),
+            path=_maybe(raw, "path"), url=_maybe(raw, "url"), raw=raw)
