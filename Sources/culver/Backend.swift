@@ -27,6 +27,8 @@ struct DaemonBackend: Backend {
         case "identity.create", "identity.rotate", "backup.begin", "backup.end": nil
         // Each broker is tried for a minute and a half at the most, all at once.
         case "doctor": 150
+        // A program may have to fetch it first.
+        case "file.get", "file.put": 150
         case "message.wait": params["timeout"]?.double.map { $0 + 30 }
         default: 60
         }

@@ -28,7 +28,7 @@ enum Words {
     private static func words(for content: Content) -> String? {
         switch content.body {
         case .file(let file):
-            let bytes = file.data.map { size(Int64($0.count)) }
+            let bytes = (file.data.map { Int64($0.count) } ?? FileOffer(content.json)?.size).map(size)
             let kind = [18: "image", 20: "audio", 22: "video"][content.type] ?? "file"
             return [kind, file.filename, bytes ?? file.url].compactMap { $0 }.joined(separator: " ")
         case .page(let url, let title, _, _): return ["page", title, url].compactMap { $0 }.joined(separator: " ")

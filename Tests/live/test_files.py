@@ -1,6 +1,7 @@
 """Files between boards: inside a message, and in pieces beside it."""
 
 import base64
+import json
 import os
 import pathlib
 import unittest
@@ -87,6 +88,66 @@ class Inline(Story):
                     control.call("file.offer", to=self.right.did, name="a", size=6)
                 except Refused as refused:
                     self.assertEqual((number, refused.reason), (32, "too-many-files"))
+
+
+class Elsewhere(Story):
+    """Files under a URL, brought there and back by programs of the owner's."""
+
+    def script(self, name: str, text: str) -> pathlib.Path:
+        path = self.directory / name
+        path.write_text("#!/bin/sh\nset -eu\n" + text)
+        path.chmod(0o755)
+        return path
+
+    def boards(self, upload: str, download: str):
+        mosquitto = self.broker()
+        bring = self.script("bring", f"exec 2>{self.directory}/complaints\n" + upload)
+        fetch = self.script("fetch", f"exec 2>{self.directory}/complaints\n" + download)
+        sections = HASTE + f"\n[files]\nupload = {bring}\ndownload = {fetch}"
+        return self.daemon("left", mosquitto, sections=sections), self.daemon("right", mosquitto, sections=sections)
+
+    def test_a_large_file_is_brought_and_fetched(self):
+        place = self.directory / "web"
+        place.mkdir()
+        left, right = self.boards(
+            f"cat > {place}/$CULVER_FILENAME\necho https://example.org/$CULVER_FILENAME",
+            f'test $# = 1\ncat {place}/$(basename "$1")')
+        path = self.directory / "film.mp4"
+        path.write_bytes(os.urandom(200_001))
+        # It is not known yet that the other one takes pieces.
+        self.succeeds(left.tool("send", right.did, "--file", str(path), "--wait", "delivered"))
+        content = right.inbox()[-1]["content"]
+        self.assertEqual((content["URL"], content["type"]), ("https://example.org/film.mp4", 22))
+        self.assertNotIn(path.read_bytes()[:64], (place / "film.mp4").read_bytes())
+        row = right.call("file.list")["files"][-1]
+        self.assertEqual((row["state"], row["url"]), ("elsewhere", content["URL"]))
+        for _ in range(2):
+            fetched = self.succeeds(right.tool("file", "fetch", row["id"], "--to", str(self.directory / "fetched")))
+            self.assertEqual((self.directory / "fetched").read_bytes(), path.read_bytes(), fetched)
+        self.assertEqual(list((left.state / "files").glob("*")), [])
+
+    def test_programs_that_fail_are_named(self):
+        left, right = self.boards("cat > /dev/null\necho nonsense", "exit 3")
+        path = self.directory / "film.mp4"
+        path.write_bytes(os.urandom(200_001))
+        refused = self.fails(75, left.tool("send", right.did, "--file", str(path)))
+        self.assertIn("it said no URL", refused.err)
+        self.script("bring", "exit 4")
+        self.assertIn("it ended with 4", self.fails(75, left.tool("send", right.did, "--file", str(path))).err)
+        self.script("bring", "head -c 5000 /dev/zero")
+        self.assertIn("it said too much", self.fails(75, left.tool("send", right.did, "--file", str(path))).err)
+        self.assertEqual(left.call("message.list")["messages"], [])
+        for url in ["http://example.org/x", "file:///etc/passwd", "--output=x", "https://example.org/ x"]:
+            content = {"type": 16, "filename": "x", "URL": url}
+            self.succeeds(left.tool(
+                "send", right.did, "--content", "-", "--wait", "delivered", input=json.dumps(content)))
+            row = right.call("file.list")["files"][-1]
+            words = "it ended with 3" if url.startswith("http://") else "no URL of the web"
+            self.assertIn(words, self.fails(75, right.tool("file", "fetch", row["id"])).err)
+        self.script("fetch", "head -c 20000000 /dev/zero")
+        row = right.call("file.list")["files"][0]
+        self.assertIn("it said too much", self.fails(75, right.tool("file", "fetch", row["id"])).err)
+        self.assertEqual(list((right.state / "files").glob("*")), [])
 
 
 class Large(Story):

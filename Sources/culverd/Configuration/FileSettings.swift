@@ -7,15 +7,21 @@ struct FileSettings: Settings, Sendable, Equatable {
     /// The directory in which files appear that came; `nil` for none.
     var inbox: String?
 
+    /// What brings files to software that takes none in pieces, and fetches its files; `nil` for nothing.
+    var upload: String?
+    var download: String?
+
     private static let greatestQuota: Int64 = 1 << 40
 
-    static let keys = ["inline", "quota", "inbox"]
+    static let keys = ["inline", "quota", "inbox", "upload", "download"]
 
     mutating func set(_ key: String, to value: String) throws(InvalidValue) {
         switch key {
         case "inline": inline = Int(clamping: try Values.size(value, in: 0...512 << 10))
         case "quota": quota = try Values.size(value, in: 0...Self.greatestQuota)
-        default: inbox = try Values.optionalPath(value)
+        case "inbox": inbox = try Values.optionalPath(value)
+        case "upload": upload = try Values.optionalPath(value)
+        default: download = try Values.optionalPath(value)
         }
     }
 }

@@ -23,6 +23,10 @@ import System
     private let loop: Loop
     private let running: RunningConfiguration
     private let shelf: FileShelf
+    private let web: WebFiles
+    /// Files of the web that were fetched in this run, by the ids of their messages.
+    private var fetchedFromWeb: [String: FileOffer] = [:]
+    private var isFetching: Set<String> = []
     private let queue = DispatchQueue(label: "culver.files")
     /// By the names that their senders gave them.
     private var going: [String: Going] = [:]
@@ -35,10 +39,14 @@ import System
     /// Files that are remembered when they have gone, and for how many seconds.
     private static let rememberedTime = 7.0 * 86_400
 
+    /// Files that came or come, and are not gone.
+    private static let known = 1_000
+
     init(loop: Loop, running: RunningConfiguration) {
         self.loop = loop
         self.running = running
         shelf = FileShelf(loop.directory)
+        web = WebFiles(loop.directory)
     }
 
     /// Goes on with what the last run of the daemon left.
@@ -103,7 +111,7 @@ import System
     /// Bytes that all files take, those that are still to come included.
     var used: Int64 {
         coming.values.reduce(0) { $0 + $1.room } + going.values.reduce(0) { $0 + $1.transfer.room }
-            + handedOver.values.reduce(0, +)
+            + handedOver.values.reduce(0, +) + fetchedFromWeb.values.reduce(0) { $0 + $1.sealedSize }
     }
 
     private var quota: Int64 { running.configuration.files.quota }
@@ -117,7 +125,7 @@ import System
             loop.add(.duty { [self] in try drop(transfer, isOurs: false, in: &$0) })
             coming[oldest] = nil
         }
-        return used + size > quota ? "quota" : nil
+        return used + size > quota || coming.count >= Self.known ? "quota" : nil
     }
 
     // MARK: - Handing over
@@ -145,6 +153,9 @@ import System
     private func piece(for receiver: ID, size: Int64) throws -> Int {
         let abilities = loop.messenger.abilities(of: receiver)
         guard abilities.takesFiles, !receiver.isGroup, !receiver.isBroadcast else {
+            if running.configuration.files.upload != nil, !receiver.isBroadcast {
+                return ProtocolLimits.pieceBytes.most
+            }
             throw Refusal(
                 .badData, "no-pieces",
                 "\(receiver) is not known to take files in pieces, and \(size) bytes are too many for a message")
@@ -198,6 +209,57 @@ import System
                     action(.failure((error as? RPCError) ?? RPCError(disk: error)))
                 }
             }
+        }
+    }
+
+    /// The same for a receiver that takes no pieces: a program brings the ciphertext somewhere. The members of a content that
+    /// say where and under which key it is.
+    func upload(
+        _ file: HandOver, named name: String, by program: String,
+        _ action: @escaping @MainActor (Result<JSONObject, RPCError>) -> Void
+    ) {
+        let shelf = shelf
+        queue.async {
+            let error = Self.error { _ = try shelf.finish(file.sealing.result.get()) }
+            MainQueue.async {
+                if let error {
+                    self.forget(file.id)
+                    return action(.failure(error))
+                }
+                self.web.upload(file.id, named: name, by: program) { result in
+                    self.forget(file.id)
+                    let key = SymmetricKey.aes(key: file.key, iv: file.iv).json()
+                    action(result.map { ["URL": .string($0), "key": key] })
+                }
+            }
+        }
+    }
+
+    /// Whether a file for this receiver is to be uploaded.
+    func isUploaded(for receiver: ID) -> String? {
+        let takesPieces = loop.messenger.abilities(of: receiver).takesFiles && !receiver.isGroup
+        return takesPieces ? nil : running.configuration.files.upload
+    }
+
+    /// A file of the web, fetched if it is not here yet.
+    func fetch(
+        _ file: FileReference, of message: String, _ action: @escaping @MainActor (Result<FileOffer, RPCError>) -> Void
+    ) throws {
+        if let offer = fetchedFromWeb[message] { return action(.success(offer)) }
+        guard let program = running.configuration.files.download, file.url != nil else {
+            throw Refusal(.noInput, "not-here", "the bytes of this file are not on this board")
+        }
+        guard !isFetching.contains(message) else {
+            throw Refusal(.notNow, "not-whole", "the file is being fetched")
+        }
+        let limit = min(Int64(running.configuration.limits.file), quota - used)
+        guard limit > 0 else { throw Refusal(.notNow, "quota", "files have all the room that they may take") }
+        isFetching.insert(message)
+        let id = FileMethods.newID()
+        web.download(file, as: id, by: program, limit: limit) { result in
+            self.isFetching.remove(message)
+            if case .success(let offer) = result { self.fetchedFromWeb[message] = offer }
+            action(result)
         }
     }
 
@@ -397,15 +459,17 @@ import System
 
     /// Bytes of one that came.
     func read(
-        _ transfer: FileTransfer, at offset: Int64, limit: Int,
+        _ offer: FileOffer, at offset: Int64, limit: Int,
         _ action: @escaping @MainActor (Result<[UInt8], RPCError>) -> Void
     ) {
         let shelf = shelf
         queue.async {
-            let result = Result { try shelf.bytes(of: transfer.offer, at: offset, limit: limit) }
+            let result = Result { try shelf.bytes(of: offer, at: offset, limit: limit) }
             MainQueue.async {
-                let id = transfer.offer.id
-                if offset + Int64(limit) >= transfer.offer.size, !self.fetched.contains(id) { self.fetched.append(id) }
+                let id = offer.id
+                if offset + Int64(limit) >= offer.size, self.coming[id] != nil, !self.fetched.contains(id) {
+                    self.fetched.append(id)
+                }
                 action(result.mapError { RPCError(disk: $0) })
             }
         }

@@ -33,9 +33,8 @@ import Store
         guard let size = try params.integer("size", in: 0...Int64.max) else { throw Params.missing("size") }
         let ref = try params.text("ref")
         // Encrypted once more it would be another content.
-        if let ref, let row = try loop.store.outgoing(sender: sender, receiver: receiver, ref: ref),
-            transfers.going(in: row) != nil
-        {
+        let isInline = size <= Int64(running.configuration.files.inline)
+        if let ref, !isInline, let row = try loop.store.outgoing(sender: sender, receiver: receiver, ref: ref) {
             return [
                 "id": .string(row.id), "sn": .integer(row.sn), "state": .string(row.state.rawValue), "repeat": true,
             ]
@@ -48,7 +47,7 @@ import Store
         let id = Self.newID()
         var message = message(params)
         var place = Uploads.Upload.Place.inline([])
-        if size > Int64(running.configuration.files.inline) {
+        if !isInline {
             let file = try transfers.begin(id, size: size, to: receiver)
             let ref = ref ?? "file-\(id)"
             message["ref"] = .string(ref)
@@ -121,23 +120,34 @@ import Store
     ) {
         // From here on it does not go with its connection.
         uploads.remove(file.id)
-        transfers.finish(file, as: partial) { result in
-            switch result {
-            case .failure(let error): call.fail(error)
-            case .success(let transfer):
-                loop.add(
-                    .request(call) { call, turn in
-                        do {
-                            try send(upload, with: transfer.offer.members, answering: call, in: &turn) {
-                                if case .failure = $0 { transfers.forget(file.id) }
-                            }
-                        } catch {
-                            turn.after { transfers.forget(file.id) }
-                            throw error
-                        }
-                    })
+        if let program = transfers.isUploaded(for: partial.receiver) {
+            return transfers.upload(file, named: partial.name, by: program) { result in
+                submit(upload, with: result, answering: call) {}
             }
         }
+        transfers.finish(file, as: partial) { result in
+            submit(upload, with: result.map(\.offer.members), answering: call) { transfers.forget(file.id) }
+        }
+    }
+
+    private func submit(
+        _ upload: Uploads.Upload, with members: Result<JSONObject, RPCError>, answering call: Call,
+        orElse forget: @escaping @MainActor () -> Void
+    ) {
+        let more: JSONObject
+        switch members {
+        case .failure(let error): return call.fail(error)
+        case .success(let members): more = members
+        }
+        loop.add(
+            .request(call) { call, turn in
+                do {
+                    try send(upload, with: more, answering: call, in: &turn) { if case .failure = $0 { forget() } }
+                } catch {
+                    turn.after { forget() }
+                    throw error
+                }
+            })
     }
 
     /// The message with the file, or about it; answered as `message.send` is.
@@ -194,7 +204,7 @@ import Store
         return members
     }
 
-    private static func newID() -> String {
+    static func newID() -> String {
         let letters = Array("0123456789abcdefghijklmnopqrstuvwxyz".utf8)
         return String(decoding: (0..<20).map { _ in letters.randomElement() ?? 48 }, as: UTF8.self)
     }
@@ -242,22 +252,31 @@ import Store
             let rest = Array(data.dropFirst(Int(clamping: offset)).prefix(Self.piece))
             return turn.after { answer(rest, of: Int64(data.count)) }
         }
+        func read(_ offer: FileOffer) {
+            transfers.read(offer, at: offset, limit: Self.piece) {
+                switch $0 {
+                case .success(let bytes): answer(bytes, of: offer.size)
+                case .failure(let error): call.fail(error)
+                }
+            }
+        }
         guard let transfer = transfer(of: row) else {
-            throw Refusal(.noInput, "not-here", "the bytes of this file are not on this board")
+            guard let file = row.file, row.offer == nil else {
+                throw Refusal(.noInput, "not-here", "the bytes of this file are not on this board")
+            }
+            return try transfers.fetch(file, of: row.id) {
+                switch $0 {
+                case .success(let offer): read(offer)
+                case .failure(let error): call.fail(error)
+                }
+            }
         }
         if let path = transfer.path { throw Refusal(.noInput, "not-here", "the file is at \(path)") }
         guard transfer.state == .whole else {
             let have = transfers.have(of: transfer)
             throw Refusal(.notNow, "not-whole", "\(have) of \(transfer.offer.size) bytes have come")
         }
-        turn.after {
-            transfers.read(transfer, at: offset, limit: Self.piece) {
-                switch $0 {
-                case .success(let bytes): answer(bytes, of: transfer.offer.size)
-                case .failure(let error): call.fail(error)
-                }
-            }
-        }
+        turn.after { read(transfer.offer) }
     }
 
     func drop(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
