@@ -150,6 +150,29 @@ class Elsewhere(Story):
         self.assertEqual(list((right.state / "files").glob("*")), [])
 
 
+class Stock(Story):
+    def test_stock_software_reads_a_small_file(self):
+        mosquitto = self.broker()
+        board = self.daemon("board", mosquitto, sections=HASTE)
+        peer = self.peer("2.4", mosquitto)
+        peer.learn(board.did)
+        peer.send(board.did, "hello", attach=True)
+        eventually(lambda: "hello" in board.texts(), what="the stock peer's message")
+        path = self.directory / "soil.png"
+        path.write_bytes(os.urandom(3000))
+        self.succeeds(board.tool("send", peer.did, "--file", str(path), "Look."))
+        # Receipts are messages there, too.
+        content = {}
+        while content.get("type") != 18:
+            content = peer.event("message")["content"]
+        self.assertEqual((content["type"], content["filename"], content["text"]), (18, "soil.png", "Look."))
+        self.assertEqual(base64.b64decode(content["data"]), path.read_bytes())
+        # What is too large for a message has no way there without a program.
+        path.write_bytes(bytes(100_000))
+        refused = self.fails(65, board.tool("send", peer.did, "--file", str(path)))
+        self.assertIn("pieces", refused.err)
+
+
 class Large(Story):
     """In pieces, which are lost and come again."""
 
