@@ -103,7 +103,8 @@ import System
     }
 
     private func row(of transfer: FileTransfer) -> Outgoing? {
-        (try? loop.store.outgoing(sender: transfer.sender, receiver: transfer.receiver, ref: transfer.message)) ?? nil
+        (try? loop.store.outgoing(
+            sender: transfer.sender, receiver: transfer.receiver, group: nil, ref: transfer.message)) ?? nil
     }
 
     // MARK: - Room

@@ -34,7 +34,9 @@ import Store
         let ref = try params.text("ref")
         // Encrypted once more it would be another content.
         let isInline = size <= Int64(running.configuration.files.inline)
-        if let ref, !isInline, let row = try loop.store.outgoing(sender: sender, receiver: receiver, ref: ref) {
+        if let ref, !isInline,
+            let row = try loop.store.outgoing(sender: sender, receiver: receiver, group: nil, ref: ref)
+        {
             return [
                 "id": .string(row.id), "sn": .integer(row.sn), "state": .string(row.state.rawValue), "repeat": true,
             ]

@@ -79,7 +79,10 @@ extension Method {
 
         .plain(
             "file.offer", .sender,
-            ["to", "name", "size", "type", "text", "thumbnail", "from", "expiry", "ref", "receipt", "priority"]
+            [
+                "to", "name", "size", "type", "text", "thumbnail", "subject", "from", "expiry", "ref", "receipt",
+                "priority",
+            ]
         ) {
             try $0.files.offer($1, in: &$2)
         },
