@@ -54,7 +54,7 @@ let package = Package(
         module("Format", ["CJansson"], [.linkedLibrary("m")]),
         module("Crypto", ["CMbedTLS"]),
         module("DIMP", ["Crypto", "Format"]),
-        module("Records", ["DIMP"], isSmall: true),
+        module("Records", ["DIMP", "Crypto", "Format"], isSmall: true),
         module("Agent", ["DIMP", "Crypto", "Format", "Records"], isSmall: true),
         module("Store", ["DIMP", "Crypto", "Format", "Records", "System", "CSQLite", "CLinux"], isSmall: true),
         module("Transport", ["Format", "System", "CMosquitto"], isSmall: true),

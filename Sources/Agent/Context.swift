@@ -12,6 +12,8 @@ struct Context {
     let random: @Sendable () -> UInt64
     /// What this program says that it is, to a contact that pings.
     var agent = "culver"
+    /// Compares a text with a pattern of a configuration.
+    let matches: @Sendable (_ pattern: String, _ text: String) -> Bool
     var counts = Counts()
     /// Rejections that were counted and not told yet.
     var refusals = RefusalLog()
@@ -21,11 +23,15 @@ struct Context {
     private var answers: [Effect] = []
     private var effects: [Effect] = []
 
-    init(policy: Policy, ledger: any Ledger, book: any AddressBook, random: @escaping @Sendable () -> UInt64) {
+    init(
+        policy: Policy, ledger: any Ledger, book: any AddressBook, random: @escaping @Sendable () -> UInt64,
+        matches: @escaping @Sendable (_ pattern: String, _ text: String) -> Bool = { _, _ in false }
+    ) {
         self.policy = policy
         self.ledger = ledger
         self.book = book
         self.random = random
+        self.matches = matches
     }
 
     // MARK: - What is said back

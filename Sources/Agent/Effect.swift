@@ -10,6 +10,7 @@ package indirect enum Effect: Sendable {
     /// Give it to the pool.
     case work(Job)
     case publish(Publication)
+    case call(CallOrder)
     /// Watch, or leave, the cards (meta, visa) of another entity on every broker.
     case watch(Address)
     case leave(Address)

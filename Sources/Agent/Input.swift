@@ -46,6 +46,8 @@ package indirect enum Input: Sendable {
     case identitiesChanged
     /// An identity is gone: its messages fail, so many at a time.
     case identityGone(ID)
+    /// Calls that others made here.
+    case call(CallNews)
     /// Before the first broker: this run of the daemon, when it and the one before it began (seconds since 1970).
     case started(boot: String, at: Double, last: Double)
     /// What is stated on every connection from now on; `nil` without an identity.

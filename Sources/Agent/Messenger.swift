@@ -17,6 +17,7 @@ package import Records
 ///     Publishing/  Publishing    the one flow control towards brokers
 ///     Clones/      Clones PresenceWatch    another board with our keys; how contacts are
 ///     Files/       FileExchange    files in pieces
+///     Calls/       ServedCalls CallAnswers    what others have this board do, and what they answer
 package struct Messenger {
     private var context: Context
     private var outbox = Outbox()
@@ -26,6 +27,7 @@ package struct Messenger {
     private var parking = Parking()
     private var acceptance: Acceptance
     private var gaps = Gaps()
+    private var calls = ServedCalls()
     private var forwards = Forwards()
     private var groups = Groups()
     private var lookups: Lookups
@@ -38,9 +40,10 @@ package struct Messenger {
     private var nextPruning: Double?
 
     package init(
-        book: any AddressBook, ledger: any Ledger, policy: Policy, random: @escaping @Sendable () -> UInt64
+        book: any AddressBook, ledger: any Ledger, policy: Policy, random: @escaping @Sendable () -> UInt64,
+        matches: @escaping @Sendable (_ pattern: String, _ text: String) -> Bool = { _, _ in false }
     ) {
-        context = Context(policy: policy, ledger: ledger, book: book, random: random)
+        context = Context(policy: policy, ledger: ledger, book: book, random: random, matches: matches)
         admission = Admission(policy)
         acceptance = Acceptance(policy)
         lookups = Lookups(policy)
@@ -132,6 +135,7 @@ package struct Messenger {
         case .forgot(let id): try forgot(id)
         case .identityGone(let id): try outbox.failAll(of: id, in: &context)
         case .identitiesChanged: identitiesChanged()
+        case .call(let news): for reply in try calls.heard(news, in: &context) { try send(reply) }
         case .started(let boot, let at, let last): clones.begin(boot: boot, at: at, last: last)
         case .presence(let own): clones.set(own)
         case .restored: try numberAnew()
@@ -465,9 +469,29 @@ package struct Messenger {
         if opened.isEncrypted {
             try presence.heard(opened.sender, agent: opened.isSealed ? opened.content.agent : nil, in: &context)
         }
+        for call in consequence.calls { try take(call) }
         if let forward = consequence.forward { return try admit(forward, of: opened) }
         if !consequence.isWithoutRoom { try parking.leave(opened.arrival.parked, in: context) }
         try end(opened.arrival, isDropped: consequence.isWithoutRoom)
+    }
+
+    // MARK: - Calls
+
+    private mutating func take(_ content: CallContent) throws(LedgerError) {
+        switch content.module {
+        case .call: if let reply = try calls.asked(content, in: &context) { try send(reply) }
+        case .reply: try CallAnswers.take(content, in: &context)
+        }
+    }
+
+    /// An answer is a message like any other, and nobody local waits for what becomes of it.
+    private mutating func send(_ reply: ServedCalls.Reply) throws(LedgerError) {
+        let submission = Submission(
+            token: 0, sender: reply.owner, receiver: reply.key.caller, type: .customized, members: reply.members,
+            expiry: reply.expiry, priority: .urgent)
+        try outbox.submit(
+            submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
+            in: &context)
     }
 
     // MARK: - Forwards

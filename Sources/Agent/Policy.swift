@@ -35,6 +35,9 @@ package struct Policy: Sendable, Equatable {
     /// For whom this board hands messages on that contacts send to it in a forward.
     package var relaying: Relaying = .forNobody
 
+    /// What contacts may call here.
+    package var calls: [CallRule] = []
+
     package init() {}
 
     package enum Relaying: Sendable, Equatable {

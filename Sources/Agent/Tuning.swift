@@ -165,6 +165,21 @@ enum Tuning {
     static let piecePause = 1.0
     static let rememberedFileEnds = 256
 
+    // MARK: - Calls
+
+    /// Calls that run at a time, that are remembered, and callers whose rates are.
+    static let runningCalls = 8
+    static let servedCalls: Int64 = 10_000
+    static let callRates = 1024
+    /// Bytes that a call's program may be given to read.
+    static let callInput = 64 << 10
+    /// How far ahead a deadline may be, and for how long an answer is repeated after it.
+    static let longestCall = 86_400.0
+    static let callMemory = 3_600.0
+    /// Refusals to one caller that are answered in a minute, and for how long they are repeated.
+    static let refusalsPerMinute = 60
+    static let refusalExpiry = 600.0
+
     // MARK: - Clones and tidying
 
     static let rememberedStarts = 16

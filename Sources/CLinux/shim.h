@@ -122,6 +122,19 @@ static inline int culver_memory_file(const char *name) { return memfd_create(nam
 
 static inline char **culver_environment(void) { return environ; }
 
+/* glibc shows these only with _GNU_SOURCE. A program that is spawned has nothing open from `first` on, and works there. */
+#include <spawn.h>
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *, int);
+extern int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *__restrict, const char *__restrict);
+
+static inline int culver_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+static inline int culver_spawn_directory(posix_spawn_file_actions_t *actions, const char *path) {
+    return posix_spawn_file_actions_addchdir_np(actions, path);
+}
+
 /* Whether something keeps the clock in step with others: 1 or 0; -1 when the kernel does not tell. Swift's Glibc has no
    adjtimex. */
 static inline int culver_clock_is_synchronised(void) {

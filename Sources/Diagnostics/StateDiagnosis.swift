@@ -1,3 +1,4 @@
+package import Records
 import Store
 
 /// What `doctor` finds in a state directory, with or without a daemon. Reads alone, but for owners and modes when it
@@ -10,12 +11,15 @@ package struct StateDiagnosis: Sendable {
     private let isInUse: Bool
     /// Seconds since 1970; `nil` while the clock is unset.
     private let time: Double?
+    /// The last line of the audit that is written down elsewhere.
+    private let audit: AuditLine?
 
-    package init(of path: String, mends: Bool, isInUse: Bool, time: Double?) {
+    package init(of path: String, mends: Bool, isInUse: Bool, time: Double?, audit: AuditLine? = nil) {
         self.path = path
         self.mends = mends
         self.isInUse = isInUse
         self.time = time
+        self.audit = audit
     }
 
     package func checks() -> [Check] {
@@ -28,6 +32,17 @@ package struct StateDiagnosis: Sendable {
             return [Check("state", .fail, error.description, hint: "sudo culver doctor --state \(self.path)")]
         }
         return PermissionChecks(inspection, of: path).checks + IdentityFiles.checks(in: path, at: time)
-            + DiskChecks(path: path, isInUse: isInUse).checks
+            + DiskChecks(path: path, isInUse: isInUse).checks + auditCheck(in: path)
+    }
+
+    /// Nothing where nobody has called.
+    private func auditCheck(in path: String) -> [Check] {
+        let (lines, fault) = AuditFile.check(in: path, newest: audit)
+        if let fault {
+            let hint = "compare \(path)/\(StatePath.audit) with a copy; somebody has changed it"
+            return [Check("calls", .fail, "the audit of calls is broken: \(fault)", hint: hint)]
+        }
+        return lines == 0
+            ? [] : [Check("calls", .ok, "the audit of calls has \(lines) lines, and their chain is whole")]
     }
 }

@@ -28,6 +28,14 @@ package enum Change: Sendable, Equatable {
     /// Everything of this sender.
     case unparkAll(sender: Address)
     case event(EventRecord)
+    /// Inserts a call that was made here, or gives it its answer.
+    case served(ServedCall)
+    /// Inserts or replaces by `call`.
+    case calling(Calling)
+    /// Inserts; the first of each part stays.
+    case answered(CallAnswer)
+    /// The next line.
+    case audit(AuditLine)
     /// A small named value; `nil` removes it.
     case value(LedgerKey, String?)
     case forgetValues(LedgerKey.Family)

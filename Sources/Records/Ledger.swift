@@ -2,7 +2,7 @@ package import DIMP
 
 /// What is written down. All changes of one turn are one transaction, which the loop commits before it lets anything out;
 /// reading sees every change that was applied, committed or not.
-package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger {
+package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger, CallLedger {
     func apply(_ change: Change) throws(LedgerError)
 
     /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
@@ -88,6 +88,19 @@ package protocol ParkingLedger: AnyObject {
     func parked(sender: Address, isVerified: Bool, after: Int64, limit: Int) throws(LedgerError) -> [Parked]
     /// As their messages name them, in the order of the oldest message of each.
     func parkedSenders(isVerified: Bool, limit: Int) throws(LedgerError) -> [ID]
+}
+
+/// Calls in both directions, and their audit.
+package protocol CallLedger: AnyObject {
+    func servedCall(_ key: ServedCall.Key) throws(LedgerError) -> ServedCall?
+    /// How many calls that were made here are remembered.
+    var servedCalls: Int64 { get }
+    /// Those without an answer, the oldest first.
+    func begunCalls() throws(LedgerError) -> [ServedCall]
+    func calling(_ call: String) throws(LedgerError) -> Calling?
+    /// Whether so many answers to its call, and bytes of them, can be kept.
+    func hasRoom(for answer: CallAnswer) throws(LedgerError) -> Bool
+    func lastAudit() throws(LedgerError) -> AuditLine?
 }
 
 /// Small named values.

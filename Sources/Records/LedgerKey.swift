@@ -41,6 +41,8 @@ package enum LedgerKey: Sendable, Hashable {
     case file(String)
     /// Up to which message of the inbox its files were put into the owner's directory.
     case filesDelivered
+    /// There when no calls are run.
+    case callsOff
 
     package var text: String {
         switch self {
@@ -66,6 +68,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .removed(let address): "gone \(address)"
         case .file(let id): "file \(id)"
         case .filesDelivered: "delivered files"
+        case .callsOff: "calls off"
         }
     }
 
@@ -90,6 +93,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("tried", _): self = .tried(rest)
         case ("file", _): self = .file(rest)
         case ("delivered", _) where rest == "files": self = .filesDelivered
+        case ("calls", _) where rest == "off": self = .callsOff
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)

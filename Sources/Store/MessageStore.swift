@@ -51,6 +51,10 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .event(let row):
                 try tables.events.add(row, limits: limits)
                 tables.peers.count(row)
+            case .served(let row): try tables.calls.put(row)
+            case .calling(let row): try tables.calls.put(row)
+            case .answered(let row): try tables.calls.put(row)
+            case .audit(let line): try tables.calls.add(line)
             case .value(let key, let value): try tables.values.put(value, for: key)
             case .forgetValues(let family): try tables.values.forget(family)
             }
@@ -65,6 +69,7 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             var isMore = try tables.outbox.prune(wall: wall, lived: lived, age: limits.endedAge)
             guard wall > 0 else { return isMore }
             if let next = tables.inbox.nextExpiry, next <= wall { try tables.inbox.expire(at: wall) }
+            try tables.calls.prune(before: wall - limits.callAge)
             isMore = try pruneDigests(before: wall - limits.digestAge) || isMore
             return try tables.inbox.prune(before: wall - limits.keep) || isMore
         }

@@ -16,6 +16,8 @@ package struct StoreLimits: Sendable, Equatable {
     /// After the end of an outgoing message; its `ref` is remembered as long.
     package var endedAge = 30 * day
     package var events = 20_000
+    /// After the deadline of a call, in both directions.
+    package var callAge = 3_600.0
     /// Like events within so many seconds share a row.
     package var likeness = 60.0
 

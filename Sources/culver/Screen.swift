@@ -21,6 +21,14 @@ enum Screen {
         _ = fwrite(bytes, 1, bytes.count, culver_stdout())
     }
 
+    /// What another board's program printed: as it is for programs, and for people without what could drive their terminal.
+    static func output(_ text: String) {
+        let isWatched = isatty(STDOUT_FILENO) == 1
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        let bytes = Array((isWatched ? lines.map { String($0).printable }.joined(separator: "\n") : text).utf8)
+        _ = fwrite(bytes, 1, bytes.count, culver_stdout())
+    }
+
     static func complain(_ words: String) {
         fputs("culver: \(words.printable)\n", culver_stderr())
     }

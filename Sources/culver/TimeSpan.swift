@@ -43,6 +43,7 @@ extension TimeSpan: CustomStringConvertible {
     /// The wait that nobody has asked to be longer or shorter.
     static let minute = TimeSpan(seconds: 60)
     static let tenSeconds = TimeSpan(seconds: 10)
+    static let halfMinute = TimeSpan(seconds: 30)
 
     var description: String { TimeSpan.words(for: seconds).filter { $0 != " " } }
 

@@ -27,6 +27,7 @@ import System
     private let doctor: DoctorMethods
     private let router: CallRouter
     private let performer: Performer
+    private let calls: CallPrograms
     private let disk: DiskWatch
     private let damages: DamageWatch
     private let startEvents: StartEvents
@@ -48,7 +49,7 @@ import System
         running = RunningConfiguration(configuration, options: options, environment: environment)
         var messenger = Messenger(
             book: state.book, ledger: state.store, policy: configuration.policy,
-            random: { UInt64.random(in: 0...(.max)) })
+            random: { UInt64.random(in: 0...(.max)) }, matches: { Pattern.matches($0, $1) })
         messenger.agent = "culver \(Release.version)"
         loop = Loop(
             store: state.store, book: state.book, directory: state.directory, clock: state.clock, messenger: messenger,
@@ -62,6 +63,7 @@ import System
             loop: loop, pool: pool, brokers: brokers, configured: configured, last: state.lastPresence)
         socket = ServerSocket(running: running, supervisor: supervisor, loop: loop)
         subscriptions = try Subscriptions(loop: loop, notify: socket.notify)
+        calls = CallPrograms(loop: loop, notify: socket.notify, owner: options.isUser ? geteuid() : nil)
         backups = Backups(loop: loop, pool: pool, brokers: brokers, subscriptions: subscriptions, socket: socket)
 
         transfers = FileTransfers(loop: loop, running: running)
@@ -104,15 +106,19 @@ import System
                 transfers: transfers),
             inbox: InboxMethods(loop: loop, rights: rights, consumers: subscriptions.consumers),
             events: EventMethods(loop: loop, watchers: subscriptions.events),
+            calls: CallMethods(
+                loop: loop, rights: rights, answers: answers, waiters: subscriptions.calls, programs: calls,
+                running: running),
             doctor: doctor, backup: BackupMethods(backups: backups))
         router = CallRouter(to: methods, running: running, loop: loop, socket: socket, backups: backups)
         performer = Performer(
-            loop: loop, brokers: brokers, answers: answers, subscriptions: subscriptions, transfers: transfers)
+            loop: loop, brokers: brokers, answers: answers, subscriptions: subscriptions, transfers: transfers,
+            calls: calls)
         shutdown = Shutdown(
             loop: loop, pool: pool, brokers: brokers, socket: socket, metricsFile: metricsFile,
             first: [
                 report.end, socket.stopListening, router.stop, presence.stop, subscriptions.stop, doctor.stop,
-                backups.stop,
+                backups.stop, calls.stopAll,
             ])
     }
 
@@ -126,6 +132,7 @@ import System
         removals.finish()
         transfers.start()
         fileInbox.start()
+        loop.take(.call(.restarted))
         if !first.make() { presence.dial() }
         metricsFile.keep()
         running.access.warnOfUnknown(loop.log)
@@ -161,6 +168,7 @@ import System
     private func disconnected(_ connection: ConnectionID) {
         subscriptions.disconnected(connection)
         backups.disconnected(connection)
+        calls.disconnected(connection)
         doctor.disconnected(connection)
         uploads.disconnected(connection)
     }

@@ -7,6 +7,7 @@ import Agent
     let answers: PendingAnswers
     let subscriptions: Subscriptions
     let transfers: FileTransfers
+    let calls: CallPrograms
 
     func perform(_ effect: Effect) {
         switch effect {
@@ -17,6 +18,9 @@ import Agent
         case .file(let effect): transfers.perform(effect)
         case .work: break
         case .publish(let publication): brokers.publish(publication)
+        case .call(.run(let run)): calls.run(run)
+        case .call(.stop(let key)): calls.stop(key)
+        case .call(.answered(let call)): subscriptions.calls.answered(call)
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .watchStates(let addresses, let broker): brokers.watchStates(of: addresses, on: broker)

@@ -174,7 +174,7 @@ private final class Directory {
         expected.keys = KeySettings(rotate: 43_200, protect: .credential("culver-key"))
         #expect(expected.missing?.hasPrefix("[keys] protect: ") == true)
         #expect(
-            expected.unserved.map { $0.prefix { $0 != ":" } } == ["[call open-gate]", "[keys] rotate"],
+            expected.unserved.map { $0.prefix { $0 != ":" } } == ["[keys] rotate"],
             "what does not exist yet is told, one line for each")
         expected.limits.message = 2 << 20
         expected.limits.events = 100
@@ -309,7 +309,13 @@ private final class Directory {
         "a section that lacks what it needs is refused, an empty one too",
         arguments: [
             ("[contact hub]", "F:1: id: is missing: a contact needs its ID ([contact hub])"),
-            ("[call a]", "F:1: exec: is missing: a call needs the program that it runs ([call a])"),
+            ("[call a]", "F:1: allow: is missing: name who may call ([call a])"),
+            (
+                "[call a]\nallow = x\noutput = 1MiB",
+                "F:1: output: is more than 96KiB, which takes stream = yes ([call a])"
+            ),
+            ("[call a]\nallow = x\nargs = [", "F:3: args: is no JSON"),
+            ("[call a]\nallow = x\nargs = [{\"pattern\": \"(\"}]", "F:3: args: has a pattern that cannot be read: ("),
             ("\n[call a]\nexec = /x", "F:2: allow: is missing: name who may call ([call a])"),
             ("[broker]\ncert_file = /c\nurl = mqtts://a", "F:1: cert_file: needs key_file too ([broker])"),
             ("[broker x]\nkey_file = /c\nurl = mqtts://a", "F:1: key_file: needs cert_file too ([broker x])"),

@@ -33,7 +33,7 @@ import Testing
     private func isSmall(_ step: String, _ sql: String) -> Bool {
         let small = [
             "CONSTANT ROW", "sqlite_sequence", "sqlite_master", "consumers", "SCAN c", "SCAN awaited", "SCAN a",
-            "seen_owed", "peers", "SCAN (subquery",
+            "seen_owed", "peers", "SCAN (subquery", "inbox_expired",
         ]
         return small.contains { step.contains($0) }
             || sql.hasPrefix("SELECT count(*), coalesce(sum(\(Database.size)), 0)")

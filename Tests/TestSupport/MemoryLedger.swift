@@ -13,6 +13,10 @@ package final class MemoryLedger: Ledger {
         package var parked: [Parked] = []
         package var events: [EventRecord] = []
         package var values: [LedgerKey: String] = [:]
+        package var served: [ServedCall] = []
+        package var callings: [Calling] = []
+        package var answers: [CallAnswer] = []
+        package var audit: [AuditLine] = []
         package var last: Int64 = 0
         /// Wall and lived time of every pruning.
         package var prunes: [[Double]] = []
@@ -54,6 +58,15 @@ package final class MemoryLedger: Ledger {
             state.shipments[shipment.number]?.due = shipment.due
             state.shipments[shipment.number]?.isHeld = shipment.isHeld && shipment.due != nil
         case .moved(let old, let new): move(old, to: new)
+        case .served(let row):
+            state.served.removeAll { $0.key == row.key }
+            state.served.append(row)
+        case .calling(let row): state.callings.append(row)
+        case .answered(let row):
+            if !state.answers.contains(where: { ($0.call, $0.part) == (row.call, row.part) }) {
+                state.answers.append(row)
+            }
+        case .audit(let line): state.audit.append(line)
         case .incoming(var row):
             row.seq = state.last
             state.incoming.append(row)
@@ -292,6 +305,15 @@ extension MemoryLedger: ParkingLedger {
         }
         return Array(senders.prefix(limit))
     }
+}
+
+extension MemoryLedger: CallLedger {
+    package func servedCall(_ key: ServedCall.Key) -> ServedCall? { state.served.first { $0.key == key } }
+    package var servedCalls: Int64 { Int64(state.served.count) }
+    package func begunCalls() -> [ServedCall] { state.served.filter { $0.answer == nil } }
+    package func calling(_ call: String) -> Calling? { state.callings.last { $0.call == call } }
+    package func hasRoom(for answer: CallAnswer) -> Bool { state.answers.count < 4_096 }
+    package func lastAudit() -> AuditLine? { state.audit.last }
 }
 
 extension MemoryLedger: ValueLedger {

@@ -17,6 +17,8 @@ struct Acceptance {
     struct Consequence {
         var findings: [Lookups.Finding] = []
         var forward: Forwarded?
+        /// Calls and answers to calls.
+        var calls: [CallContent] = []
         /// Their parked messages are to be dropped.
         var blocked: [ID] = []
         /// The inbox is full: the message was not taken.
@@ -66,6 +68,7 @@ struct Acceptance {
         in context: inout Context
     ) throws(LedgerError) -> Consequence? {
         if try groups.take(content, of: opened, in: &context) { return Consequence() }
+        if let call = CallContent(content, in: opened) { return Consequence(calls: [call]) }
         // What was laid once on a topic for all anybody can lay again: every board that listens would answer each time.
         guard case .command(let command) = content.body, !opened.arrival.isForAll else { return nil }
         switch command {
@@ -168,11 +171,13 @@ struct Acceptance {
         }
         var findings: [Lookups.Finding] = []
         var blocked: [ID] = []
+        var calls: [CallContent] = []
         var entries: [InboxEntry] = []
         for part in parts {
             if let consequence = try carryOut(part, of: opened, lookups: &lookups, groups: &groups, in: &context) {
                 findings += consequence.findings
                 blocked += consequence.blocked
+                calls += consequence.calls
             } else if try groups.admits(part, of: opened, in: &context) {
                 entries.append(InboxEntry(part, in: opened))
             }
@@ -185,6 +190,7 @@ struct Acceptance {
             try confirmCarriedOut(opened, receipts: &receipts, gaps: &gaps, in: &context)
         }
         consequence.blocked = blocked
+        consequence.calls = calls
         consequence.findings = findings + consequence.findings
         return consequence
     }
@@ -238,12 +244,17 @@ struct Acceptance {
         context.counts.duplicates += Int64(batch.entries.count - entries.count)
         let findings = try entries.isEmpty ? [] : meet(opened, lookups: &lookups, in: &context)
         let confirmation = confirmation(of: opened, marks: batch.marks, in: context)
+        var calls: [CallContent] = []
         for entry in entries {
-            try enter(entry, of: opened, in: &context)
+            if let call = CallContent(entry.content, in: opened) {
+                calls.append(call)
+            } else {
+                try enter(entry, of: opened, in: &context)
+            }
             if let digest = entry.digest { try remember(digest, of: entry, like: confirmation.record, in: context) }
         }
         try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
-        return Consequence(findings: findings)
+        return Consequence(findings: findings, calls: calls)
     }
 
     /// A content in a batch is known by itself. Nothing is owed for it alone: the receipt is the batch's.

@@ -8,6 +8,8 @@ package enum StatePath {
     package static let lock = "lock"
     package static let install = "install.json"
     package static let messages = "messages.sqlite"
+    /// What became of the calls that others made; the file before it ends in `.1`.
+    package static let audit = "calls.audit"
     /// What one backup holds, while somebody reads it.
     package static let backup = "backup"
     /// The keys have moved elsewhere: nobody goes on with this directory.

@@ -13,6 +13,7 @@ struct Tables {
     var events: EventTable
     var values: ValueTable
     var peers: PeerTable
+    var calls: CallTable
 
     init(_ database: Database) throws(LedgerError) {
         outbox = try OutboxTable(database)
@@ -24,6 +25,7 @@ struct Tables {
         events = try EventTable(database)
         values = ValueTable(database)
         peers = PeerTable(database)
+        calls = try CallTable(database)
     }
 }
 

@@ -11,7 +11,7 @@ struct Inbox: ParsableCommand {
               culver inbox --consumer lamp --follow --exec 'jq -r .content.text'
               culver inbox --consumer cron --ack --json     what is new since the last time
               culver inbox --consumer test --count 1 --timeout 30s --ack
-              culver inbox --consumer soil --subject 'garden/+/soil' --follow --tries 5 --exec ./store
+              culver inbox --consumer soil --subject 'garden/+' --tries 5 --exec ./store
 
             Without --consumer it shows the newest and changes nothing. A consumer gets each message until it has \
             acknowledged it, across restarts. It stops when there is no more, with --follow never, with --count after so \

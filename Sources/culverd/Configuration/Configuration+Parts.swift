@@ -13,9 +13,8 @@ extension Configuration {
     /// What is asked for and does not exist yet, where going on without it is no more than less. It is told at every
     /// start and reading, and by --check.
     var unserved: [String] {
-        let calls = calls.map { "[call \($0.name)]: this version runs no programs for contacts: nobody can call it" }
-        guard keys.rotate != nil else { return calls }
-        return calls + ["[keys] rotate: this version does not change keys by itself; culver id rotate does it"]
+        guard keys.rotate != nil else { return [] }
+        return ["[keys] rotate: this version does not change keys by itself; culver id rotate does it"]
     }
 
     var policy: Policy {
@@ -36,6 +35,7 @@ extension Configuration {
         policy.forwardedMessages = limits.forwardMessages
         policy.arrayContents = limits.arrayContents
         policy.relaying = relay.relaying
+        policy.calls = calls.map(\.rule)
         return policy
     }
 

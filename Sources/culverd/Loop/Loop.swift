@@ -35,6 +35,7 @@ import System
 
     private let runner: Runner
     private let queue = DispatchQueue(label: "culver.store")
+    private let audit: AuditFile
     private var isScheduled = false
     /// A turn is not over, or the store's queue is at work.
     private var isBusy = false
@@ -78,6 +79,7 @@ import System
         self.book = book
         self.directory = directory
         self.clock = clock
+        audit = AuditFile(in: directory.path)
         self.log = log
         runner = Runner(messenger: messenger, ledger: store)
     }
@@ -247,14 +249,25 @@ import System
         commitBegan = KernelClock.monotonic.now
         let store = store
         let directory = directory
+        let audit = audit
         queue.async {
             let result = Result {
                 for change in changes { try directory.perform(change) }
                 try store.commit()
             }
+            if case .success = result { self.write(audit, of: store) }
             MainQueue.async { self.committed(result) }
         }
         return nil
+    }
+
+    /// The lines are in the database, and stay there until the file has them.
+    private nonisolated func write(_ audit: AuditFile, of store: MessageStore) {
+        do {
+            try store.write(to: audit)
+        } catch {
+            MainQueue.async { self.log(.error, "\(error)") }
+        }
     }
 
     private func take(_ result: Input, ofTurn turn: Int64) {

@@ -3,6 +3,8 @@ import Control
 import Crypto
 import Diagnostics
 import Format
+import Glibc
+import Records
 import Store
 import System
 import Transport
@@ -56,11 +58,35 @@ import Transport
             inbox: LimitChecks.Limit(messages: limits.inboxMessages, bytes: limits.inboxSize),
             parked: LimitChecks.Limit(messages: limits.parkedMessages, bytes: limits.parkedSize)
         ).checks()
+        checks += try callChecks()
         let call = request.call
-        turn.after { self.begin(call, first: checks, isAdmin: isAdmin, fixes: fixes, at: self.loop.clock.now) }
+        let audit = try loop.store.lastAudit()
+        turn.after {
+            self.begin(
+                call, first: checks, audit: audit, isAdmin: isAdmin, fixes: fixes, at: self.loop.clock.now)
+        }
     }
 
-    private func begin(_ call: Call, first: [Check], isAdmin: Bool, fixes: Bool, at now: Moment) {
+    /// Sections that run nothing, and why.
+    private func callChecks() throws -> [Check] {
+        var checks: [Check] = []
+        if try loop.store.value(.callsOff) != nil {
+            checks.append(Check("calls", .warn, "no calls are run: culver call off said so", hint: "culver call on"))
+        }
+        for section in configuration.calls where !section.exec.isEmpty {
+            let owner = running.options.isUser ? geteuid() : nil
+            guard let fault = Executable.fault(of: section.exec, owner: owner) else { continue }
+            checks.append(
+                Check(
+                    "calls", .fail, "[call \(section.name)] runs nothing: \(fault)",
+                    hint:
+                        "sudo install -o root -m 755 PROGRAM \(section.exec), below directories that only root can write"
+                ))
+        }
+        return checks
+    }
+
+    private func begin(_ call: Call, first: [Check], audit: AuditLine?, isAdmin: Bool, fixes: Bool, at now: Moment) {
         guard current == nil else {
             return call.fail(
                 RPCError(
@@ -80,7 +106,8 @@ import Transport
         current = run
         brokers.probes.append(Brokers.probe(nonce))
         let state = StateDiagnosis(
-            of: configuration.agent.state, mends: fixes, isInUse: true, time: now.isClockSet ? now.wall : nil)
+            of: configuration.agent.state, mends: fixes, isInUse: true, time: now.isClockSet ? now.wall : nil,
+            audit: audit)
         let files = ConfigurationFiles(
             open: [Configuration.file(running.options, running.environment)],
             secret: configuration.brokers.flatMap(\.secretFiles))

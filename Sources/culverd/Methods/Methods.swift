@@ -9,6 +9,7 @@
     let files: FileMethods
     let inbox: InboxMethods
     let events: EventMethods
+    let calls: CallMethods
     let doctor: DoctorMethods
     let backup: BackupMethods
 }
@@ -106,6 +107,15 @@ extension Method {
 
         .direct("event.list", .reader, ["start", "limit", "since", "kind", "did"]) { try $0.events.list($1) },
         .plain("event.subscribe", .reader, ["kinds", "start"]) { try $0.events.subscribe($1, in: &$2) },
+
+        .later("call.send", .sender, ["to", "from", "command", "args", "input", "timeout", "call"]) {
+            try $0.calls.send($1, in: &$2)
+        },
+        .plain("call.serve", .sender, ["command", "allow", "args", "timeout"]) { try $0.calls.serve($1, in: &$2) },
+        .plain("call.reply", .sender, ["call", "sender", "status", "output", "error", "final"]) {
+            try $0.calls.reply($1, in: &$2)
+        },
+        .plain("call.switch", .admin, ["on"]) { try $0.calls.turnSwitch($1, in: &$2) },
 
         // A reader is told what can be known by reading; the probes write to the brokers, and `fix` changes files.
         .later("doctor", .reader, ["fix"]) { try $0.doctor.consult($1, in: &$2) },

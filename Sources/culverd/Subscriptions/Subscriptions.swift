@@ -5,14 +5,15 @@ import Records
 import Store
 
 /// Every connection that is told of something without asking again: consumers of the inbox, calls that wait for a
-/// message, senders of messages, and watchers of events.
+/// message, senders of messages, watchers of events, and calls that wait for their answers.
 ///
-/// Owns the four and says in which order they are asked. Hears what changed, which connection has gone, and the end.
+/// Owns the five and says in which order they are asked. Hears what changed, which connection has gone, and the end.
 @MainActor final class Subscriptions {
     let consumers: Consumers
     let waiters: MessageWaiters
     let senders = MessageSenders()
     let events: EventWatchers
+    let calls: CallWaiters
 
     private let loop: Loop
     private let notify: Notify
@@ -24,6 +25,7 @@ import Store
             store: loop.store, name: { loop.names.name(of: $0) }, isMuted: { loop.names.isMuted($0) }, notify: notify)
         waiters = MessageWaiters(loop: loop)
         events = EventWatchers(store: loop.store, notify: notify)
+        calls = CallWaiters(store: loop.store, name: { loop.names.name(of: $0) }, notify: notify)
     }
 
     /// An outgoing row changed: those hear of it that wait for it, that sent it, and that watch messages.
@@ -65,6 +67,7 @@ import Store
             let now = loop.clock.now
             if now.isClockSet { try loop.store.expireInbox(at: now.wall) }
             try consumers.pump()
+            try calls.pump()
         } catch {
             loop.log(.error, "cannot read the inbox: \(error)")
         }
@@ -76,6 +79,7 @@ import Store
     func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
         events.disconnected(connection)
+        calls.disconnected(connection)
         waiters.disconnected(connection)
         senders.disconnected(connection)
     }

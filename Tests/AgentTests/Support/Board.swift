@@ -15,6 +15,8 @@ final class Board {
 
     var answers: [UInt64: Answer] = [:]
     var rejections: [Rejection] = []
+    /// What was to be done about calls.
+    var orders: [CallOrder] = []
     /// Jobs that need a private key to open something.
     var unwraps = 0
     /// Every state that a row was announced with.
@@ -123,6 +125,7 @@ final class Board {
             case .work(let job): if case .unwrap = job.work { unwraps += 1 }
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
+            case .call(let order): orders.append(order)
             case .watchStates(let addresses, _): watchedStates.formUnion(addresses)
             case .leaveState(let address): watchedStates.remove(address)
             case .publish, .keep, .abandon, .standBack, .file: break

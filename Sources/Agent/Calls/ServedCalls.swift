@@ -1,0 +1,292 @@
+import DIMP
+import Format
+import Records
+
+/// The calls that others make here: each is checked, written down, begun once at most, and answered.
+///
+///     asked ──▶ refused
+///       │
+///       └─────▶ begun (on disk) ──▶ said … ──▶ ended (the answer is on disk)
+///                 │
+///                 └─ the daemon ends meanwhile ──▶ interrupted, at the next start
+///
+/// What has a row is never begun again: a repeat gets the stored answer, or none while it runs. A refusal has no row; it
+/// changed nothing.
+struct ServedCalls {
+    /// What runs, or is with a program that serves it.
+    private var running: [ServedCall.Key: Running] = [:]
+    private var rates: [RateKey: Budget] = [:]
+    /// What programs on the socket serve at this moment.
+    private var served: [String: CallRule] = [:]
+
+    private struct Running {
+        var rule: CallRule
+        var part: Int64 = 0
+        var bytes = 0
+    }
+
+    private struct RateKey: Hashable {
+        var caller: Address
+        /// `nil` for refusals of any command.
+        var command: String?
+    }
+
+    /// An answer on its way to its caller.
+    struct Reply {
+        var key: ServedCall.Key
+        var owner: ID
+        /// What the content says besides its kind.
+        var members: JSONObject
+        /// Seconds.
+        var expiry: Double
+    }
+
+    // MARK: - Asked
+
+    mutating func asked(_ content: CallContent, in context: inout Context) throws(LedgerError) -> Reply? {
+        guard let name = content.name, let command = content.command else {
+            try context.reject(Rejection(.content, "a call without a name or a command"), from: content.sender)
+            return nil
+        }
+        let key = ServedCall.Key(caller: content.sender, call: name)
+        if let known = try context.ledger.servedCall(key) {
+            guard let answer = known.answer, let members = try? JSON(parsing: answer).object else { return nil }
+            try Self.record("repeated", key, known.command, of: known.owner, in: context)
+            return Reply(key: key, owner: known.owner, members: members, expiry: Tuning.refusalExpiry)
+        }
+        let run: CallRun
+        do throws(Refusal) {
+            run = try self.run(for: content, key: key, command: command, in: context)
+        } catch {
+            return try refuse(key, command, of: content.owner, because: error, in: &context)
+        }
+        return try begin(run, in: &context)
+    }
+
+    /// Everything that has to be so, in the order in which it may be told to the caller.
+    private mutating func run(
+        for content: CallContent, key: ServedCall.Key, command: String, in context: Context
+    ) throws(Refusal) -> CallRun {
+        guard content.isSealed else { throw Self.refusal("not-sealed", "only what is sealed is a call") }
+        guard !Self.isOff(context) else { throw Self.refusal("calls-off", "this board takes no calls now") }
+        let section = context.policy.calls.first { $0.command == command }
+        guard let rule = section?.program == nil ? served[command] ?? section : section else {
+            throw Self.refusal("no-such-command", "there is no command \(command)")
+        }
+        // A section says who may call, whatever the program that serves it says.
+        guard (section ?? rule).allows(content.sender, in: context.book) else {
+            throw Self.refusal("not-permitted", "you may not call \(command)")
+        }
+        guard rule.program != nil || served[command] != nil else {
+            throw Self.refusal("not-served", "nothing serves \(command) now")
+        }
+        let now = context.now
+        guard let deadline = content.object["deadline"]?.double, (1...1e11).contains(deadline) else {
+            throw Self.refusal("bad-deadline", "a call has a deadline")
+        }
+        guard now.isClockSet else { throw Self.refusal("clock-unset", "the clock of this board is not set") }
+        guard now.wall < deadline else { throw Self.refusal("expired", "the deadline has passed") }
+        guard deadline <= now.wall + Tuning.longestCall else {
+            throw Self.refusal("bad-deadline", "a deadline is at most a day ahead")
+        }
+        guard take(1, of: rule.rate, for: RateKey(caller: key.caller.address, command: command), at: now.lived) else {
+            throw Self.refusal("too-many-calls", "at most \(rule.rate) calls of \(command) a minute")
+        }
+        let arguments = try Self.arguments(of: content.object, by: rule, matches: context.matches)
+        let input = content.object["input"]?.string
+        guard input == nil || input!.utf8.count <= Tuning.callInput else {
+            throw Self.refusal("bad-argument", "the input is longer than \(Tuning.callInput) bytes")
+        }
+        guard running.count < Tuning.runningCalls else { throw Self.refusal("busy", "too many calls run now") }
+        return CallRun(
+            key: key, owner: content.owner, rule: rule, deadline: deadline, arguments: arguments, input: input)
+    }
+
+    private static func arguments(
+        of object: JSONObject, by rule: CallRule, matches: (String, String) -> Bool
+    ) throws(Refusal) -> [String] {
+        let list = object["args"]?.array ?? []
+        guard list.count <= rule.arguments.count else {
+            throw refusal("bad-argument", "\(rule.command) takes at most \(rule.arguments.count) arguments")
+        }
+        guard list.count >= rule.arguments.count(where: { !$0.isOptional }) else {
+            throw refusal("bad-argument", "an argument of \(rule.command) is missing")
+        }
+        var arguments: [String] = []
+        for (place, (json, wanted)) in zip(list, rule.arguments).enumerated() {
+            guard let text = json.string ?? json.integer.map(String.init) ?? json.bool.map({ $0 ? "true" : "false" })
+            else { throw refusal("bad-argument", "argument \(place + 1) is no text, whole number or truth value") }
+            if let fault = wanted.fault(of: text, matches: matches) {
+                throw refusal("bad-argument", "argument \(place + 1) \(fault)")
+            }
+            arguments.append(text)
+        }
+        return arguments
+    }
+
+    private mutating func begin(_ run: CallRun, in context: inout Context) throws(LedgerError) -> Reply? {
+        guard context.ledger.servedCalls < Tuning.servedCalls else {
+            let refusal = Self.refusal("busy", "too many calls are remembered")
+            return try refuse(run.key, run.rule.command, of: run.owner, because: refusal, in: &context)
+        }
+        running[run.key] = Running(rule: run.rule)
+        try context.ledger.apply(
+            .served(ServedCall(key: run.key, owner: run.owner, command: run.rule.command, deadline: run.deadline)))
+        try Self.record("begun", run.key, run.rule.command, of: run.owner, in: context)
+        context.perform(.call(.run(run)))
+        return nil
+    }
+
+    /// Of many refusals to one caller some have no answer: answers wait in the outbox, and would fill it.
+    private mutating func refuse(
+        _ key: ServedCall.Key, _ command: String, of owner: ID, because refusal: Refusal, in context: inout Context
+    ) throws(LedgerError) -> Reply? {
+        try Self.record("refused", key, command, of: owner, reason: refusal.reason, in: context)
+        try context.note(
+            .call, level: .warning, text: "refused a call of \(command): \(refusal.text)", did: key.caller,
+            reason: "call-refused")
+        let rate = RateKey(caller: key.caller.address, command: nil)
+        guard take(1, of: Tuning.refusalsPerMinute, for: rate, at: context.now.lived) else { return nil }
+        let status: Int64 = refusal.reason == "expired" ? 75 : 77
+        let result = CallResult(status: status, output: "", error: refusal.reason)
+        return Reply(
+            key: key, owner: owner, members: Self.members(result, part: 0, call: key.call, command: command),
+            expiry: Tuning.refusalExpiry)
+    }
+
+    private static func refusal(_ reason: String, _ text: String) -> Refusal {
+        Refusal(.notPermitted, reason, text)
+    }
+
+    private mutating func take(_ count: Double, of rate: Int, for key: RateKey, at lived: Double) -> Bool {
+        if rates.count >= Tuning.callRates, rates[key] == nil { rates = rates.filter { !$0.value.hasRoom(at: lived) } }
+        let perSecond = Double(rate) / 60
+        return rates[key, default: Budget(perSecond: perSecond, burst: Double(rate))].take(count, at: lived)
+    }
+
+    // MARK: - Said
+
+    mutating func heard(_ news: CallNews, in context: inout Context) throws(LedgerError) -> [Reply] {
+        switch news {
+        case .restarted: return try interruptLeft(in: &context)
+        case .said(let key, let result): return [try said(result, for: key, in: &context)].compactMap { $0 }
+        case .switched(let isOn):
+            try context.ledger.apply(.value(.callsOff, isOn ? nil : "1"))
+            return isOn ? [] : try interruptAll(in: &context)
+        case .serves(let rule):
+            served[rule.command] = rule
+            return []
+        case .left(let command):
+            served[command] = nil
+            return []
+        }
+    }
+
+    private mutating func said(
+        _ result: CallResult, for key: ServedCall.Key, in context: inout Context
+    ) throws(LedgerError) -> Reply? {
+        guard var call = running[key], let row = try context.ledger.servedCall(key) else { return nil }
+        var result = result
+        let room = call.rule.output - call.bytes
+        if result.output.utf8.count > room {
+            result = CallResult(
+                status: 75, output: Self.cut(result.output, to: room), error: "output-too-large", isFinal: true)
+            context.perform(.call(.stop(key)))
+        }
+        let part = call.part
+        call.bytes += result.output.utf8.count
+        call.part += 1
+        running[key] = result.isFinal ? nil : call
+        guard result.isFinal else {
+            return Reply(
+                key: key, owner: row.owner,
+                members: Self.members(result, part: part, call: key.call, command: row.command),
+                expiry: Self.expiry(of: row, in: context))
+        }
+        return try end(row, with: result, part: part, in: &context)
+    }
+
+    private func end(
+        _ row: ServedCall, with result: CallResult, part: Int64, in context: inout Context
+    ) throws(LedgerError) -> Reply {
+        var row = row
+        let members = Self.members(result, part: part, call: row.key.call, command: row.command)
+        row.answer = JSON.object(members).text
+        try context.ledger.apply(.served(row))
+        let what = result.error == "interrupted" ? "interrupted" : "ended"
+        try Self.record(
+            what, row.key, row.command, of: row.owner, status: result.status, reason: result.error, in: context)
+        let isWell = result.error == nil
+        try context.note(
+            .call, level: isWell ? .info : .warning,
+            text: "\(row.command) ended with \(result.status)" + (result.error.map { ": \($0)" } ?? ""),
+            did: row.key.caller, reason: result.error == "interrupted" ? "call-interrupted" : "call-ended")
+        return Reply(key: row.key, owner: row.owner, members: members, expiry: Self.expiry(of: row, in: context))
+    }
+
+    /// What was begun and has no answer ended with the daemon that began it, and whether it did what it was to do nobody
+    /// knows.
+    private mutating func interruptLeft(in context: inout Context) throws(LedgerError) -> [Reply] {
+        var replies: [Reply] = []
+        for row in try context.ledger.begunCalls() where running[row.key] == nil {
+            // What the last run said before is there with lower numbers.
+            let result = CallResult(status: 75, output: "", error: "interrupted")
+            replies.append(try end(row, with: result, part: Self.lastPart, in: &context))
+        }
+        return replies
+    }
+
+    private mutating func interruptAll(in context: inout Context) throws(LedgerError) -> [Reply] {
+        var replies: [Reply] = []
+        for (key, call) in running.sorted(by: { $0.key.call < $1.key.call }) {
+            guard let row = try context.ledger.servedCall(key) else { continue }
+            context.perform(.call(.stop(key)))
+            let result = CallResult(status: 75, output: "", error: "interrupted")
+            replies.append(try end(row, with: result, part: call.part, in: &context))
+        }
+        running = [:]
+        return replies
+    }
+
+    /// Of an answer that ends all, however many came before it.
+    static let lastPart: Int64 = 1 << 40
+
+    static func isOff(_ context: Context) -> Bool { (try? context.ledger.value(.callsOff)) != nil }
+
+    // MARK: - Words
+
+    private static func members(_ result: CallResult, part: Int64, call: String, command: String) -> JSONObject {
+        var members: JSONObject = [
+            "app": "culver", "mod": "reply", "act": .string(command), "call": .string(call), "part": .integer(part),
+            "status": .integer(min(max(result.status, 0), 255)), "output": .string(result.output),
+        ]
+        if let error = result.error { members["error"] = .string(error) }
+        members["final"] = .bool(result.isFinal)
+        return members
+    }
+
+    /// Its caller waits until the deadline; who asks again later is answered from the row.
+    private static func expiry(of row: ServedCall, in context: Context) -> Double {
+        min(max(0, row.deadline - context.now.wall), Tuning.longestCall) + Tuning.callMemory
+    }
+
+    /// No more than so many bytes, and no half character at the end.
+    private static func cut(_ text: String, to bytes: Int) -> String {
+        var taken = Array(text.utf8.prefix(max(0, bytes)))
+        while String(validating: taken, as: UTF8.self) == nil { taken.removeLast() }
+        return String(decoding: taken, as: UTF8.self)
+    }
+
+    private static func record(
+        _ what: String, _ key: ServedCall.Key, _ command: String, of owner: ID, status: Int64? = nil,
+        reason: String? = nil, in context: Context
+    ) throws(LedgerError) {
+        var members: JSONObject = [
+            "time": .number(context.recordedTime), "what": .string(what), "caller": .string(key.caller.text),
+            "called": .string(owner.text), "command": .string(command), "call": .string(key.call),
+        ]
+        members["status"] = status.map { .integer($0) }
+        members["reason"] = reason.map { .string($0) }
+        try context.ledger.apply(.audit(AuditLine(members, after: context.ledger.lastAudit())))
+    }
+}

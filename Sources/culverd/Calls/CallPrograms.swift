@@ -1,0 +1,139 @@
+import Agent
+import Control
+import Format
+import Glibc
+import Operations
+import Records
+import System
+
+/// What runs for calls: programs of the configuration, and programs on the socket that said `call.serve`. What they say
+/// becomes the messenger's news.
+@MainActor final class CallPrograms {
+    private let loop: Loop
+    private let notify: Notify
+    /// Who counts like root as the owner of what is run.
+    private let owner: uid_t?
+    private var runs: [ServedCall.Key: ProgramRun] = [:]
+    private var serving: [String: ConnectionID] = [:]
+    private var handed: [ServedCall.Key: Handed] = [:]
+
+    private struct Handed {
+        var connection: ConnectionID
+        var serial: UInt64
+    }
+
+    private var lastSerial: UInt64 = 0
+
+    init(loop: Loop, notify: @escaping Notify, owner: uid_t?) {
+        self.loop = loop
+        self.notify = notify
+        self.owner = owner
+    }
+
+    func run(_ run: CallRun) {
+        guard let program = run.rule.program else { return hand(run) }
+        let key = run.key
+        let wish = ProgramRun.Wish(
+            path: program, arguments: run.arguments, environment: environment(of: run), input: run.input ?? "",
+            timeout: run.rule.timeout, limit: run.rule.output, isStreamed: run.rule.isStreamed, owner: owner)
+        runs[key] = ProgramRun(
+            wish,
+            said: { text in
+                MainQueue.async { self.say(CallResult(status: 0, output: text, isFinal: false), for: key) }
+            },
+            ended: { end in
+                MainQueue.async {
+                    self.runs[key] = nil
+                    self.say(CallResult(status: Int64(end.status), output: end.output, error: end.error), for: key)
+                }
+            })
+    }
+
+    func stop(_ key: ServedCall.Key) {
+        runs[key]?.stop()
+        guard let handed = handed.removeValue(forKey: key) else { return }
+        _ = notify(handed.connection, "call.closed", Self.names(key))
+    }
+
+    /// The daemon ends: what runs is ended with it, and answered at the next start.
+    func stopAll() {
+        for run in runs.values { run.stop() }
+    }
+
+    private func say(_ result: CallResult, for key: ServedCall.Key) { loop.take(.call(.said(key, result))) }
+
+    /// Nothing of the daemon's own.
+    private func environment(of run: CallRun) -> [String] {
+        var variables = [
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+            "CULVER_COMMAND=\(run.rule.command)", "CULVER_CALL=\(run.key.call)", "CULVER_SENDER=\(run.key.caller)",
+            "CULVER_RECEIVER=\(run.owner)",
+        ]
+        if let name = loop.names.name(of: run.key.caller) { variables.append("CULVER_NAME=\(name)") }
+        return variables
+    }
+
+    // MARK: - Programs on the socket
+
+    func isServed(_ command: String) -> Bool { serving[command] != nil }
+
+    func serve(_ rule: CallRule, on connection: ConnectionID) {
+        serving[rule.command] = connection
+        loop.take(.call(.serves(rule)))
+    }
+
+    private func hand(_ run: CallRun) {
+        let key = run.key
+        guard let connection = serving[run.rule.command] else { return interrupt(key) }
+        var params = Self.names(key).object ?? [:]
+        if let name = loop.names.name(of: key.caller) { params["name"] = .string(name) }
+        params["receiver"] = .string(run.owner.text)
+        params["command"] = .string(run.rule.command)
+        params["args"] = .array(run.arguments.map { .string($0) })
+        params["input"] = run.input.map { .string($0) }
+        params["deadline"] = .number(run.deadline)
+        guard notify(connection, "call.request", .object(params)) else { return interrupt(key) }
+        lastSerial += 1
+        let serial = lastSerial
+        handed[key] = Handed(connection: connection, serial: serial)
+        MainQueue.after(run.rule.timeout) { [weak self] in
+            guard let self, handed[key]?.serial == serial else { return }
+            stop(key)
+            say(CallResult(status: 124, output: "", error: "timed-out"), for: key)
+        }
+    }
+
+    /// The call with this name that was handed to the connection; `nil` when there is none, or one of each of several
+    /// callers.
+    func call(_ name: String, of caller: String?, handedTo connection: ConnectionID) -> ServedCall.Key? {
+        let found = handed.filter {
+            $0.value.connection == connection && $0.key.call == name
+                && (caller ?? $0.key.caller.text) == $0.key.caller.text
+        }
+        return found.count == 1 ? found.first?.key : nil
+    }
+
+    func reply(_ result: CallResult, to key: ServedCall.Key) {
+        if result.isFinal { handed[key] = nil }
+        say(result, for: key)
+    }
+
+    func disconnected(_ connection: ConnectionID) {
+        for (command, server) in serving where server == connection {
+            serving[command] = nil
+            loop.take(.call(.left(command: command)))
+        }
+        for (key, call) in handed where call.connection == connection {
+            handed[key] = nil
+            interrupt(key)
+        }
+    }
+
+    private func interrupt(_ key: ServedCall.Key) {
+        say(CallResult(status: 75, output: "", error: "interrupted"), for: key)
+    }
+
+    private static func names(_ key: ServedCall.Key) -> JSON {
+        ["call": .string(key.call), "sender": .string(key.caller.text)]
+    }
+}

@@ -1,0 +1,64 @@
+import Control
+import DIMP
+import Format
+import Records
+import Store
+
+/// Connections that wait for answers to calls of this board. Each is told the answers in their order, from the first on,
+/// those of an earlier connection as well.
+@MainActor final class CallWaiters {
+    private struct Waiter {
+        var connection: ConnectionID
+        var next: Int64 = 0
+    }
+
+    private let store: MessageStore
+    private let name: @MainActor (ID) -> String?
+    private let notify: Notify
+    private var waiters: [String: Waiter] = [:]
+    /// Calls with something to tell.
+    private var news: Set<String> = []
+
+    init(store: MessageStore, name: @escaping @MainActor (ID) -> String?, notify: @escaping Notify) {
+        self.store = store
+        self.name = name
+        self.notify = notify
+    }
+
+    /// The last that asks is told.
+    func wait(for call: String, on connection: ConnectionID) {
+        waiters[call] = Waiter(connection: connection)
+        news.insert(call)
+    }
+
+    func answered(_ call: String) { news.insert(call) }
+
+    func disconnected(_ connection: ConnectionID) {
+        waiters = waiters.filter { $0.value.connection != connection }
+    }
+
+    /// To be called between turns only.
+    func pump() throws(LedgerError) {
+        for call in news.sorted() {
+            while try tell(call) {}
+        }
+        news = []
+    }
+
+    /// Tells the next answer; says whether there may be another. What ended all is told even if something before it is
+    /// missing.
+    private func tell(_ call: String) throws(LedgerError) -> Bool {
+        guard let waiter = waiters[call],
+            let answer = try store.answers(to: call, from: waiter.next, limit: 1).first,
+            var params = (try? JSON(parsing: answer.text))?.object,
+            answer.part == waiter.next || answer.part >= 1 << 40
+        else { return false }
+        params["call"] = .string(call)
+        params["sender"] = .string(answer.sender.text)
+        if let name = name(answer.sender) { params["name"] = .string(name) }
+        guard notify(waiter.connection, "call.reply", .object(params)) else { return false }
+        let isOver = params["final"]?.bool ?? false
+        waiters[call] = isOver ? nil : Waiter(connection: waiter.connection, next: answer.part + 1)
+        return !isOver
+    }
+}
