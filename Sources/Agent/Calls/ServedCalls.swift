@@ -51,14 +51,14 @@ struct ServedCalls {
         let key = ServedCall.Key(caller: content.sender, call: name)
         if let known = try context.ledger.servedCall(key) {
             guard let answer = known.answer, let members = try? JSON(parsing: answer).object else { return nil }
-            try Self.record("repeated", key, known.command, of: known.owner, in: context)
+            try Self.record("repeated", for: key, command: known.command, of: known.owner, in: context)
             return Reply(key: key, owner: known.owner, members: members, expiry: Tuning.refusalExpiry)
         }
         let run: CallRun
         do throws(Refusal) {
             run = try self.run(for: content, key: key, command: command, in: context)
         } catch {
-            return try refuse(key, command, of: content.owner, because: error, in: &context)
+            return try refuse(key, command: command, of: content.owner, because: error, in: &context)
         }
         return try begin(run, in: &context)
     }
@@ -67,37 +67,37 @@ struct ServedCalls {
     private mutating func run(
         for content: CallContent, key: ServedCall.Key, command: String, in context: Context
     ) throws(Refusal) -> CallRun {
-        guard content.isSealed else { throw Self.refusal("not-sealed", "only what is sealed is a call") }
-        guard !Self.isOff(context) else { throw Self.refusal("calls-off", "this board takes no calls now") }
+        guard content.isSealed else { throw Self.refusal("not-sealed", text: "only what is sealed is a call") }
+        guard !Self.isOff(context) else { throw Self.refusal("calls-off", text: "this board takes no calls now") }
         let section = context.policy.calls.first { $0.command == command }
         guard let rule = section?.program == nil ? served[command] ?? section : section else {
-            throw Self.refusal("no-such-command", "there is no command \(command)")
+            throw Self.refusal("no-such-command", text: "there is no command \(command)")
         }
         // A section says who may call, whatever the program that serves it says.
         guard (section ?? rule).allows(content.sender, in: context.book) else {
-            throw Self.refusal("not-permitted", "you may not call \(command)")
+            throw Self.refusal("not-permitted", text: "you may not call \(command)")
         }
         guard rule.program != nil || served[command] != nil else {
-            throw Self.refusal("not-served", "nothing serves \(command) now")
+            throw Self.refusal("not-served", text: "nothing serves \(command) now")
         }
         let now = context.now
         guard let deadline = content.object["deadline"]?.double, (1...1e11).contains(deadline) else {
-            throw Self.refusal("bad-deadline", "a call has a deadline")
+            throw Self.refusal("bad-deadline", text: "a call has a deadline")
         }
-        guard now.isClockSet else { throw Self.refusal("clock-unset", "the clock of this board is not set") }
-        guard now.wall < deadline else { throw Self.refusal("expired", "the deadline has passed") }
+        guard now.isClockSet else { throw Self.refusal("clock-unset", text: "the clock of this board is not set") }
+        guard now.wall < deadline else { throw Self.refusal("expired", text: "the deadline has passed") }
         guard deadline <= now.wall + Tuning.longestCall else {
-            throw Self.refusal("bad-deadline", "a deadline is at most a day ahead")
+            throw Self.refusal("bad-deadline", text: "a deadline is at most a day ahead")
         }
         guard take(1, of: rule.rate, for: RateKey(caller: key.caller.address, command: command), at: now.lived) else {
-            throw Self.refusal("too-many-calls", "at most \(rule.rate) calls of \(command) a minute")
+            throw Self.refusal("too-many-calls", text: "at most \(rule.rate) calls of \(command) a minute")
         }
         let arguments = try Self.arguments(of: content.object, by: rule, matches: context.matches)
         let input = content.object["input"]?.string
         guard input == nil || input!.utf8.count <= Tuning.callInput else {
-            throw Self.refusal("bad-argument", "the input is longer than \(Tuning.callInput) bytes")
+            throw Self.refusal("bad-argument", text: "the input is longer than \(Tuning.callInput) bytes")
         }
-        guard running.count < Tuning.runningCalls else { throw Self.refusal("busy", "too many calls run now") }
+        guard running.count < Tuning.runningCalls else { throw Self.refusal("busy", text: "too many calls run now") }
         return CallRun(
             key: key, owner: content.owner, rule: rule, deadline: deadline, arguments: arguments, input: input)
     }
@@ -107,17 +107,19 @@ struct ServedCalls {
     ) throws(Refusal) -> [String] {
         let list = object["args"]?.array ?? []
         guard list.count <= rule.arguments.count else {
-            throw refusal("bad-argument", "\(rule.command) takes at most \(rule.arguments.count) arguments")
+            throw refusal("bad-argument", text: "\(rule.command) takes at most \(rule.arguments.count) arguments")
         }
         guard list.count >= rule.arguments.count(where: { !$0.isOptional }) else {
-            throw refusal("bad-argument", "an argument of \(rule.command) is missing")
+            throw refusal("bad-argument", text: "an argument of \(rule.command) is missing")
         }
         var arguments: [String] = []
         for (place, (json, wanted)) in zip(list, rule.arguments).enumerated() {
             guard let text = json.string ?? json.integer.map(String.init) ?? json.bool.map({ $0 ? "true" : "false" })
-            else { throw refusal("bad-argument", "argument \(place + 1) is no text, whole number or truth value") }
+            else {
+                throw refusal("bad-argument", text: "argument \(place + 1) is no text, whole number or truth value")
+            }
             if let fault = wanted.fault(of: text, matches: matches) {
-                throw refusal("bad-argument", "argument \(place + 1) \(fault)")
+                throw refusal("bad-argument", text: "argument \(place + 1) \(fault)")
             }
             arguments.append(text)
         }
@@ -126,22 +128,22 @@ struct ServedCalls {
 
     private mutating func begin(_ run: CallRun, in context: inout Context) throws(LedgerError) -> Reply? {
         guard context.ledger.servedCalls < Tuning.servedCalls else {
-            let refusal = Self.refusal("busy", "too many calls are remembered")
-            return try refuse(run.key, run.rule.command, of: run.owner, because: refusal, in: &context)
+            let refusal = Self.refusal("busy", text: "too many calls are remembered")
+            return try refuse(run.key, command: run.rule.command, of: run.owner, because: refusal, in: &context)
         }
         running[run.key] = Running(rule: run.rule)
         try context.ledger.apply(
             .served(ServedCall(key: run.key, owner: run.owner, command: run.rule.command, deadline: run.deadline)))
-        try Self.record("begun", run.key, run.rule.command, of: run.owner, in: context)
+        try Self.record("begun", for: run.key, command: run.rule.command, of: run.owner, in: context)
         context.perform(.call(.run(run)))
         return nil
     }
 
     /// Of many refusals to one caller some have no answer: answers wait in the outbox, and would fill it.
     private mutating func refuse(
-        _ key: ServedCall.Key, _ command: String, of owner: ID, because refusal: Refusal, in context: inout Context
+        _ key: ServedCall.Key, command: String, of owner: ID, because refusal: Refusal, in context: inout Context
     ) throws(LedgerError) -> Reply? {
-        try Self.record("refused", key, command, of: owner, reason: refusal.reason, in: context)
+        try Self.record("refused", for: key, command: command, of: owner, reason: refusal.reason, in: context)
         try context.note(
             .call, level: .warning, text: "refused a call of \(command): \(refusal.text)", did: key.caller,
             reason: "call-refused")
@@ -154,7 +156,7 @@ struct ServedCalls {
             expiry: Tuning.refusalExpiry)
     }
 
-    private static func refusal(_ reason: String, _ text: String) -> Refusal {
+    private static func refusal(_ reason: String, text: String) -> Refusal {
         Refusal(.notPermitted, reason, text)
     }
 
@@ -215,7 +217,8 @@ struct ServedCalls {
         try context.ledger.apply(.served(row))
         let what = result.error == "interrupted" ? "interrupted" : "ended"
         try Self.record(
-            what, row.key, row.command, of: row.owner, status: result.status, reason: result.error, in: context)
+            what, for: row.key, command: row.command, of: row.owner, status: result.status, reason: result.error,
+            in: context)
         let isWell = result.error == nil
         try context.note(
             .call, level: isWell ? .info : .warning,
@@ -278,7 +281,7 @@ struct ServedCalls {
     }
 
     private static func record(
-        _ what: String, _ key: ServedCall.Key, _ command: String, of owner: ID, status: Int64? = nil,
+        _ what: String, for key: ServedCall.Key, command: String, of owner: ID, status: Int64? = nil,
         reason: String? = nil, in context: Context
     ) throws(LedgerError) {
         var members: JSONObject = [

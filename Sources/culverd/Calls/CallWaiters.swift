@@ -51,7 +51,7 @@ import Store
         guard let waiter = waiters[call],
             let answer = try store.answers(to: call, from: waiter.next, limit: 1).first,
             var params = (try? JSON(parsing: answer.text))?.object,
-            answer.part == waiter.next || answer.part >= 1 << 40
+            answer.part == waiter.next || answer.part >= 1_099_511_627_776
         else { return false }
         params["call"] = .string(call)
         params["sender"] = .string(answer.sender.text)
