@@ -485,7 +485,7 @@ package struct Messenger {
     }
 
     /// An answer is a message like any other, and nobody local waits for what becomes of it.
-    private mutating func send(_ reply: ServedCalls.Reply) throws(LedgerError) {
+    private mutating func send(_ reply: ServedCalls.ReplyDraft) throws(LedgerError) {
         let submission = Submission(
             token: 0, sender: reply.owner, receiver: reply.key.caller, type: .customized, members: reply.members,
             expiry: reply.expiry, priority: .urgent)

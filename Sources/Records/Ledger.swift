@@ -92,7 +92,7 @@ package protocol ParkingLedger: AnyObject {
 
 /// Calls in both directions, and their audit.
 package protocol CallLedger: AnyObject {
-    func servedCall(_ key: ServedCall.Key) throws(LedgerError) -> ServedCall?
+    func servedCall(_ key: ServedCall.Name) throws(LedgerError) -> ServedCall?
     /// How many calls that were made here are remembered.
     var servedCalls: Int64 { get }
     /// Those without an answer, the oldest first.

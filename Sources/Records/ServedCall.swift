@@ -3,7 +3,7 @@ package import DIMP
 /// A call that somebody made here (extensions.md 10). It is written down before it begins and is never begun again,
 /// because its row is there.
 package struct ServedCall: Sendable, Equatable {
-    package var key: Key
+    package var key: Name
     /// The identity that was called, and answers.
     package var owner: ID
     package var command: String
@@ -12,7 +12,7 @@ package struct ServedCall: Sendable, Equatable {
     /// The last answer's members as JSON text; `nil` while it has none.
     package var answer: String?
 
-    package init(key: Key, owner: ID, command: String, deadline: Double, answer: String? = nil) {
+    package init(key: Name, owner: ID, command: String, deadline: Double, answer: String? = nil) {
         self.key = key
         self.owner = owner
         self.command = command
@@ -21,7 +21,7 @@ package struct ServedCall: Sendable, Equatable {
     }
 
     /// Callers choose their names for calls, so a name is one of its caller's.
-    package struct Key: Sendable, Hashable {
+    package struct Name: Sendable, Hashable {
         package var caller: ID
         package var call: String
 

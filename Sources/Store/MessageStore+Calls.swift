@@ -1,7 +1,7 @@
 package import Records
 
 extension MessageStore: CallLedger {
-    package func servedCall(_ key: ServedCall.Key) throws(LedgerError) -> ServedCall? { try tables.calls.row(key) }
+    package func servedCall(_ key: ServedCall.Name) throws(LedgerError) -> ServedCall? { try tables.calls.row(key) }
 
     package var servedCalls: Int64 { tables.calls.size.count }
 

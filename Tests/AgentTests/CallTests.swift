@@ -46,7 +46,7 @@ import Testing
         pair.settle()
     }
 
-    private func key(_ name: String) -> ServedCall.Key { ServedCall.Key(caller: moki.id.bare, call: name) }
+    private func key(_ name: String) -> ServedCall.Name { ServedCall.Name(caller: moki.id.bare, call: name) }
 
     private var runs: [CallRun] {
         pair.b.orders.compactMap { if case .run(let run) = $0 { run } else { nil } }

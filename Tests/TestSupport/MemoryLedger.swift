@@ -308,7 +308,7 @@ extension MemoryLedger: ParkingLedger {
 }
 
 extension MemoryLedger: CallLedger {
-    package func servedCall(_ key: ServedCall.Key) -> ServedCall? { state.served.first { $0.key == key } }
+    package func servedCall(_ key: ServedCall.Name) -> ServedCall? { state.served.first { $0.key == key } }
     package var servedCalls: Int64 { Int64(state.served.count) }
     package func begunCalls() -> [ServedCall] { state.served.filter { $0.answer == nil } }
     package func calling(_ call: String) -> Calling? { state.callings.last { $0.call == call } }

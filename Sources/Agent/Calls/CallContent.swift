@@ -49,7 +49,7 @@ struct CallContent {
 
 /// What is run for a call, or handed to the program that serves it.
 package struct CallRun: Sendable, Equatable {
-    package var key: ServedCall.Key
+    package var key: ServedCall.Name
     package var owner: ID
     package var rule: CallRule
     package var deadline: Double
@@ -79,7 +79,7 @@ package enum CallNews: Sendable {
     /// The daemon has begun: what its last run left without an answer was interrupted.
     case restarted
     /// What runs or serves a call says something.
-    case said(ServedCall.Key, CallResult)
+    case said(ServedCall.Name, CallResult)
     /// The owner's word: none is run, and what runs is ended; or they are run again.
     case switched(on: Bool)
     /// A program on the socket serves a command, or does so no more.
@@ -90,7 +90,7 @@ package enum CallNews: Sendable {
 /// What is to be done about calls, after the turn is on disk.
 package enum CallOrder: Sendable {
     case run(CallRun)
-    case stop(ServedCall.Key)
+    case stop(ServedCall.Name)
     /// An answer to a call of this board's is there.
     case answered(call: String)
 }

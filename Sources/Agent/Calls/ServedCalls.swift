@@ -14,7 +14,7 @@ import Records
 /// changed nothing.
 struct ServedCalls {
     /// What runs, or is with a program that serves it.
-    private var running: [ServedCall.Key: Running] = [:]
+    private var running: [ServedCall.Name: Running] = [:]
     private var rates: [RateKey: Budget] = [:]
     /// What programs on the socket serve at this moment.
     private var served: [String: CallRule] = [:]
@@ -32,8 +32,8 @@ struct ServedCalls {
     }
 
     /// An answer on its way to its caller.
-    struct Reply {
-        var key: ServedCall.Key
+    struct ReplyDraft {
+        var key: ServedCall.Name
         var owner: ID
         /// What the content says besides its kind.
         var members: JSONObject
@@ -43,16 +43,16 @@ struct ServedCalls {
 
     // MARK: - Asked
 
-    mutating func asked(_ content: CallContent, in context: inout Context) throws(LedgerError) -> Reply? {
+    mutating func asked(_ content: CallContent, in context: inout Context) throws(LedgerError) -> ReplyDraft? {
         guard let name = content.name, let command = content.command else {
             try context.reject(Rejection(.content, "a call without a name or a command"), from: content.sender)
             return nil
         }
-        let key = ServedCall.Key(caller: content.sender, call: name)
+        let key = ServedCall.Name(caller: content.sender, call: name)
         if let known = try context.ledger.servedCall(key) {
             guard let answer = known.answer, let members = try? JSON(parsing: answer).object else { return nil }
             try Self.record("repeated", for: key, command: known.command, of: known.owner, in: context)
-            return Reply(key: key, owner: known.owner, members: members, expiry: Tuning.refusalExpiry)
+            return ReplyDraft(key: key, owner: known.owner, members: members, expiry: Tuning.refusalExpiry)
         }
         let run: CallRun
         do throws(Refusal) {
@@ -65,7 +65,7 @@ struct ServedCalls {
 
     /// Everything that has to be so, in the order in which it may be told to the caller.
     private mutating func run(
-        for content: CallContent, key: ServedCall.Key, command: String, in context: Context
+        for content: CallContent, key: ServedCall.Name, command: String, in context: Context
     ) throws(Refusal) -> CallRun {
         guard content.isSealed else { throw Self.refusal("not-sealed", text: "only what is sealed is a call") }
         guard !Self.isOff(context) else { throw Self.refusal("calls-off", text: "this board takes no calls now") }
@@ -126,7 +126,7 @@ struct ServedCalls {
         return arguments
     }
 
-    private mutating func begin(_ run: CallRun, in context: inout Context) throws(LedgerError) -> Reply? {
+    private mutating func begin(_ run: CallRun, in context: inout Context) throws(LedgerError) -> ReplyDraft? {
         guard context.ledger.servedCalls < Tuning.servedCalls else {
             let refusal = Self.refusal("busy", text: "too many calls are remembered")
             return try refuse(run.key, command: run.rule.command, of: run.owner, because: refusal, in: &context)
@@ -141,8 +141,8 @@ struct ServedCalls {
 
     /// Of many refusals to one caller some have no answer: answers wait in the outbox, and would fill it.
     private mutating func refuse(
-        _ key: ServedCall.Key, command: String, of owner: ID, because refusal: Refusal, in context: inout Context
-    ) throws(LedgerError) -> Reply? {
+        _ key: ServedCall.Name, command: String, of owner: ID, because refusal: Refusal, in context: inout Context
+    ) throws(LedgerError) -> ReplyDraft? {
         try Self.record("refused", for: key, command: command, of: owner, reason: refusal.reason, in: context)
         try context.note(
             .call, level: .warning, text: "refused a call of \(command): \(refusal.text)", did: key.caller,
@@ -151,7 +151,7 @@ struct ServedCalls {
         guard take(1, of: Tuning.refusalsPerMinute, for: rate, at: context.now.lived) else { return nil }
         let status: Int64 = refusal.reason == "expired" ? 75 : 77
         let result = CallResult(status: status, output: "", error: refusal.reason)
-        return Reply(
+        return ReplyDraft(
             key: key, owner: owner, members: Self.members(result, part: 0, call: key.call, command: command),
             expiry: Tuning.refusalExpiry)
     }
@@ -168,7 +168,7 @@ struct ServedCalls {
 
     // MARK: - Said
 
-    mutating func heard(_ news: CallNews, in context: inout Context) throws(LedgerError) -> [Reply] {
+    mutating func heard(_ news: CallNews, in context: inout Context) throws(LedgerError) -> [ReplyDraft] {
         switch news {
         case .restarted: return try interruptLeft(in: &context)
         case .said(let key, let result): return [try said(result, for: key, in: &context)].compactMap { $0 }
@@ -185,8 +185,8 @@ struct ServedCalls {
     }
 
     private mutating func said(
-        _ result: CallResult, for key: ServedCall.Key, in context: inout Context
-    ) throws(LedgerError) -> Reply? {
+        _ result: CallResult, for key: ServedCall.Name, in context: inout Context
+    ) throws(LedgerError) -> ReplyDraft? {
         guard var call = running[key], let row = try context.ledger.servedCall(key) else { return nil }
         var result = result
         let room = call.rule.output - call.bytes
@@ -200,7 +200,7 @@ struct ServedCalls {
         call.part += 1
         running[key] = result.isFinal ? nil : call
         guard result.isFinal else {
-            return Reply(
+            return ReplyDraft(
                 key: key, owner: row.owner,
                 members: Self.members(result, part: part, call: key.call, command: row.command),
                 expiry: Self.expiry(of: row, in: context))
@@ -210,7 +210,7 @@ struct ServedCalls {
 
     private func end(
         _ row: ServedCall, with result: CallResult, part: Int64, in context: inout Context
-    ) throws(LedgerError) -> Reply {
+    ) throws(LedgerError) -> ReplyDraft {
         var row = row
         let members = Self.members(result, part: part, call: row.key.call, command: row.command)
         row.answer = JSON.object(members).text
@@ -224,13 +224,13 @@ struct ServedCalls {
             .call, level: isWell ? .info : .warning,
             text: "\(row.command) ended with \(result.status)" + (result.error.map { ": \($0)" } ?? ""),
             did: row.key.caller, reason: result.error == "interrupted" ? "call-interrupted" : "call-ended")
-        return Reply(key: row.key, owner: row.owner, members: members, expiry: Self.expiry(of: row, in: context))
+        return ReplyDraft(key: row.key, owner: row.owner, members: members, expiry: Self.expiry(of: row, in: context))
     }
 
     /// What was begun and has no answer ended with the daemon that began it, and whether it did what it was to do nobody
     /// knows.
-    private mutating func interruptLeft(in context: inout Context) throws(LedgerError) -> [Reply] {
-        var replies: [Reply] = []
+    private mutating func interruptLeft(in context: inout Context) throws(LedgerError) -> [ReplyDraft] {
+        var replies: [ReplyDraft] = []
         for row in try context.ledger.begunCalls() where running[row.key] == nil {
             // What the last run said before is there with lower numbers.
             let result = CallResult(status: 75, output: "", error: "interrupted")
@@ -239,8 +239,8 @@ struct ServedCalls {
         return replies
     }
 
-    private mutating func interruptAll(in context: inout Context) throws(LedgerError) -> [Reply] {
-        var replies: [Reply] = []
+    private mutating func interruptAll(in context: inout Context) throws(LedgerError) -> [ReplyDraft] {
+        var replies: [ReplyDraft] = []
         for (key, call) in running.sorted(by: { $0.key.call < $1.key.call }) {
             guard let row = try context.ledger.servedCall(key) else { continue }
             context.perform(.call(.stop(key)))
@@ -281,7 +281,7 @@ struct ServedCalls {
     }
 
     private static func record(
-        _ what: String, for key: ServedCall.Key, command: String, of owner: ID, status: Int64? = nil,
+        _ what: String, for key: ServedCall.Name, command: String, of owner: ID, status: Int64? = nil,
         reason: String? = nil, in context: Context
     ) throws(LedgerError) {
         var members: JSONObject = [

@@ -31,7 +31,7 @@ struct CallTable {
 
     // MARK: - Made here
 
-    func row(_ key: ServedCall.Key) throws(LedgerError) -> ServedCall? {
+    func row(_ key: ServedCall.Name) throws(LedgerError) -> ServedCall? {
         try database.first(
             "\(select)WHERE caller = ? AND call = ?", [.id(key.caller), .text(key.call)], ServedCall.init)
     }
@@ -167,7 +167,7 @@ private let select = "SELECT caller, call, owner, command, deadline, answer FROM
 extension ServedCall {
     fileprivate init(_ row: SQLStatement) throws(LedgerError) {
         self.init(
-            key: Key(caller: try row.id(0), call: row.text(1)), owner: try row.id(2), command: row.text(3),
+            key: Name(caller: try row.id(0), call: row.text(1)), owner: try row.id(2), command: row.text(3),
             deadline: row.real(4), answer: row.optionalText(5))
     }
 }

@@ -13,9 +13,9 @@ import System
     private let notify: Notify
     /// Who counts like root as the owner of what is run.
     private let owner: uid_t?
-    private var runs: [ServedCall.Key: ProgramRun] = [:]
+    private var runs: [ServedCall.Name: ProgramRun] = [:]
     private var serving: [String: ConnectionID] = [:]
-    private var handed: [ServedCall.Key: Handed] = [:]
+    private var handed: [ServedCall.Name: Handed] = [:]
 
     private struct Handed {
         var connection: ConnectionID
@@ -33,7 +33,7 @@ import System
     func run(_ run: CallRun) {
         guard let program = run.rule.program else { return hand(run) }
         let key = run.key
-        let wish = ProgramRun.Wish(
+        let wish = ProgramRun.Invocation(
             path: program, arguments: run.arguments, environment: environment(of: run), input: run.input ?? "",
             timeout: run.rule.timeout, limit: run.rule.output, isStreamed: run.rule.isStreamed, owner: owner)
         runs[key] = ProgramRun(
@@ -49,7 +49,7 @@ import System
             })
     }
 
-    func stop(_ key: ServedCall.Key) {
+    func stop(_ key: ServedCall.Name) {
         runs[key]?.stop()
         guard let handed = handed.removeValue(forKey: key) else { return }
         _ = notify(handed.connection, "call.closed", Self.names(key))
@@ -60,7 +60,7 @@ import System
         for run in runs.values { run.stop() }
     }
 
-    private func say(_ result: CallResult, for key: ServedCall.Key) { loop.take(.call(.said(key, result))) }
+    private func say(_ result: CallResult, for key: ServedCall.Name) { loop.take(.call(.said(key, result))) }
 
     /// Nothing of the daemon's own.
     private func environment(of run: CallRun) -> [String] {
@@ -105,7 +105,7 @@ import System
 
     /// The call with this name that was handed to the connection; `nil` when there is none, or one of each of several
     /// callers.
-    func call(_ name: String, of caller: String?, handedTo connection: ConnectionID) -> ServedCall.Key? {
+    func call(_ name: String, of caller: String?, handedTo connection: ConnectionID) -> ServedCall.Name? {
         let found = handed.filter {
             $0.value.connection == connection && $0.key.call == name
                 && (caller ?? $0.key.caller.text) == $0.key.caller.text
@@ -113,7 +113,7 @@ import System
         return found.count == 1 ? found.first?.key : nil
     }
 
-    func reply(_ result: CallResult, to key: ServedCall.Key) {
+    func reply(_ result: CallResult, to key: ServedCall.Name) {
         if result.isFinal { handed[key] = nil }
         say(result, for: key)
     }
@@ -129,11 +129,11 @@ import System
         }
     }
 
-    private func interrupt(_ key: ServedCall.Key) {
+    private func interrupt(_ key: ServedCall.Name) {
         say(CallResult(status: 75, output: "", error: "interrupted"), for: key)
     }
 
-    private static func names(_ key: ServedCall.Key) -> JSON {
+    private static func names(_ key: ServedCall.Name) -> JSON {
         ["call": .string(key.call), "sender": .string(key.caller.text)]
     }
 }

@@ -7,7 +7,7 @@ import Store
 /// Connections that wait for answers to calls of this board. Each is told the answers in their order, from the first on,
 /// those of an earlier connection as well.
 @MainActor final class CallWaiters {
-    private struct Waiter {
+    private struct AnswerWaiter {
         var connection: ConnectionID
         var next: Int64 = 0
     }
@@ -15,7 +15,7 @@ import Store
     private let store: MessageStore
     private let name: @MainActor (ID) -> String?
     private let notify: Notify
-    private var waiters: [String: Waiter] = [:]
+    private var waiters: [String: AnswerWaiter] = [:]
     /// Calls with something to tell.
     private var news: Set<String> = []
 
@@ -27,7 +27,7 @@ import Store
 
     /// The last that asks is told.
     func wait(for call: String, on connection: ConnectionID) {
-        waiters[call] = Waiter(connection: connection)
+        waiters[call] = AnswerWaiter(connection: connection)
         news.insert(call)
     }
 
@@ -58,7 +58,7 @@ import Store
         if let name = name(answer.sender) { params["name"] = .string(name) }
         guard notify(waiter.connection, "call.reply", .object(params)) else { return false }
         let isOver = params["final"]?.bool ?? false
-        waiters[call] = isOver ? nil : Waiter(connection: waiter.connection, next: answer.part + 1)
+        waiters[call] = isOver ? nil : AnswerWaiter(connection: waiter.connection, next: answer.part + 1)
         return !isOver
     }
 }

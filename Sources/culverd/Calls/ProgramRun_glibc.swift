@@ -7,7 +7,7 @@ import System
 /// One program that runs for a call, on a thread of its own: without a shell, with a clean environment, in a process group
 /// that ends with it.
 final class ProgramRun: Sendable {
-    struct Wish: Sendable {
+    struct Invocation: Sendable {
         var path: String
         var arguments: [String]
         /// `NAME=value`, all that the program sees.
@@ -23,7 +23,7 @@ final class ProgramRun: Sendable {
     }
 
     /// How it ended: a status from 0 to 255, and a word where it did not end by itself.
-    struct End: Sendable {
+    struct Ending: Sendable {
         var status: Int32
         var output: String
         var error: String?
@@ -32,26 +32,26 @@ final class ProgramRun: Sendable {
     private let isStopped = Mutex(false)
 
     /// `said` gets output as it comes, if that is wanted; `ended` the rest, once.
-    init(_ wish: Wish, said: @escaping @Sendable (String) -> Void, ended: @escaping @Sendable (End) -> Void) {
+    init(_ wish: Invocation, said: @escaping @Sendable (String) -> Void, ended: @escaping @Sendable (Ending) -> Void) {
         DispatchQueue(label: "culver.call").async { ended(self.run(wish, said)) }
     }
 
     /// Ends it soon.
     func stop() { isStopped.withLock { $0 = true } }
 
-    private func run(_ wish: Wish, _ said: (String) -> Void) -> End {
+    private func run(_ wish: Invocation, _ said: (String) -> Void) -> Ending {
         if Executable.fault(of: wish.path, owner: wish.owner) != nil {
-            return End(status: 77, output: "", error: "unsafe-program")
+            return Ending(status: 77, output: "", error: "unsafe-program")
         }
         do throws(Errno) {
             let (process, output) = try start(wish)
             return follow(process, output, wish, said)
         } catch {
-            return End(status: 126, output: "", error: "cannot-run")
+            return Ending(status: 126, output: "", error: "cannot-run")
         }
     }
 
-    private func start(_ wish: Wish) throws(Errno) -> (pid_t, Descriptor) {
+    private func start(_ wish: Invocation) throws(Errno) -> (pid_t, Descriptor) {
         let memory = culver_memory_file("input")
         guard memory >= 0 else { throw .last }
         let input = Descriptor(owning: memory)
@@ -99,7 +99,8 @@ final class ProgramRun: Sendable {
     }
 
     /// Reads until the program has ended, or has to.
-    private func follow(_ process: pid_t, _ output: Descriptor, _ wish: Wish, _ said: (String) -> Void) -> End {
+    private func follow(_ process: pid_t, _ output: Descriptor, _ wish: Invocation, _ said: (String) -> Void) -> Ending
+    {
         let end = KernelClock.monotonic.now + wish.timeout
         var bytes: [UInt8] = []
         var (total, spoken) = (0, KernelClock.monotonic.now)
@@ -131,13 +132,13 @@ final class ProgramRun: Sendable {
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
         let text = String(decoding: bytes, as: UTF8.self)
         switch cause {
-        case "timed-out": return End(status: 124, output: text, error: cause)
-        case let cause?: return End(status: 75, output: text, error: cause)
+        case "timed-out": return Ending(status: 124, output: text, error: cause)
+        case let cause?: return Ending(status: 75, output: text, error: cause)
         case nil:
             let signal = status & 0x7F
             return signal == 0
-                ? End(status: status >> 8 & 0xFF, output: text)
-                : End(status: 128 + signal, output: text, error: "killed")
+                ? Ending(status: status >> 8 & 0xFF, output: text)
+                : Ending(status: 128 + signal, output: text, error: "killed")
         }
     }
 
