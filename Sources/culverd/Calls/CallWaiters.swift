@@ -12,6 +12,9 @@ import Store
         var next: Int64 = 0
     }
 
+    /// What ends all has this number or more (extensions.md 10).
+    private static let lastPart: Int64 = 1 << 40
+
     private let store: MessageStore
     private let name: @MainActor (ID) -> String?
     private let notify: Notify
@@ -51,7 +54,7 @@ import Store
         guard let waiter = waiters[call],
             let answer = try store.answers(to: call, from: waiter.next, limit: 1).first,
             var params = (try? JSON(parsing: answer.text))?.object,
-            answer.part == waiter.next || answer.part >= 1_099_511_627_776
+            answer.part == waiter.next || answer.part >= Self.lastPart
         else { return false }
         params["call"] = .string(call)
         params["sender"] = .string(answer.sender.text)
