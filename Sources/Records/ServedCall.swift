@@ -1,6 +1,6 @@
 package import DIMP
 
-/// A call that somebody made here (extensions.md 10). It is written down before it begins and is never begun again,
+/// A call that somebody made here (extensions.md 11). It is written down before it begins and is never begun again,
 /// because its row is there.
 package struct ServedCall: Sendable, Equatable {
     package var key: Name

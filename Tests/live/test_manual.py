@@ -142,8 +142,9 @@ def reasons() -> set[str]:
         rf"\breason: {WORD}", rf"\breason = {WORD}", rf"(?:reason:|isFull) [^\n]*\? {WORD}", rf"(?:reason:|isFull)[^\n]* : {WORD}",
         rf"\.(?:{KINDS}),\s*{WORD}", rf"\bend\([^\n\"]*{WORD}", r'"([a-z0-9]+(?:-[a-z0-9]+)+)(?=[":])')
     # What was done to a group is the reason of its event.
-    acts = re.search(r"enum Act\b[^{]*\{\s*case ([\w, ]+)", (TOP / "Sources/DIMP/Group/GroupRecord.swift").read_text()).group(1)
-    return ({word for pattern in patterns for word in re.findall(pattern, text)} | set(acts.split(", "))) - OTHERS
+    acts = re.search(r"enum Act\b[^{]*\{(.*?)\}", (TOP / "Sources/DIMP/Group/GroupRecord.swift").read_text(), re.DOTALL).group(1)
+    acts = {word for line in re.findall(r"case ([\w, ]+)", acts) for word in line.split(", ")}
+    return ({word for pattern in patterns for word in re.findall(pattern, text)} | acts) - OTHERS
 
 
 if __name__ == "__main__":

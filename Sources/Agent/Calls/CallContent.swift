@@ -2,7 +2,7 @@ package import DIMP
 import Format
 package import Records
 
-/// A content of the modules `call` and `reply` as it came, with who sent it (extensions.md 10).
+/// A content of the modules `call` and `reply` as it came, with who sent it (extensions.md 11).
 ///
 ///     {"type": 204, "app": "culver", "mod": "call", "act": COMMAND, "call": NAME, "deadline": T, "args": […], "input"?}
 ///     {"type": 204, "app": "culver", "mod": "reply", "act": COMMAND, "call": NAME, "part": 0, "status": 0, "output": …,

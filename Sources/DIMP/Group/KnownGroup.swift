@@ -75,12 +75,12 @@ package struct KnownGroup: Sendable, Equatable {
         let before = self
         records.insert(record, at: records.firstIndex { record < $0 } ?? records.endIndex)
         prune()
-        let tally = evaluate(for: record)
-        if let excess = tally.excess {
+        let occupancy = evaluate(for: record)
+        if let excess = occupancy.excess {
             self = before
-            return .refused(tally.refusal ?? excess)
+            return .refused(occupancy.refusal ?? excess)
         }
-        return membership == before.membership ? .kept(tally.refusal) : .changed
+        return membership == before.membership ? .kept(occupancy.refusal) : .changed
     }
 
     /// What would become of a command: for the one who is to give it.
@@ -90,7 +90,7 @@ package struct KnownGroup: Sendable, Equatable {
     }
 
     /// What the commands of those that are not in charge take up.
-    private struct Tally {
+    private struct Occupancy {
         var others = 0
         var otherBytes = 0
         var idle = 0
@@ -115,33 +115,34 @@ package struct KnownGroup: Sendable, Equatable {
     }
 
     @discardableResult
-    private mutating func evaluate(for news: GroupRecord? = nil) -> Tally {
-        var tally = Tally()
+    private mutating func evaluate(for news: GroupRecord? = nil) -> Occupancy {
+        var occupancy = Occupancy()
         var membership = Membership(foundedBy: membership.owner)
         for record in records {
             let isInCharge = membership.isInCharge(record.signer)
             let ruling = membership.apply(record)
-            if record.digest == news?.digest, case .refused(let reason) = ruling { tally.refusal = reason }
+            if record.digest == news?.digest, case .refused(let reason) = ruling { occupancy.refusal = reason }
             if isInCharge { continue }
-            tally.others += 1
-            tally.otherBytes += record.footprint
+            occupancy.others += 1
+            occupancy.otherBytes += record.footprint
             let isIdle = ruling != .changed
             if isIdle {
-                tally.idle += 1
-                if record.signer.address == news?.signer.address { tally.idleOfSigner += 1 }
+                occupancy.idle += 1
+                if record.signer.address == news?.signer.address { occupancy.idleOfSigner += 1 }
             }
-            if record.digest == news?.digest { (tally.isOfOther, tally.isIdle) = (true, isIdle) }
+            if record.digest == news?.digest { (occupancy.isOfOther, occupancy.isIdle) = (true, isIdle) }
         }
         self.membership = membership
-        return tally
+        return occupancy
     }
 
     /// So long that the owner had better say everything anew.
     package var isLong: Bool {
         var group = self
-        let tally = group.evaluate()
-        return records.count > Self.recordLimit / 2 || bytes > Self.byteLimit / 2 || tally.others > Self.othersLimit / 2
-            || tally.otherBytes > Self.othersByteLimit / 2
+        let occupancy = group.evaluate()
+        return records.count > Self.recordLimit / 2 || bytes > Self.byteLimit / 2
+            || occupancy.others > Self.othersLimit / 2
+            || occupancy.otherBytes > Self.othersByteLimit / 2
     }
 
     private var bytes: Int { records.reduce(0) { isBase($1) ? $0 : $0 + $1.footprint } }

@@ -12,7 +12,7 @@ import Store
         var next: Int64 = 0
     }
 
-    /// What ends all has this number or more (extensions.md 10).
+    /// What ends all has this number or more (extensions.md 11).
     private static let lastPart: Int64 = 1 << 40
 
     private let store: MessageStore
