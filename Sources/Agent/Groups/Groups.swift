@@ -311,12 +311,11 @@ struct Groups {
         }
     }
 
-    /// Everything that a member has to know, from the time on, in seconds since 1970.
+    /// Everything that a member has to know.
     private func welcome(
-        _ member: ID, to group: KnownGroup, since time: Double = 0, from sender: ID, in context: inout Context
+        _ member: ID, to group: KnownGroup, from sender: ID, in context: inout Context
     ) throws(LedgerError) {
-        try post(
-            group.records.filter { $0.time >= time }, of: group, withCard: true, to: member, from: sender, in: &context)
+        try post(group.records, of: group, withCard: true, to: member, from: sender, in: &context)
     }
 
     /// Rows of the outbox that wait for nothing: they are sealed when they are due, which is now.
@@ -447,7 +446,10 @@ struct Groups {
         let roll = question.json["roll"]?.string
         guard roll != group.roll, mayAnswer(opened.sender, about: id, in: context) else { return }
         let since = question.json["last_time"]?.seconds ?? 0
-        try welcome(opened.sender, to: group, since: since, from: owner.id, in: &context)
+        // What is dated further ahead would not be taken, and the answer would come again until it is.
+        let end = context.now.isClockSet ? context.now.wall + ProtocolLimits.contentAhead : .infinity
+        let records = group.records.filter { $0.time >= since && $0.time <= end }
+        try post(records, of: group, withCard: true, to: opened.sender, from: owner.id, in: &context)
         if roll != nil { ask(about: group, as: owner, of: opened.sender, in: &context) }
     }
 

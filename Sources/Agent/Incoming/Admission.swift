@@ -42,7 +42,7 @@ struct Admission {
 
     /// How far a message came.
     indirect enum Step {
-        /// Too many wait or are in flight, or the same one is. Not refused: the sender repeats.
+        /// Too many wait or are in flight, the same one is, or its time has not come. Not refused: the sender repeats.
         case dropped
         /// Over budget for now: the message is kept here and goes on by itself.
         case held
@@ -250,6 +250,14 @@ struct Admission {
             }
             return .refused(error)
         }
+        if let rejection = early(opened, in: context) {
+            guard let time = opened.content.usableTime, time <= context.now.wall + Tuning.groupPatience else {
+                return .refused(rejection)
+            }
+            // The forward around it comes again.
+            try context.reject(rejection, from: arrival.sender)
+            return .dropped
+        }
         if speaksAside(opened, in: context) {
             guard context.policy.strangers == .ask else {
                 return .refused(Rejection(.trust, "the sender is a stranger"))
@@ -287,7 +295,6 @@ struct Admission {
         if !opened.isEncrypted { try checkStranger(opened, in: context) }
         // What a group consists of is as old as the group, and may come any number of times.
         if opened.content.isAboutGroup, !opened.isEncrypted {
-            if context.now.isClockSet { try opened.content.checkIsPast(at: context.now.wall) }
             return Opened(arrival: arrival, message: opened, isSealed: isSealed)
         }
         if context.now.isClockSet { try opened.checkTime(at: context.now.wall) }
@@ -295,6 +302,17 @@ struct Admission {
             throw Rejection(.time, "the content is older than what this board remembers")
         }
         return Opened(arrival: arrival, message: opened, isSealed: isSealed)
+    }
+
+    /// Of what a group consists of, what a clock that is ahead has dated; `nil` for everything else.
+    private func early(_ opened: Opened, in context: Context) -> Rejection? {
+        guard context.now.isClockSet, opened.content.isAboutGroup, !opened.isEncrypted else { return nil }
+        do throws(Rejection) {
+            try opened.content.checkIsPast(at: context.now.wall)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     /// Of a stranger's broadcasts only questions are heard.

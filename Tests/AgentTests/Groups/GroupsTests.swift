@@ -402,6 +402,55 @@ struct GroupsTests {
         #expect(club.members(on: pair.boards[1]) == club.members(on: pair.a))
     }
 
+    /// What the owner still repeats to a board.
+    private func repeated(to board: Int) -> Int {
+        pair.a.ledger.state.outgoing.count { $0.receiver == Self.everybody[board].id && $0.isLiving }
+    }
+
+    @Test("a command that a clock has dated ahead counts when its time has come, though nobody says anything")
+    func ahead() {
+        pair.a.clockError = 1112
+        pair.command("reset", [1, 2].map { Self.everybody[$0].id }, in: club, administrators: [])
+        // It is dated, and not signed yet.
+        pair.a.clockError = 0
+        pair.advance(300)
+        for board in pair.boards[1...2] {
+            #expect(board.rejections.contains { $0.stage == .time })
+            #expect(club.members(on: board) == [People.moki.id])
+        }
+        #expect(repeated(to: 1) == 1 && repeated(to: 2) == 1)
+        pair.advance(1000)
+        for board in pair.boards[1...2] { #expect(club.members(on: board) == club.members(on: pair.a)) }
+        #expect(repeated(to: 1) == 0 && repeated(to: 2) == 0)
+    }
+
+    @Test("one that is dated more than a day ahead is not repeated", arguments: [80_000.0, 90_000])
+    func daysAhead(seconds: Double) {
+        invite(1, 2)
+        pair.a.clockError = seconds
+        pair.command("expel", [People.hulk.id], in: club)
+        pair.a.clockError = 0
+        pair.advance(30)
+        #expect(repeated(to: 2) == (seconds > 86_400 ? 0 : 1))
+        #expect(club.members(on: pair.boards[2]).count == 3)
+    }
+
+    @Test("who asks is not told what a clock has dated ahead: it is repeated as it is")
+    func askedAhead() {
+        invite(1, 2)
+        pair.a.clockError = 50_000
+        pair.command("invite", [People.dave.id], in: club)
+        pair.a.clockError = 0
+        pair.advance(100)
+        for _ in 0..<5 {
+            pair.send("news", to: club.id)
+            pair.advance(100)
+        }
+        #expect(pair.boards[1].texts.count == 5)
+        #expect(club.members(on: pair.boards[1]).count == 3)
+        #expect(repeated(to: 1) == 1)
+    }
+
     @Test("a member whose key is not known yet gets the same message when it is")
     func keyless() {
         invite(1, 2)
