@@ -396,7 +396,13 @@ struct Groups {
             askForCard(of: id, from: opened.sender, to: opened.owner, in: &context)
             return true
         }
-        guard group.membership.contains(opened.owner), let owner = context.book.identity(opened.owner.address) else {
+        guard let owner = context.book.identity(opened.owner.address) else { return true }
+        let roll = content.json["roll"]?.string
+        guard group.membership.contains(opened.owner) else {
+            // What made this board a member may never have come.
+            let isHeard =
+                group.membership.contains(opened.sender) || context.book.isPersonallyTrusted(opened.sender)
+            if isHeard, roll != nil { ask(about: group, as: owner, of: opened.sender, in: &context) }
             return true
         }
         guard group.membership.contains(opened.sender) else {
@@ -405,7 +411,7 @@ struct Groups {
             ask(about: group, as: owner, in: &context)
             return false
         }
-        if let roll = content.json["roll"]?.string, roll != group.roll {
+        if let roll, roll != group.roll {
             ask(about: group, as: owner, of: opened.sender, in: &context)
         }
         return true

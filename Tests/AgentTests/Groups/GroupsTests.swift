@@ -451,6 +451,18 @@ struct GroupsTests {
         #expect(repeated(to: 1) == 1)
     }
 
+    @Test("who knows the group and never heard that it is a member asks when somebody writes there")
+    func unaware() {
+        invite(1, 2)
+        pair.boards[1].book.apply(.group(KnownGroup(club.id, foundedBy: People.moki.id)))
+        pair.send("news", to: club.id)
+        pair.advance(120)
+        #expect(club.members(on: pair.boards[1]) == club.members(on: pair.a))
+        pair.send("more", from: 1, to: club.id)
+        pair.advance(30)
+        #expect(pair.a.texts == ["more"] && pair.boards[2].texts == ["news", "more"])
+    }
+
     @Test("a member whose key is not known yet gets the same message when it is")
     func keyless() {
         invite(1, 2)
