@@ -343,4 +343,20 @@ struct MembershipTests {
         let last = known([try Self.record("invite", by: Self.owner, [Self.people[0]], at: 100, sn: .max)])
         #expect(last.next(at: Self.start + 50).time == Self.start + 101 && last.next(at: Self.start + 50).leastSN == 1)
     }
+
+    @Test("what is written in whole seconds comes after the command of an application that has fractions")
+    func fractions() throws {
+        var content = Content(
+            type: .history, sn: 7, time: Self.start, group: Self.group,
+            ["command": "invite", "members": .array([.string(Self.people[0].text)])])
+        content.json["time"] = .number(Self.start + 10.25)
+        var group = known([try #require(GroupRecord(content, signedBy: Self.owner))])
+        for wall in [10.5, 3, 10] {
+            let next = group.next(at: Self.start + wall)
+            #expect(next.time == Self.start + 11)
+        }
+        let next = group.next(at: Self.start + 10.5)
+        let quit = try Self.record("quit", by: Self.people[0], at: next.time - Self.start, sn: next.leastSN)
+        #expect(group.take(quit) == .changed)
+    }
 }

@@ -166,7 +166,10 @@ package struct KnownGroup: Sendable, Equatable {
     /// serial number. A clock that is behind those of others, or several commands in one second, keep the order so.
     package func next(at wall: Double) -> (time: Double, leastSN: Int64) {
         guard let last = records.last, last.time >= wall.rounded(.down) else { return (wall.rounded(.down), 1) }
-        return last.sn < .max ? (last.time, last.sn + 1) : (last.time + 1, 1)
+        // Applications write fractions of a second, and we write none.
+        let second = last.time.rounded(.up)
+        guard second == last.time else { return (second, 1) }
+        return last.sn < .max ? (second, last.sn + 1) : (second + 1, 1)
     }
 
     /// A short name of the commands that count: another one with every change.
