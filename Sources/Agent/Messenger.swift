@@ -488,7 +488,7 @@ package struct Messenger {
     private mutating func send(_ reply: ServedCalls.ReplyDraft) throws(LedgerError) {
         let submission = Submission(
             token: 0, sender: reply.owner, receiver: reply.key.caller, type: .customized, members: reply.members,
-            expiry: reply.expiry, priority: .urgent)
+            ref: reply.ref, expiry: reply.expiry, priority: .urgent)
         try outbox.submit(
             submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
             in: &context)

@@ -38,5 +38,5 @@ package struct AuditLine: Sendable, Equatable {
         (self.number, self.previous, hash, self.text) = (number, previous, String(parts[0]), text)
     }
 
-    package func follows(_ last: AuditLine) -> Bool { number == last.number + 1 && previous == last.hash }
+    package func follows(_ last: AuditLine) -> Bool { number == last.number &+ 1 && previous == last.hash }
 }

@@ -97,6 +97,8 @@ package protocol CallLedger: AnyObject {
     var servedCalls: Int64 { get }
     /// Those without an answer, the oldest first.
     func begunCalls() throws(LedgerError) -> [ServedCall]
+    /// Those with an answer and a deadline after this time, in seconds since 1970: the latest 256.
+    func answeredCalls(deadlineAfter time: Double) throws(LedgerError) -> [ServedCall]
     func calling(_ call: String) throws(LedgerError) -> Calling?
     /// Whether so many answers to its call, and bytes of them, can be kept.
     func hasRoom(for answer: CallAnswer) throws(LedgerError) -> Bool

@@ -5,6 +5,10 @@ extension MessageStore: CallLedger {
 
     package var servedCalls: Int64 { tables.calls.size.count }
 
+    package func answeredCalls(deadlineAfter time: Double) throws(LedgerError) -> [ServedCall] {
+        try tables.calls.answered(deadlineAfter: time)
+    }
+
     package func begunCalls() throws(LedgerError) -> [ServedCall] {
         try reading { () throws(LedgerError) in try tables.calls.begun() }
     }

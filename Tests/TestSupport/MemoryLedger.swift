@@ -311,6 +311,9 @@ extension MemoryLedger: CallLedger {
     package func servedCall(_ key: ServedCall.Name) -> ServedCall? { state.served.first { $0.key == key } }
     package var servedCalls: Int64 { Int64(state.served.count) }
     package func begunCalls() -> [ServedCall] { state.served.filter { $0.answer == nil } }
+    package func answeredCalls(deadlineAfter time: Double) -> [ServedCall] {
+        state.served.filter { $0.answer != nil && $0.deadline > time }
+    }
     package func calling(_ call: String) -> Calling? { state.callings.last { $0.call == call } }
     package func hasRoom(for answer: CallAnswer) -> Bool { state.answers.count < 4_096 }
     package func lastAudit() -> AuditLine? { state.audit.last }

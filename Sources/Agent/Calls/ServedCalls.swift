@@ -1,3 +1,4 @@
+import Crypto
 import DIMP
 import Format
 import Records
@@ -39,6 +40,8 @@ struct ServedCalls {
         var members: JSONObject
         /// Seconds.
         var expiry: Double
+        /// The answer that ends a call goes once, however often it is given to the outbox.
+        var ref: String?
     }
 
     // MARK: - Asked
@@ -94,7 +97,7 @@ struct ServedCalls {
         }
         let arguments = try Self.arguments(of: content.object, by: rule, matches: context.matches)
         let input = content.object["input"]?.string
-        guard input == nil || input!.utf8.count <= Tuning.callInput else {
+        guard (input ?? "").utf8.count <= Tuning.callInput else {
             throw Self.refusal("bad-argument", text: "the input is longer than \(Tuning.callInput) bytes")
         }
         guard running.count < Tuning.runningCalls else { throw Self.refusal("busy", text: "too many calls run now") }
@@ -224,13 +227,27 @@ struct ServedCalls {
             .call, level: isWell ? .info : .warning,
             text: "\(row.command) ended with \(result.status)" + (result.error.map { ": \($0)" } ?? ""),
             did: row.key.caller, reason: result.error == "interrupted" ? "call-interrupted" : "call-ended")
-        return ReplyDraft(key: row.key, owner: row.owner, members: members, expiry: Self.expiry(of: row, in: context))
+        return Self.last(members, to: row, in: context)
+    }
+
+    private static func last(_ members: JSONObject, to row: ServedCall, in context: Context) -> ReplyDraft {
+        let name = Hex.encode(
+            Array(Digest.sha256(Array("\(row.key.call) \(JSON.object(members).text)".utf8)).prefix(16)))
+        return ReplyDraft(
+            key: row.key, owner: row.owner, members: members, expiry: expiry(of: row, in: context),
+            ref: "reply-\(name)")
     }
 
     /// What was begun and has no answer ended with the daemon that began it, and whether it did what it was to do nobody
     /// knows.
+    ///
+    /// What has an answer gets it once more: the daemon may have ended before it was sealed.
     private mutating func interruptLeft(in context: inout Context) throws(LedgerError) -> [ReplyDraft] {
         var replies: [ReplyDraft] = []
+        for row in try context.ledger.answeredCalls(deadlineAfter: context.now.wall) {
+            guard let members = row.answer.flatMap({ try? JSON(parsing: $0).object }) else { continue }
+            replies.append(Self.last(members, to: row, in: context))
+        }
         for row in try context.ledger.begunCalls() where running[row.key] == nil {
             // What the last run said before is there with lower numbers.
             let result = CallResult(status: 75, output: "", error: "interrupted")

@@ -95,7 +95,9 @@ struct Groups {
     private func place(in group: KnownGroup, at context: Context) -> (time: Double, sn: Int64) {
         let next = group.next(at: context.now.wall)
         var place = (time: next.time, sn: next.leastSN == 1 ? context.newSN() % (1 << 30) + 1 : next.leastSN)
-        if let last = given[group.id.address], (last.time, last.sn) >= place { place = (last.time, last.sn + 1) }
+        if let last = given[group.id.address], (last.time, last.sn) >= place {
+            place = last.sn < .max ? (last.time, last.sn + 1) : (last.time + 1, 1)
+        }
         return place
     }
 
@@ -391,7 +393,9 @@ struct Groups {
     mutating func admits(
         _ content: Content, of opened: Opened, in context: inout Context
     ) throws(LedgerError) -> Bool {
-        guard let id = content.group?.bare, id.hasMembers, opened.isEncrypted else { return true }
+        guard let id = content.group?.bare, id.hasMembers else { return true }
+        // What anybody can read was not written to a group that has keys.
+        guard opened.isEncrypted else { return context.book.group(id.address) == nil }
         guard let group = context.book.group(id.address) else {
             askForCard(of: id, from: opened.sender, to: opened.owner, in: &context)
             return true

@@ -28,7 +28,7 @@ extension Input {
     /// A broker says it once: lost, it would leave publications on their way for ever.
     var isSaidOnce: Bool {
         switch self {
-        case .linked, .unlinked, .acknowledged, .presence: true
+        case .linked, .unlinked, .acknowledged, .presence, .call(.restarted), .call(.said), .call(.left): true
         default: false
         }
     }

@@ -41,6 +41,12 @@ struct CallTable {
         try database.rows("\(select)WHERE answer IS NULL ORDER BY number", [], ServedCall.init)
     }
 
+    func answered(deadlineAfter time: Double) throws(LedgerError) -> [ServedCall] {
+        try database.rows(
+            "\(select)WHERE deadline > ? AND answer IS NOT NULL ORDER BY deadline DESC LIMIT 256", [.real(time)],
+            ServedCall.init)
+    }
+
     /// Inserts, or replaces the one of this caller and name.
     mutating func put(_ row: ServedCall) throws(LedgerError) {
         let key: [SQLValue] = [.id(row.key.caller), .text(row.key.call)]

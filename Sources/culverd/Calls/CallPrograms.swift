@@ -33,6 +33,9 @@ import System
     func run(_ run: CallRun) {
         guard let program = run.rule.program else { return hand(run) }
         let key = run.key
+        guard loop.clock.now.wall < run.deadline else {
+            return say(CallResult(status: 75, output: "", error: "expired"), for: key)
+        }
         let wish = ProgramRun.Invocation(
             path: program, arguments: run.arguments, environment: environment(of: run), input: run.input ?? "",
             timeout: run.rule.timeout, limit: run.rule.output, isStreamed: run.rule.isStreamed, owner: owner)

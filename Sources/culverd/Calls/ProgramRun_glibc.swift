@@ -43,6 +43,7 @@ final class ProgramRun: Sendable {
         if Executable.fault(of: wish.path, owner: wish.owner) != nil {
             return Ending(status: 77, output: "", error: "unsafe-program")
         }
+        guard !isStopped.withLock({ $0 }) else { return Ending(status: 75, output: "", error: "interrupted") }
         do throws(Errno) {
             let (process, output) = try start(wish)
             return follow(process, output, wish, said)

@@ -326,6 +326,10 @@ import System
     func perform(_ effect: FileEffect) {
         switch effect {
         case .offered(let transfer):
+            // What goes has the same place: a peer may know its name, and offer one of that name.
+            guard going[transfer.offer.id] == nil else {
+                return loop.take(.file(.declined(transfer, reason: "not-written")))
+            }
             coming[transfer.offer.id] = nil
             if let reason = refusal(of: transfer.offer.size) {
                 return loop.take(.file(.declined(transfer, reason: reason)))
@@ -389,7 +393,8 @@ import System
     /// One that came has come to its end, which is on disk.
     private func arrived(_ transfer: FileTransfer) {
         coming[transfer.offer.id] = transfer.state == .whole ? transfer : nil
-        transfer.state == .whole ? deliver(transfer) : removeBytes(of: transfer.offer.id)
+        if transfer.state == .whole { return deliver(transfer) }
+        if going[transfer.offer.id] == nil { removeBytes(of: transfer.offer.id) }
     }
 
     // MARK: - Into the owner's directory
