@@ -103,7 +103,8 @@ class Discovery(Story):
     def test_every_method_that_is_called_is_there_with_those_parameters(self):
         board = self.daemon("board", None, url="mqtt://127.0.0.1:9")
         known = {method["name"]: {param["name"] for param in method["params"]} for method in board.call("rpc.discover")["methods"]}
-        kinds = {"timeout": 1, "seq": 1, "offset": 1, "thumbnail": b"x"}
+        body = {"text": "x", "data": 1, "content": {}, "subject": "x"}
+        kinds = {"timeout": 1, "seq": 1, "offset": 1, "thumbnail": b"x", "body": body}
 
         def everything(function) -> dict:
             """One of everything, so that no parameter is left out."""
