@@ -16,7 +16,7 @@ package import Records
 ///     Groups/      Groups    who belongs to a group, and who hears of it
 ///     Publishing/  Publishing    the one flow control towards brokers
 ///     Clones/      Clones PresenceWatch    another board with our keys; how contacts are
-///     Files/       FileExchange    files in pieces
+///     Files/       Files    FileExchange    files in pieces
 ///     Calls/       ServedCalls CallAnswers    what others have this board do, and what they answer
 package struct Messenger {
     private var context: Context
@@ -35,7 +35,7 @@ package struct Messenger {
     private var visas = OwnVisas()
     private var clones = Clones()
     private var presence = PresenceWatch()
-    private var files = FileExchange()
+    private var files = Files()
     /// When the ledger is pruned next, in seconds lived.
     private var nextPruning: Double?
 
@@ -597,7 +597,9 @@ package struct Messenger {
 
     private mutating func confirmed(_ bytes: [UInt8], at address: Address) throws(LedgerError) {
         guard !clones.isStandingBack else { return }
-        guard !FileProgress.isOne(bytes) else { return try progressed(bytes, at: address) }
+        guard !FileProgress.isOne(bytes) else {
+            return try files.progressed(bytes, at: address, publishing: &publishing, in: &context)
+        }
         let acknowledgement: Acknowledgement
         do throws(Rejection) {
             acknowledgement = try Acknowledgement(parsing: bytes)
@@ -618,97 +620,9 @@ package struct Messenger {
 
     // MARK: - Files
 
-    /// A peer's word about a file that goes to it.
-    private mutating func progressed(_ bytes: [UInt8], at address: Address) throws(LedgerError) {
-        let progress: FileProgress
-        do throws(Rejection) {
-            progress = try FileProgress(parsing: bytes)
-            guard progress.to == address else { throw Rejection(.receiver, "a word about a file of somebody else") }
-        } catch {
-            return try context.reject(error, from: nil)
-        }
-        try follow(.progressed(progress))
-    }
-
     private mutating func follow(_ event: FileEvent) throws(LedgerError) {
         if case .arrived = event, clones.isStandingBack { return }
-        var effects = files.handle(event, at: context.now.lived)[...]
-        while let effect = effects.popFirst() {
-            switch effect {
-            case .offered, .read, .keep, .sync, .check: context.perform(.file(effect))
-            case .ended(let transfer, let isOurs):
-                if !isOurs { try context.ledger.apply(.value(.file(transfer.offer.id), transfer.json.text)) }
-                try tell(transfer, isOurs: isOurs)
-                context.perform(.file(effect))
-            case .publish(let transfer, let piece, let payload, let attempt):
-                guard !publish(payload, piece: piece, of: transfer, attempt: attempt) else { continue }
-                effects += files.handle(
-                    .published(transfer.offer.id, piece: piece, isTaken: false), at: context.now.lived)
-            case .acknowledge(let transfer, let have, let asks): acknowledge(transfer, have: have, asks: asks)
-            case .progress(let transfer, let count, let isOurs):
-                try tell(transfer, isOurs: isOurs, count: count)
-            case .rejected(let rejection, let sender): try context.reject(rejection, from: sender)
-            case .unknown(let id, let address): try sayEnd(of: id, at: address)
-            }
-        }
-    }
-
-    private mutating func publish(
-        _ payload: [UInt8], piece: Int, of transfer: FileTransfer, attempt: Int64
-    ) -> Bool {
-        let id = transfer.offer.id
-        var publication = PendingPublication(
-            topic: .piece(transfer.receiver.address, file: id, piece), payload: payload,
-            purpose: .piece(file: id, piece))
-        guard case .broker(let broker) = publishing.outlet(for: publication, attempt: attempt, at: context.now.lived)
-        else { return false }
-        publication.broker = broker
-        publishing.publish(publication, in: &context)
-        return true
-    }
-
-    /// On every broker, as nobody says on which of them the sender is.
-    private mutating func acknowledge(_ transfer: FileTransfer, have: PieceSet, asks: Bool) {
-        let state: FileProgress.State =
-            switch transfer.state {
-            case .open: .more
-            case .whole, .delivered: .whole
-            case .refused, .expired, .failed: .refused
-            }
-        let progress = FileProgress(
-            of: transfer.offer, from: transfer.receiver.address, to: transfer.sender.address, at: context.now.wall,
-            state, have: have, asks: asks, reason: transfer.reason)
-        publishing.publish(
-            PendingPublication(
-                topic: .acknowledgements(transfer.sender.address), payload: progress.bytes, purpose: .courtesy),
-            in: &context)
-    }
-
-    /// Its sender has not heard what became of a file here.
-    private mutating func sayEnd(of id: String, at address: Address) throws(LedgerError) {
-        guard let text = try context.ledger.value(.file(id)), let json = try? JSON(parsing: text),
-            let transfer = FileTransfer(json), transfer.receiver.address == address, transfer.state != .open,
-            files.maySayEnd(of: id, at: context.now.lived)
-        else { return }
-        acknowledge(transfer, have: PieceSet(count: 1), asks: false)
-    }
-
-    /// An event for people, with `count` pieces or at the end.
-    private func tell(_ transfer: FileTransfer, isOurs: Bool, count: Int? = nil) throws(LedgerError) {
-        let peer = isOurs ? transfer.receiver : transfer.sender
-        let what = "the file \(transfer.name) \(isOurs ? "for" : "of") \(peer)"
-        let (words, reason): (String, String) =
-            switch (transfer.state, count) {
-            case (.open, let count?): ("\(count) of \(transfer.offer.count) pieces are there", "file-progress")
-            case (.open, nil): ("it begins", "file-progress")
-            case (.whole, _), (.delivered, _): ("it is there, whole: \(transfer.offer.size) bytes", "file-whole")
-            case (.refused, _): ("it is not taken: \(transfer.reason ?? "refused")", "file-refused")
-            case (.expired, _): ("it did not come in time", "file-expired")
-            case (.failed, _): ("it cannot be read any more", "file-failed")
-            }
-        try context.note(
-            .file, level: transfer.state == .open || transfer.state == .whole ? .info : .warning,
-            text: "\(what): \(words)", did: peer, id: isOurs ? nil : transfer.message, reason: reason)
+        try files.follow(event, publishing: &publishing, in: &context)
     }
 
     // MARK: - The directory
