@@ -141,6 +141,11 @@ class Fleet:
     def introduce(self, agent: Daemon, other: Daemon) -> None:
         agent.call("contact.add", did=other.did)
 
+    @property
+    def contacts(self) -> float:
+        """For each."""
+        return sum(len(list((agent.state / "contacts").iterdir())) for agent in self.agents) / self.count
+
     def are_acquainted(self) -> bool:
         """Whether each has the cards of each of its contacts."""
         return all(self.knows_cards(agent) for agent in self.agents)
@@ -188,6 +193,7 @@ class Fleet:
             "seconds until all are connected": connected, "seconds until all cards are there": cards,
             "connections for each": self.meter.connections / self.count,
             "packets for each": self.meter.packets / self.count,
+            "contacts of each": self.contacts,
             "publications for each": self.meter.publications / self.count,
             "bytes for each": self.meter.bytes / self.count,
         }
