@@ -26,10 +26,15 @@ package struct NameLookup {
             throw Refusal(.badData, "bad-id", "\(text) is no ID: its check bytes or its form are wrong")
         }
         guard let id = facebook.id(named: text) else {
-            throw Refusal(.unknownName, "unknown-name", "nobody here is named \(text)")
+            let meant = Spelling.nearest(to: text, among: facebook.names(atMost: Self.comparedNames))
+            throw Refusal(
+                .unknownName, "unknown-name", "nobody here is named \(text)", hint: meant.map { "did you mean \($0)?" })
         }
         return id
     }
+
+    /// Names that an unknown one is compared with.
+    private static let comparedNames = 1000
 
     /// As this board knows it.
     private func entity(at address: Address) -> ID? {

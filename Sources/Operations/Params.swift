@@ -92,6 +92,6 @@ extension RPCError {
             case .ended: .undelivered
             case .notPermitted: .notPermitted
             }
-        self.init(exit: exit, reason: refusal.reason, message: refusal.text)
+        self.init(exit: exit, reason: refusal.reason, message: refusal.text, hint: refusal.hint)
     }
 }

@@ -4,11 +4,14 @@ package struct Refusal: Error, Sendable, Equatable {
     /// A stable hyphenated word.
     package var reason: String
     package var text: String
+    /// What may help, where that is known.
+    package var hint: String?
 
-    package init(_ kind: Kind, _ reason: String, _ text: String) {
+    package init(_ kind: Kind, _ reason: String, _ text: String, hint: String? = nil) {
         self.kind = kind
         self.reason = reason
         self.text = text
+        self.hint = hint
     }
 
     package enum Kind: Sendable {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Operations
 
 /// Puts a command line into the order that the parser wants: verbs, then the options that all verbs share, then the
 /// rest. People write `culver --json send …`, `culver id --json list` and `culver send … --json` alike.
@@ -52,9 +53,8 @@ enum ArgumentOrder {
 
     private static func stray(_ word: String, among verbs: [String], below group: String?) -> ToolFailure {
         let place = group.map { " below \($0)" } ?? ""
-        let near = verbs.map { (verb: $0, distance: distance(from: word, to: $0)) }
-            .filter { $0.distance <= min(2, word.count / 2) }.min { $0.distance < $1.distance }
-        let hint = near.map { "did you mean \($0.verb)?" } ?? "there are: \(verbs.joined(separator: ", "))"
+        let near = Spelling.nearest(to: word, among: verbs)
+        let hint = near.map { "did you mean \($0)?" } ?? "there are: \(verbs.joined(separator: ", "))"
         return ToolFailure(.usage, "usage", "there is no verb '\(word)'\(place)", hint: hint)
     }
 
@@ -72,27 +72,6 @@ enum ArgumentOrder {
                 .usage, "usage", "there is no option '\($0)'",
                 hint: "a text that begins with a dash stands after --, or comes from standard input by -")
         }
-    }
-
-    /// How far a slip of the hand is from what was meant: letters to add, to leave out, to change, or to swap with
-    /// their neighbour.
-    static func distance(from left: String, to right: String) -> Int {
-        let (left, right) = (Array(left.unicodeScalars.prefix(64)), Array(right.unicodeScalars))
-        var before: [Int] = []
-        var last = Array(0...right.count)
-        for row in 1..<(left.count + 1) {
-            var next = [row]
-            for column in 1..<(right.count + 1) {
-                let isSame = left[row - 1] == right[column - 1]
-                var best = min(next[column - 1] + 1, last[column] + 1, last[column - 1] + (isSame ? 0 : 1))
-                let isSwapped =
-                    row > 1 && column > 1 && left[row - 1] == right[column - 2] && left[row - 2] == right[column - 1]
-                if isSwapped { best = min(best, before[column - 2] + 1) }
-                next.append(best)
-            }
-            (before, last) = (last, next)
-        }
-        return last[right.count]
     }
 
     /// Whether `--json` stands where it is an option: for failures that the parser itself reports.

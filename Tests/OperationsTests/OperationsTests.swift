@@ -85,6 +85,14 @@ private func refusal<Value>(_ body: () throws -> Value) -> Refusal? {
         #expect(names.name(of: stranger) == nil)
     }
 
+    @Test("an unknown name is told what it may have meant: a contact or an identity that is near")
+    func meant() {
+        for (word, hint) in [("gren", "did you mean green?"), ("mokki", "did you mean moki?"), ("blue", nil)] {
+            let refused = refusal { try names.id(word) }
+            #expect(refused?.reason == "unknown-name" && refused?.hint == hint)
+        }
+    }
+
     @Test("nothing is guessed: what others call themselves is no name, and a mistyped ID is no name either")
     func nothingGuessed() throws {
         #expect(refusal { try names.id("hulk") }?.kind == .unknownName)

@@ -48,18 +48,6 @@ struct ArrangementTests {
         #expect(ArgumentOrder.stray(arguments) == nil)
     }
 
-    @Test(
-        "letters added, left out, changed or swapped make words differ",
-        arguments: [
-            ("send", "send", 0), ("sned", "send", 1), ("sen", "send", 1), ("sendd", "send", 1), ("semd", "send", 1),
-            ("", "send", 4), ("inbox", "", 5), ("log", "open", 4),
-        ])
-    func distance(_ left: String, _ right: String, _ distance: Int) {
-        #expect(
-            ArgumentOrder.distance(from: left, to: right) == distance
-                && ArgumentOrder.distance(from: right, to: left) == distance)
-    }
-
     @Test("a group of verbs alone shows its help, whatever options stand there")
     func group() {
         #expect(ArgumentOrder.arranged(["--socket", "/s", "contact", "--json"]) == ["contact"])

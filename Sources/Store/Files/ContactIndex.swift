@@ -28,6 +28,8 @@ struct ContactIndex {
     /// Of two contacts with the same name, which only another program can have made, the one that was seen first.
     func address(named name: String) -> Address? { addresses[name] }
 
+    var names: some Collection<String> { addresses.keys }
+
     /// The directory to be looked at next; `add` is told of the contact in it, if there is one.
     mutating func next() -> String? { unread.popLast() }
 

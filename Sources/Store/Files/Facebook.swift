@@ -154,6 +154,12 @@ package final class Facebook: Barrack {
         identities.first { $0.id.name == name }?.id ?? groups.id(named: name) ?? id(ofContactNamed: name)
     }
 
+    /// Of identities, groups and contacts, in any order; of contacts those that the index has.
+    package func names(atMost limit: Int) -> [String] {
+        let own = identities.compactMap(\.id.name) + groups.all.compactMap(\.name)
+        return own + index.names.prefix(max(0, limit - own.count))
+    }
+
     /// Reads contacts on until it is found.
     package func id(ofContactNamed name: String) -> ID? {
         while true {
