@@ -104,7 +104,8 @@ import System
             files: FileMethods(
                 loop: loop, running: running, rights: rights, messages: messages, uploads: uploads,
                 transfers: transfers),
-            inbox: InboxMethods(loop: loop, rights: rights, consumers: subscriptions.consumers),
+            inbox: InboxMethods(
+                loop: loop, rights: rights, consumers: subscriptions.consumers, watchers: subscriptions.inbox),
             events: EventMethods(loop: loop, watchers: subscriptions.events),
             calls: CallMethods(
                 loop: loop, rights: rights, answers: answers, waiters: subscriptions.calls, programs: calls,

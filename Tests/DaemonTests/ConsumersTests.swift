@@ -1,4 +1,5 @@
 import Control
+import DIMP
 import Format
 import Foundation
 import Records
@@ -11,12 +12,16 @@ import Testing
     private let directory = NSTemporaryDirectory() + "consumers-\(UUID().uuidString)"
     private let store: MessageStore
     private var consumers: Consumers
+    private let watchers: InboxWatchers
     private let client = Client()
 
     init() throws {
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         store = try MessageStore(path: directory + "/messages.sqlite")
         consumers = try Consumers(store: store, name: { _ in nil }, isMuted: { _ in false }, notify: client.notify)
+        watchers = InboxWatchers(
+            store: store, row: { Rows.incoming($0, names: { _ in nil }, isMuted: { _ in false }) },
+            notify: client.notify)
     }
 
     deinit {
@@ -79,6 +84,27 @@ import Testing
         #expect(try pumped() == ["1: inbox.closed taken-over", "2: inbox.message 3"])
         try subscribe(on: 2)
         #expect(try pumped() == ["2: inbox.message 3 again", "2: inbox.message 4", "2: inbox.message 5"])
+    }
+
+    @Test("who looks on is told what comes from then on, once, as far as the filter takes it, and holds nothing back")
+    func lookingOn() throws {
+        func told() throws -> [String] {
+            try watchers.pump()
+            defer { client.told = [] }
+            return client.told
+        }
+        try receive(2)
+        watchers.watch(InboxFilter(), after: store.newestSequence, on: ConnectionID(1))
+        watchers.watch(
+            InboxFilter(sender: ID("moki@4WDfe3zZ4T7opFSi3iDAKiuTnUHjxmXekk")), after: 0, on: ConnectionID(2))
+        #expect(try told() == [])
+        try receive(100)
+        #expect(try told() == (3...102).map { "1: inbox.message \($0)" })
+        #expect(try told() == [])
+        #expect(try store.consumers().isEmpty)
+        watchers.disconnected(ConnectionID(1))
+        try receive(1)
+        #expect(try told() == [])
     }
 
     @Test("a thousand messages pass a window of one, in order and each once")

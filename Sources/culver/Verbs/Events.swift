@@ -6,9 +6,13 @@ import System
 
 struct WatchVerb: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "watch", abstract: "Show events as they happen, until interrupted.",
+        commandName: "watch", abstract: "Show messages as they come and events as they happen, until interrupted.",
         discussion: """
-              culver watch --kind message --kind broker
+              culver watch
+              culver watch --kind inbox --kind broker
+
+            Messages that come are shown too, without --kind or with --kind inbox, and stay in the inbox for those that read \
+            it; with --json there are events alone, since culver inbox has the messages.
 
             Kinds: start, config, broker, identity, contact, request, message, refused, gap, inbox, clone, visa, clock, \
             disk, presence, group, file, call.
@@ -21,6 +25,8 @@ struct WatchVerb: ParsableCommand {
     func run() throws {
         var last: Int64?
         var daemon = try globals.daemon()
+        let things = showsMessages ? "messages and events" : "events"
+        if !globals.json { Screen.note("waiting for \(things); Ctrl-C ends it") }
         while true {
             do {
                 try follow(daemon, after: &last)
@@ -36,11 +42,27 @@ struct WatchVerb: ParsableCommand {
         if !kind.isEmpty { params["kinds"] = .array(kind.map { .string($0.text) }) }
         params["start"] = last.map { .integer($0 + 1) }
         _ = try daemon.call("event.subscribe", params)
+        if showsMessages { lookOn(daemon) }
         while let notice = try daemon.client.next() {
-            guard notice.method == "event" else { continue }
-            last = notice.params["n"]?.integer ?? last
-            globals.show(notice.params, Events.show)
+            switch notice.method {
+            case "event":
+                last = notice.params["n"]?.integer ?? last
+                globals.show(notice.params, Events.show)
+            case "inbox.message": Inbox.show(notice.params)
+            default: continue
+            }
             try Screen.flush()
+        }
+    }
+
+    private var showsMessages: Bool { !globals.json && (kind.isEmpty || kind.contains(TextArgument("inbox"))) }
+
+    /// Whoever may read nothing sees the events all the same.
+    private func lookOn(_ daemon: DaemonBackend) {
+        do {
+            _ = try daemon.call("inbox.subscribe", [:])
+        } catch {
+            Screen.complain("messages are not shown: \(error)")
         }
     }
 }

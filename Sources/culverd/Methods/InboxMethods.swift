@@ -10,6 +10,7 @@ import Store
     let loop: Loop
     let rights: CallerRights
     let consumers: Consumers
+    let watchers: InboxWatchers
 
     private var store: MessageStore { loop.store }
 
@@ -100,9 +101,32 @@ import Store
     private static let consumerLimit = 256
     private static let consumerLimitOfUser = 64
 
+    /// Without a consumer's name the connection looks on from now, and nothing is kept for it.
+    func subscribe(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
+        guard request.params.json("consumer") != nil else { return try watch(request, in: &turn) }
+        return try consume(request, in: &turn)
+    }
+
+    private func watch(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
+        for name in ["start", "window", "limit"] where request.params.json(name) != nil {
+            throw RPCError.invalidParams("\(name) goes with a consumer", reason: "bad-parameter")
+        }
+        let filter = try limited(try givenFilter(request.params) ?? InboxFilter(), to: request)
+        let (connection, newest) = (request.call.connection, store.newestSequence)
+        turn.after { watchers.watch(filter, after: newest, on: connection) }
+        return ["seq": .integer(newest)]
+    }
+
+    private func givenFilter(_ params: Params) throws -> InboxFilter? {
+        try params.json("filter").map { json in
+            guard let object = json.object else { throw Params.wrong("filter", isNot: "an object") }
+            return try filter(try Params(object, known: ["sender", "receiver", "group", "type", "subject"]))
+        }
+    }
+
     /// `start` counts only for a name that is new; a filter that is given replaces the stored one. `limit` is how many
     /// this subscription takes at the most: what is handed out counts as read when it comes again.
-    func subscribe(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
+    private func consume(_ request: CheckedCall, in turn: inout Turn) throws -> JSON {
         let params = request.params
         let name = try params.needText("consumer")
         guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy({ $0 > 32 && $0 != 127 }) else {
@@ -110,10 +134,7 @@ import Store
         }
         let window = try params.integer("window", in: 1...1000) ?? 32
         let limit = try params.integer("limit", in: 1...Int64(Int32.max))
-        let filter = try params.json("filter").map { json in
-            guard let object = json.object else { throw Params.wrong("filter", isNot: "an object") }
-            return try self.filter(try Params(object, known: ["sender", "receiver", "group", "type", "subject"]))
-        }
+        let filter = try givenFilter(params)
         if turn.now.isClockSet { try store.expireInbox(at: turn.now.wall) }
         var consumer: Consumer
         if let known = try store.consumer(name) {

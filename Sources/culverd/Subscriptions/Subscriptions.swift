@@ -4,12 +4,13 @@ import Format
 import Records
 import Store
 
-/// Every connection that is told of something without asking again: consumers of the inbox, calls that wait for a
-/// message, senders of messages, watchers of events, and calls that wait for their answers.
+/// Every connection that is told of something without asking again: consumers of the inbox, those that look on, calls that wait
+/// for a message, senders of messages, watchers of events, and calls that wait for their answers.
 ///
-/// Owns the five and says in which order they are asked. Hears what changed, which connection has gone, and the end.
+/// Owns the six and says in which order they are asked. Hears what changed, which connection has gone, and the end.
 @MainActor final class Subscriptions {
     let consumers: Consumers
+    let inbox: InboxWatchers
     let waiters: MessageWaiters
     let senders = MessageSenders()
     let events: EventWatchers
@@ -23,6 +24,9 @@ import Store
         self.notify = notify
         consumers = try Consumers(
             store: loop.store, name: { loop.names.name(of: $0) }, isMuted: { loop.names.isMuted($0) }, notify: notify)
+        inbox = InboxWatchers(
+            store: loop.store,
+            row: { Rows.incoming($0, names: loop.names.name, isMuted: loop.names.isMuted) }, notify: notify)
         waiters = MessageWaiters(loop: loop)
         events = EventWatchers(store: loop.store, notify: notify)
         calls = CallWaiters(store: loop.store, name: { loop.names.name(of: $0) }, notify: notify)
@@ -67,6 +71,7 @@ import Store
             let now = loop.clock.now
             if now.isClockSet { try loop.store.expireInbox(at: now.wall) }
             try consumers.pump()
+            try inbox.pump()
             try calls.pump()
         } catch {
             loop.log(.error, "cannot read the inbox: \(error)")
@@ -78,6 +83,7 @@ import Store
 
     func disconnected(_ connection: ConnectionID) {
         consumers.disconnected(connection)
+        inbox.disconnected(connection)
         events.disconnected(connection)
         calls.disconnected(connection)
         waiters.disconnected(connection)
@@ -87,6 +93,7 @@ import Store
     /// The identities of this board move elsewhere: nothing comes any more.
     func retire() {
         consumers.closeAll(reason: "retired")
+        inbox.closeAll(reason: "retired")
         waiters.fail(.retiring)
     }
 
