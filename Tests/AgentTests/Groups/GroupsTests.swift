@@ -535,6 +535,15 @@ struct GroupsTests {
         #expect(Set(rows.map(\.id)).count == 200)
         let shipments = rows.compactMap { $0.shipment.flatMap { board.ledger.shipment($0) } }
         #expect(Set(shipments.map(\.signature)).count == 1 && Set(shipments.map(\.digest)).count == 1)
+        let keys = pair.published.compactMap { _, parcel -> [SecureMessage.WrappedKey]? in
+            guard let message = try? ReliableMessage(parsing: parcel.payload), message.envelope.group == club.id,
+                message.envelope.type == ContentType.text.rawValue
+            else { return nil }
+            return message.secure.keys
+        }
+        // Each copy has the key of its receiver alone.
+        #expect(keys.count == 200 && keys.allSatisfy { $0.count == 1 })
+        #expect(Set(keys.flatMap { $0.map(\.receiver) }) == Set(people.map(\.text)))
     }
 
     @Test("a message to a group that is not known, or has nobody else, is refused")
