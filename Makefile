@@ -24,7 +24,7 @@ BASE_AT  = .build/bench-base/$(BASE)
 BUILD_PACKAGES = libmbedtls-dev libmosquitto-dev libjansson-dev libsqlite3-dev libinih-dev binutils g++
 DEMO_PACKAGES  = $(BUILD_PACKAGES) mosquitto python3
 TEST_PACKAGES  = $(DEMO_PACKAGES) python3-venv openssl socat mosquitto-clients libnss-wrapper mount gcc libc6-dev systemd valgrind \
-	mandoc man-db zsh fish iproute2 mypy python3-setuptools python3-wheel \
+	mandoc man-db zsh fish tmux iproute2 mypy python3-setuptools python3-wheel \
 	$(BROKERS) $(WATCHERS)
 BROKERS        = rabbitmq-server nats-server ejabberd
 WATCHERS       = prometheus prometheus-node-exporter

@@ -19,6 +19,9 @@ struct Culver: ParsableCommand {
             NAME: 1 to 64 letters, digits, points, dashes and underscores.
             MESSAGE: what `culver send` printed. TIME: 60s, 5m, 12h, 7d.
 
+            At a terminal lists have headings, ages and colours (none with NO_COLOR), and names where IDs have no room; in \
+            a pipe they have full IDs and times, and --json has one object per line.
+
             Results stand on standard output, words on standard error. The status tells scripts how it ended: 0 well; 64 \
             wrong usage; 65 bad data, a refused message or a mistyped ID; 66 no such file or message; 67 unknown name, \
             contact or identity; 69 no daemon; 73 exists already; 74 reading or writing failed; 75 not now, try again \
@@ -27,7 +30,7 @@ struct Culver: ParsableCommand {
         version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, GroupVerbs.self, Send.self, Ping.self, PresenceVerb.self, Inbox.self,
-            ConsumerVerbs.self, Messages.self, FileVerbs.self, CallVerb.self, WatchVerb.self, LogVerb.self,
+            ConsumerVerbs.self, Messages.self, FileVerbs.self, CallVerb.self, Top.self, WatchVerb.self, LogVerb.self,
             Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, BrokerVerbs.self, BackUp.self, Restore.self,
             SelftestVerb.self,
         ],

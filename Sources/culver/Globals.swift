@@ -84,6 +84,14 @@ extension JSON {
         self[name]?.bool ?? false
     }
 
+    /// Somebody in a table, whose ID is the member of this name.
+    func cell(_ name: String) -> Table.Cell { .who(did: text(name), name: text("name")) }
+
+    /// The name alone at a terminal, where there is one; else as `who`.
+    func briefly(_ name: String) -> String {
+        View.output.width == nil || text("name").isEmpty ? who(name) : text("name")
+    }
+
     /// The full ID with its name beside it.
     func who(_ name: String) -> String {
         let claimed = text("name")

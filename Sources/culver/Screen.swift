@@ -33,6 +33,11 @@ enum Screen {
         fputs("culver: \(words.printable)\n", culver_stderr())
     }
 
+    /// For somebody who looks, and for nobody else.
+    static func note(_ words: String) {
+        if isatty(STDERR_FILENO) == 1 { fputs("\(words.printable)\n", culver_stderr()) }
+    }
+
     static func hint(_ words: String) {
         fputs("hint: \(words.printable)\n", culver_stderr())
     }
@@ -47,21 +52,15 @@ enum Screen {
 
     static let unwritten = ToolFailure(.io, "io-error", "cannot write to standard output")
 
-    /// Rows below each other, every column as wide as its widest entry.
-    static func table(_ rows: [[String]]) {
-        let rows = rows.map { $0.map(\.printable) }
-        let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { column in
-            rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
-        }
-        for row in rows {
-            let cells = row.enumerated().map { index, cell in
-                index == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[index] - cell.count)
-            }
-            // A last cell may be empty.
-            let line = cells.joined(separator: "  ")
-            raw(String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)]))
-        }
+    static func show(_ table: Table) {
+        for line in table.lines(on: .output) { raw(line) }
+    }
+
+    /// What there is to know of one thing, each with its word in front.
+    static func facts(_ rows: [[String]]) {
+        var table = Table()
+        for row in rows { table.add(row.map { .text($0) }) }
+        show(table)
     }
 
     static func safe(_ json: String) -> String {

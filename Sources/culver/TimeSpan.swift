@@ -41,6 +41,7 @@ extension TimeSpan {
 
 extension TimeSpan: CustomStringConvertible {
     /// The wait that nobody has asked to be longer or shorter.
+    static let second = TimeSpan(seconds: 1)
     static let minute = TimeSpan(seconds: 60)
     static let tenSeconds = TimeSpan(seconds: 10)
     static let halfMinute = TimeSpan(seconds: 30)
@@ -65,5 +66,14 @@ enum LocalTime {
         var text = [CChar](repeating: 0, count: 32)
         let count = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S", &parts)
         return String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// `just now`, `5m ago`, `3d ago`; the whole time where it is more than a month ago, or still to come.
+    static func age(of seconds: Double?, at now: Double) -> String {
+        guard let seconds, seconds > 0, now - seconds < 31 * 86_400, now - seconds > -2 else {
+            return words(for: seconds)
+        }
+        let age = TimeSpan.words(for: now - seconds).prefix { $0 != " " }
+        return now - seconds < 2 ? "just now" : "\(age) ago"
     }
 }

@@ -32,7 +32,7 @@ enum Tool {
         } catch let error as ControlError {
             return tell(ToolFailure(error), json)
         } catch {
-            return parserSays(error, json)
+            return parserSays(error, about: arguments, json)
         }
     }
 
@@ -55,22 +55,20 @@ enum Tool {
         // What cannot stand on standard output is still said.
         if !json || !Screen.isWritten {
             Screen.complain(failure.error.message)
-            for hint in [failure.error.hint, failure.fate?.hint].compactMap({ $0 }) { Screen.hint(hint) }
+            for hint in [failure.error.hint, failure.fate?.hint].compactMap({ $0 }) + failure.moreHints {
+                Screen.hint(hint)
+            }
         }
         return failure.exit
     }
 
     /// Help, versions and completions come as errors too; their status is 0.
-    private static func parserSays(_ error: any Error, _ json: Bool) -> Int32 {
+    private static func parserSays(_ error: any Error, about arguments: [String], _ json: Bool) -> Int32 {
         let words = TextArgument.withoutMarks(Culver.fullMessage(for: error))
         guard Culver.exitCode(for: error) != .success else {
             Screen.raw(Completions.mended(words))
             return finished(with: 0, json)
         }
-        if json {
-            return tell(ToolFailure(.usage, "usage", TextArgument.withoutMarks(Culver.message(for: error))), json)
-        }
-        fputs(words + "\n", culver_stderr())
-        return Control.ExitCode.usage.rawValue
+        return tell(UsageFailure.told(TextArgument.withoutMarks(Culver.message(for: error)), words, arguments), json)
     }
 }

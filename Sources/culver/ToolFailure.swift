@@ -5,6 +5,8 @@ import Format
 struct ToolFailure: Error {
     var error: RPCError
     var exit: Int32
+    /// Beside that of the error.
+    var moreHints: [String] = []
     /// What a failure of sending, or of waiting, says of the message itself.
     var fate: MessageFate?
 
@@ -12,6 +14,11 @@ struct ToolFailure: Error {
     init(_ exit: Control.ExitCode, _ reason: String, _ message: String, hint: String? = nil) {
         self.error = RPCError(exit: exit, reason: reason, message: message, hint: hint)
         self.exit = exit.rawValue
+    }
+
+    init(_ exit: Control.ExitCode, _ reason: String, _ message: String, hints: [String]) {
+        self.init(exit, reason, message, hint: hints.first)
+        moreHints = Array(hints.dropFirst())
     }
 
     /// The daemon's: the exit code is inside its code.

@@ -18,13 +18,15 @@ extension ConsumerVerbs {
 
         func run() throws {
             globals.show(try globals.daemon().call("inbox.consumers", [:])) { result in
-                Screen.table(
-                    result.list("consumers").map {
-                        [
-                            $0.text("name"), "at \($0.count("cursor"))", "\($0.count("pending")) pending",
-                            $0.says("connected") ? "connected" : "",
-                        ]
-                    })
+                Screen.show(
+                    Table(
+                        "CONSUMER", "HAS READ", "TO COME", "",
+                        rows: result.list("consumers").map {
+                            [
+                                .text($0.text("name")), "at \($0.count("cursor"))", "\($0.count("pending")) pending",
+                                .state($0.says("connected") ? "connected" : ""),
+                            ]
+                        }))
             }
         }
     }

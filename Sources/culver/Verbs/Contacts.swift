@@ -72,14 +72,15 @@ extension Contacts {
 
         func run() throws {
             globals.show(try globals.daemon().call("contact.list", [:])) { result in
-                Screen.table(
-                    result.list("contacts").map {
-                        [
-                            $0.text("name"), $0.text("did"), $0.text("trust"),
-                            [$0.says("blocked") ? "blocked" : "", $0.says("muted") ? "muted" : ""]
-                                .filter { !$0.isEmpty }.joined(separator: ","),
-                        ]
-                    })
+                Screen.show(
+                    Table(
+                        "NAME", "ID", "TRUST", "",
+                        rows: result.list("contacts").map {
+                            [
+                                .text($0.text("name")), .text($0.text("did")), .state($0.text("trust")),
+                                .state(["blocked", "muted"].filter($0.says).joined(separator: ",")),
+                            ]
+                        }))
             }
         }
     }
@@ -91,7 +92,7 @@ extension Contacts {
 
         func run() throws {
             one.globals.show(try one.ask("contact.show")) { contact in
-                Screen.table([
+                Screen.facts([
                     ["id", contact.text("did")], ["name", contact.text("name")], ["trust", contact.text("trust")],
                     ["blocked", contact.says("blocked") ? "yes" : "no"],
                     ["muted", contact.says("muted") ? "yes" : "no"],
@@ -170,14 +171,16 @@ extension Contacts {
 
         func run() throws {
             globals.show(try globals.daemon().call("contact.requests", [:])) { result in
-                Screen.table(
-                    result.list("requests").map {
-                        let claim = $0.text("name")
-                        return [
-                            $0.text("did"), LocalTime.words(for: $0["first"]?.double),
-                            "\($0.count("messages")) messages", claim.isEmpty ? "" : "calls itself \"\(claim)\"",
-                        ]
-                    })
+                Screen.show(
+                    Table(
+                        "ID", "FIRST", "WAITING", "CLAIM",
+                        rows: result.list("requests").map {
+                            let claim = $0.text("name")
+                            return [
+                                .text($0.text("did")), .time($0["first"]?.double), "\($0.count("messages")) messages",
+                                .text(claim.isEmpty ? "" : "calls itself \"\(claim)\""),
+                            ]
+                        }))
             }
         }
     }

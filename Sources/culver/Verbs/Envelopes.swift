@@ -76,6 +76,6 @@ struct Open: ParsableCommand {
         let attached = opened.list("attached").compactMap(\.string)
         if !attached.isEmpty { rows.append(["attached", attached.joined(separator: ", ")]) }
         rows.append(["content", Words.content(opened["content"])])
-        Screen.table(rows)
+        Screen.facts(rows)
     }
 }

@@ -28,14 +28,15 @@ extension FileVerbs {
             var params = JSONObject()
             params["limit"] = limit.map { .integer(Int64($0)) }
             globals.show(try globals.daemon().call("file.list", params)) { result in
-                Screen.table(
-                    result.list("files").map {
-                        [
-                            $0.text("id"), $0.text("state"), FileVerbs.size(of: $0),
-                            LocalTime.words(for: $0["time"]?.double),
-                            $0.who("sender"), $0.text("filename"),
-                        ]
-                    })
+                Screen.show(
+                    Table(
+                        "MESSAGE", "STATE", "SIZE", "TIME", "SENDER", "FILE",
+                        rows: result.list("files").map {
+                            [
+                                .text($0.text("id")), .state($0.text("state")), .text(FileVerbs.size(of: $0)),
+                                .time($0["time"]?.double), $0.cell("sender"), .text($0.text("filename")),
+                            ]
+                        }))
             }
         }
     }
@@ -55,7 +56,7 @@ extension FileVerbs {
                 ]
                 if let url = file["url"]?.string { rows.append(["url", url]) }
                 if let reason = file["reason"]?.string { rows.append(["reason", reason]) }
-                Screen.table(rows)
+                Screen.facts(rows)
             }
         }
     }
@@ -118,7 +119,7 @@ extension FileVerbs {
     }
 
     /// How much it is, and how much of that is here.
-    fileprivate static func size(of file: JSON) -> String {
+    static func size(of file: JSON) -> String {
         guard let size = file["size"]?.integer else { return "" }
         guard let have = file["have"]?.integer, have < size else { return Words.size(size) }
         return "\(Words.size(have)) of \(Words.size(size))"

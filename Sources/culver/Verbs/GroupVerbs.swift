@@ -45,10 +45,15 @@ extension GroupVerbs {
 
         func run() throws {
             globals.show(try globals.daemon().call("group.list", [:])) { result in
-                Screen.table(
-                    result.list("groups").map {
-                        [$0.text("name"), $0.text("did"), "\($0.count("members")) members", $0.text("office")]
-                    })
+                Screen.show(
+                    Table(
+                        "NAME", "ID", "SIZE", "OFFICE",
+                        rows: result.list("groups").map {
+                            [
+                                .text($0.text("name")), .text($0.text("did")), "\($0.count("members")) members",
+                                .text($0.text("office")),
+                            ]
+                        }))
             }
         }
     }
@@ -72,7 +77,7 @@ extension GroupVerbs {
                 for request in group.list("requests") {
                     rows.append(["request", "\(request.text("did")) by \(request.text("by"))"])
                 }
-                Screen.table(rows)
+                Screen.facts(rows)
             }
         }
     }

@@ -93,13 +93,15 @@ extension Identities {
 
         func run() throws {
             place.globals.show(try place.backend().call("identity.list", [:])) { result in
-                Screen.table(
-                    result.list("identities").map {
-                        [
-                            $0.says("default") ? "*" : " ", $0.text("name"), $0.text("did"), $0.text("type"),
-                            $0.text("algorithm"),
-                        ]
-                    })
+                Screen.show(
+                    Table(
+                        "", "NAME", "ID", "TYPE", "KEY",
+                        rows: result.list("identities").map {
+                            [
+                                .text($0.says("default") ? "*" : " "), .text($0.text("name")), .text($0.text("did")),
+                                .text($0.text("type")), .text($0.text("algorithm")),
+                            ]
+                        }))
             }
         }
     }
@@ -123,7 +125,7 @@ extension Identities {
             let result = try place.backend().call("identity.show", params)
             if card { return Screen.line(result["card"] ?? .null) }
             place.globals.show(result) { identity in
-                Screen.table([
+                Screen.facts([
                     ["id", identity.text("did")], ["name", identity.text("name")], ["type", identity.text("type")],
                     ["algorithm", identity.text("algorithm")],
                     ["default", identity.says("default") ? "yes" : "no"],

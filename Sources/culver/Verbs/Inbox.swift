@@ -82,18 +82,26 @@ struct Inbox: ParsableCommand {
         params.set("sender", from)
         params.set("subject", subject)
         let result = try globals.daemon().call("inbox.list", params)
-        for message in result.list("messages") { globals.show(message, Inbox.show) }
+        let messages = result.list("messages")
+        guard !globals.json else { return messages.forEach { Screen.line($0) } }
+        // A script finds two blanks between all that stands in a line, and no more.
+        guard View.output.width != nil else { return messages.forEach(Inbox.show) }
+        Screen.show(Table("", "SENT", "SENDER", "TRUST", "MESSAGE", rows: messages.map(Inbox.cells)))
     }
 
     /// `12  2026-11-23 20:52:53  hub@4WDf… (hub)  sealed  Hello`
     static func show(_ message: JSON) {
+        Screen.show(Table(rows: [cells(of: message)]))
+    }
+
+    private static func cells(of message: JSON) -> [Table.Cell] {
         let marks = ["again", "muted"].filter { message.says($0) }
-        let words = [
-            "\(message.count("seq"))", LocalTime.words(for: message["time"]?.double), message.who("sender"),
-            ([seal(of: message), message.text("trust")] + marks).filter { !$0.isEmpty }.joined(separator: ","),
-            [message["subject"]?.string, Words.content(message["content"])].compactMap { $0 }.joined(separator: ": "),
+        let content = [message["subject"]?.string, Words.content(message["content"])].compactMap { $0 }
+        return [
+            "\(message.count("seq"))", .time(message["time"]?.double), message.cell("sender"),
+            .text(([seal(of: message), message.text("trust")] + marks).filter { !$0.isEmpty }.joined(separator: ",")),
+            .text(content.joined(separator: ": ")),
         ]
-        Screen.line(words.joined(separator: "  "))
     }
 
     private static func seal(of message: JSON) -> String {

@@ -34,14 +34,15 @@ extension Messages {
             params.set("state", state)
             params["limit"] = limit.map { .integer(Int64($0)) }
             globals.show(try globals.daemon().call("message.list", params)) { result in
-                Screen.table(
-                    result.list("messages").map {
-                        [
-                            $0.text("id"), $0.text("state"), LocalTime.words(for: $0["created"]?.double),
-                            $0.who("receiver"),
-                            $0.text("reason"),
-                        ]
-                    })
+                Screen.show(
+                    Table(
+                        "MESSAGE", "STATE", "CREATED", "RECEIVER", "REASON",
+                        rows: result.list("messages").map {
+                            [
+                                .text($0.text("id")), .state($0.text("state")), .time($0["created"]?.double),
+                                $0.cell("receiver"), .text($0.text("reason")),
+                            ]
+                        }))
             }
         }
     }
@@ -109,6 +110,6 @@ extension Messages {
         for member in message["members"]?.object?.members ?? [] {
             rows.append(["member", "\(member.name) \(member.value.string ?? "")"])
         }
-        Screen.table(rows)
+        Screen.facts(rows)
     }
 }

@@ -24,7 +24,7 @@ struct PresenceVerb: ParsableCommand {
         let daemon = try globals.daemon()
         guard let id else {
             return globals.show(try daemon.call("presence.get", [:])) { result in
-                Screen.table(result.list("contacts").map(Self.words))
+                Self.show(result.list("contacts"))
             }
         }
         let params: JSONObject = ["did": .string(id.text)]
@@ -34,13 +34,24 @@ struct PresenceVerb: ParsableCommand {
             usleep(200_000)
             found = try daemon.call("presence.get", params)
         }
-        globals.show(found) { Screen.table([Self.words(for: $0)]) }
+        globals.show(found) { Self.show([$0]) }
     }
 
-    static func words(for row: JSON) -> [String] {
-        let since = row["since"]?.double.map { "since " + LocalTime.words(for: $0) } ?? ""
-        let seen = row["seen"]?.double.map { "seen " + LocalTime.words(for: $0) } ?? ""
-        return [row.text("name"), row.text("did"), row.text("state"), since, seen, row["agent"]?.string ?? ""]
+    private static func show(_ rows: [JSON]) {
+        let isWatched = View.output.width != nil
+        func time(_ word: String, _ seconds: Double?) -> Table.Cell {
+            guard let seconds else { return "" }
+            return isWatched ? .time(seconds) : "\(word) \(LocalTime.words(for: seconds))"
+        }
+        Screen.show(
+            Table(
+                "NAME", "ID", "STATE", "SINCE", "SEEN", "AGENT",
+                rows: rows.map {
+                    [
+                        .text($0.text("name")), .text($0.text("did")), .state($0.text("state")),
+                        time("since", $0["since"]?.double), time("seen", $0["seen"]?.double), .text($0.text("agent")),
+                    ]
+                }))
     }
 }
 

@@ -38,7 +38,7 @@ struct Status: ParsableCommand {
             rows.append(["retiring", "a final backup is being written: nothing is accepted"])
         }
         if let problem = status["problem"] { rows.append(["last problem", words(forProblem: problem)]) }
-        Screen.table(rows)
+        Screen.facts(rows)
         hints(status)
     }
 
@@ -94,7 +94,7 @@ struct Status: ParsableCommand {
     }
 
     private static func words(forPeer peer: JSON) -> String {
-        var words = "\(peer.who("did")): \(peer.count("sent")) sent, \(peer.count("receipted")) receipted"
+        var words = "\(peer.briefly("did")): \(peer.count("sent")) sent, \(peer.count("receipted")) receipted"
         words += ", \(peer.count("pending")) pending"
         if let oldest = peer["oldest"]?.double, oldest > 0 {
             words += " for \(TimeSpan.words(for: KernelClock.realtime.now - oldest))"
