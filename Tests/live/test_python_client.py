@@ -87,11 +87,11 @@ class Sources(unittest.TestCase):
             kind = getattr(culver, name)
             self.assertTrue(kind.__doc__ and "Any" not in kind.__doc__.split("(")[0], name)
             for member, value in vars(kind).items():
-                if inspect.isfunction(value) and not member.startswith("_") and value.__qualname__ not in ("Sent.read", "Message.read", "Event.read", "File.read", "Presence.read"):
+                if inspect.isfunction(value) and not member.startswith("_") and value.__qualname__ not in ("Sent.read", "Message.read", "Event.read", "File.read", "Presence.read", "Reply.read", "Wanted.read"):
                     self.assertTrue(inspect.getdoc(value), f"{name}.{member}")
 
     def test_both_clients_have_the_same_methods(self):
-        for blocking, other in [(culver.Client, culver.AsyncClient), (culver.Messages, culver.AsyncMessages), (culver.Stream, culver.AsyncStream)]:
+        for blocking, other in [(culver.Client, culver.AsyncClient), (culver.Messages, culver.AsyncMessages), (culver.Stream, culver.AsyncStream), (culver.Served, culver.AsyncServed)]:
             def methods(kind):
                 return {
                     name: list(inspect.signature(value).parameters.values())
@@ -617,6 +617,101 @@ class Files(Story):
         self.assertEqual((self.directory / "there").read_bytes(), data)
 
 
+class Calls(Story):
+    """Both ways, between programs that both use the client."""
+
+    def setUp(self):
+        super().setUp()
+        broker = self.broker()
+        self.phone, self.gate = (self.daemon(name, broker, sections=HASTE) for name in ("phone", "gate"))
+        for one, other in ((self.phone, self.gate), (self.gate, self.phone)):
+            one.call("contact.add", did=other.did, name=other.name)
+        self.caller, self.board = culver.Client(self.phone.socket), culver.Client(self.gate.socket)
+        self.addCleanup(self.caller.close)
+        self.addCleanup(self.board.close)
+
+    def serve(self, answer) -> culver.Served:
+        """Answers calls of `own` until the end of the test, in a thread of its own."""
+        calls = self.board.serve("own", allow=["phone"], args=[{"type": "string"}])
+        self.addCleanup(calls.close)
+
+        def work() -> None:
+            try:
+                for wanted in calls:
+                    answer(calls, wanted)
+            except (OSError, ValueError, culver.CulverError):
+                pass  # the client was closed
+
+        calls.__enter__()
+        threading.Thread(target=work, daemon=True).start()
+        return calls
+
+    def test_an_answer_in_parts_and_one_in_whole(self):
+        def answer(calls, wanted):
+            self.assertTrue(calls.reply(wanted, f"{wanted.name} says ", final=False))
+            calls.reply(wanted, " ".join([*wanted.args, wanted.input or ""]), status=3)
+
+        self.serve(answer)
+        reply = self.caller.call("gate", "own", "hello", input="there")
+        self.assertEqual((reply.output, reply.status, reply.error, reply.is_done), ("phone says hello there", 3, None, False))
+        parts = list(self.caller.replies("gate", "own", "again", call="mine"))
+        self.assertEqual([(part.part, part.output) for part in parts], [(0, "phone says "), (1, "again ")])
+        # Under the same name nothing runs, and all is told again.
+        self.assertEqual([part.output for part in self.caller.replies("gate", "own", "again", call="mine")], ["phone says ", "again "])
+
+    def test_what_is_refused_is_an_answer_and_no_answer_is_an_exception(self):
+        reply = self.caller.call("gate", "own")
+        self.assertEqual((reply.status, reply.error, reply.is_done), (77, "no-such-command", False))
+        self.gate.stop()
+        with self.assertRaises(culver.NotNow) as error:
+            self.caller.call("gate", "own", timeout=1)
+        self.assertEqual(error.exception.reason, "no-answer")
+        with self.assertRaises(culver.Refused) as error:
+            self.caller.call("nobody", "own")
+        self.assertEqual(error.exception.reason, "unknown-name")
+
+    def test_a_restart_of_both_daemons_in_the_middle(self):
+        begun, ended = [], threading.Event()
+
+        def answer(calls, wanted):
+            begun.append(wanted.call)
+            if wanted.args == ["slow"]:
+                self.gate.kill()
+                self.gate.start()
+                self.assertFalse(calls.reply(wanted, "too late"))
+                ended.set()
+            else:
+                calls.reply(wanted, "done")
+
+        self.serve(answer)
+        replies = []
+        waiter = threading.Thread(target=lambda: replies.append(self.caller.call("gate", "own", "slow", timeout=60)))
+        waiter.start()
+        self.assertTrue(ended.wait(PATIENCE))
+        self.phone.kill()
+        self.phone.start()
+        waiter.join()
+        self.assertEqual((replies[0].error, replies[0].status), ("interrupted", 75))
+        # It serves on by itself.
+        self.assertEqual(self.caller.call("gate", "own", "quick", timeout=60).output, "done")
+        self.assertEqual(len(begun), 2)
+
+    def test_in_asyncio(self):
+        async def talk() -> list:
+            async with culver.AsyncClient(self.gate.socket) as board, culver.AsyncClient(self.phone.socket) as caller:
+                async with board.serve("own", allow=["phone"], args=[{}]) as calls:
+                    async def work() -> None:
+                        async for wanted in calls:
+                            await calls.reply(wanted, wanted.args[0].upper())
+
+                    worker = asyncio.create_task(work())
+                    replies = await asyncio.gather(*[caller.call("gate", "own", word) for word in ("a", "b", "c")])
+                    worker.cancel()
+                    return [reply.output for reply in replies]
+
+        self.assertEqual(asyncio.run(talk()), ["A", "B", "C"])
+
+
 # The jobs that a new user has, as such a user writes them: at most ten lines each.
 
 KEEP = """
@@ -652,6 +747,20 @@ with culver.Client() as board, board.messages("button", start="new", timeout=60)
     for answer in answers:
         if answer.data and answer.data.get("opened") == sys.argv[2]:
             sys.exit("the gate is open")
+"""
+
+CALLED_GATE = """
+import pathlib, sys, culver
+with culver.Client() as board, board.serve("open", allow=["hub"]) as calls:
+    for wanted in calls:
+        pathlib.Path(sys.argv[1]).write_text("open")
+        calls.reply(wanted, "the gate is open")
+"""
+
+CALLING_BUTTON = """
+import culver
+with culver.Client() as board:
+    print(board.call("far", "open").output)
 """
 
 ALL = """
@@ -733,6 +842,16 @@ class Jobs(Story):
         self.assertEqual(button.wait(PATIENCE), 1)
         self.assertEqual(file.read_text(), "open")
         self.assertEqual(self.log.count("the gate is open"), 2, self.log)
+
+    def test_a_button_calls_a_gate(self):
+        for one, other in ((self.hub, self.far), (self.far, self.hub)):
+            one.call("contact.add", did=other.did, name=other.name)
+        file = self.directory / "gate"
+        self.begin(CALLED_GATE, self.far, str(file))
+        eventually(lambda: self.hub.tool("call", "far", "open").out == "the gate is open", what="a gate that serves")
+        file.unlink()
+        self.assertEqual(self.begin(CALLING_BUTTON, self.hub).wait(PATIENCE), 0, self.log)
+        self.assertEqual((self.log, file.read_text()), ("the gate is open\n", "open"))
 
     def test_one_command_to_ten_boards(self):
         names = [f"board{number}" for number in range(10)]

@@ -18,12 +18,13 @@ are two habits:
 Neither client minds that the daemon ends and comes back: it asks again, and nothing is lost or comes twice.
 """
 
-from .asynchronous import AsyncClient, AsyncMessages, AsyncStream
-from .blocking import Client, Messages, Stream
+from .asynchronous import AsyncClient, AsyncMessages, AsyncServed, AsyncStream
+from .blocking import Client, Messages, Served, Stream
 from .errors import CulverError, NotNow, Refused, SomeRefused, StreamClosed, Unreachable
-from .values import Event, File, Message, Presence, Sent
+from .values import Event, File, Message, Presence, Reply, Sent, Wanted
 
 __all__ = [
-    "AsyncClient", "AsyncMessages", "AsyncStream", "Client", "CulverError", "Event", "File", "Message", "Messages", "NotNow",
-    "Presence", "Refused", "Sent", "SomeRefused", "Stream", "StreamClosed", "Unreachable",
+    "AsyncClient", "AsyncMessages", "AsyncServed", "AsyncStream", "Client", "CulverError", "Event", "File", "Message",
+    "Messages", "NotNow", "Presence", "Refused", "Reply", "Sent", "Served", "SomeRefused", "Stream", "StreamClosed",
+    "Unreachable", "Wanted",
 ]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import time
 import weakref
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, AsyncIterator, Deque, Dict, Generic, Iterable, List, Mapping, Optional, Type, TypeVar, Union
 
 from . import requests
-from .errors import CulverError
-from .feeds import EventFeed, Feed, MessageFeed
+from .errors import NOT_NOW, CulverError, NotNow, Refused
+from .feeds import EventFeed, Feed, MessageFeed, ReplyFeed, WantedFeed
 from .transfers import Sink, Upload
-from .values import Event, File, Message, Presence, Sent
+from .values import Event, File, Message, Presence, Reply, Sent, Wanted
 from .wire import Answer, Attempts, CutOff, Notice, Request, Wire, limit, socket_path
 
 T = TypeVar("T")
@@ -195,18 +197,19 @@ class AsyncStream(Generic[T]):
 
     async def __anext__(self) -> T:
         end = None if self._timeout is None else time.monotonic() + self._timeout
-        while True:
+        while not self._feed.is_over:
             try:
                 notice = await (await self._settled()).notice(end)
             except Exception as error:
                 await self._pause_after(error)
                 continue
             if notice is None:
-                self.close()
-                raise StopAsyncIteration
+                break
             item = self._feed.take(notice)
             if item is not None:
                 return item
+        self.close()
+        raise StopAsyncIteration
 
     async def _settled(self) -> _AsyncLink:
         """A connection on which nothing is left to be asked."""
@@ -254,6 +257,26 @@ class AsyncMessages(AsyncStream[Message]):
             return
         self._messages.owe(seq)
         await self._settle()
+
+
+class AsyncServed(AsyncStream[Wanted]):
+    """Calls of a command that this program serves; each is to be answered by `reply`; see `Served`."""
+
+    async def reply(
+        self, wanted: Wanted, output: str = "", *, status: int = 0, error: Optional[str] = None, final: bool = True
+    ) -> bool:
+        """Answers a call; with `final=False` more follows. False: it comes too late, as after a restart of the daemon, which
+        has answered `interrupted` then."""
+        request = requests.reply(wanted.call, wanted.sender, status, output, error, final)
+        try:
+            await (await self._settled()).ask(request, limit(self._patience, request))
+            return True
+        except Refused as refusal:
+            if refusal.reason != "unknown-call":
+                raise
+        except OSError:
+            self.close()
+        return False
 
 
 class AsyncClient:
@@ -372,6 +395,44 @@ class AsyncClient:
     async def drop_file(self, id: str) -> None:
         """See `Client.drop_file`."""
         await self._ask(requests.drop(id))
+
+    async def call(
+        self, to: str, command: str, *args: str, input: Optional[str] = None, timeout: float = 30,
+        sender: Optional[str] = None,
+    ) -> Reply:
+        """See `Client.call`."""
+        output: List[str] = []
+        stream = self.replies(to, command, *args, input=input, timeout=timeout, sender=sender)
+        try:
+            async for reply in stream:
+                output.append(reply.output)
+                if reply.is_final:
+                    return replace(reply, output="".join(output))
+        finally:
+            stream.close()
+        raise NotNow(f"no answer of {to} within {timeout:g} s: it may have run, and may still run", reason="no-answer", code=NOT_NOW)
+
+    def replies(
+        self, to: str, command: str, *args: str, input: Optional[str] = None, timeout: float = 30,
+        sender: Optional[str] = None, call: Optional[str] = None,
+    ) -> AsyncStream[Reply]:
+        """See `Client.replies`."""
+        name = call or secrets.token_hex(8)
+        request = requests.call(to, command, list(args), input, timeout, sender, name)
+        stream = AsyncStream(self.path, self.patience, ReplyFeed(request, name), timeout + 2)
+        self._streams.add(stream)
+        return stream
+
+    def serve(
+        self, command: str, *, allow: Optional[Iterable[str]] = None, args: Optional[Iterable[Mapping[str, Any]]] = None,
+        timeout: Optional[float] = None,
+    ) -> AsyncServed:
+        """See `Client.serve`."""
+        request = requests.serve(
+            command, None if allow is None else list(allow), None if args is None else list(args), timeout)
+        stream = AsyncServed(self.path, self.patience, WantedFeed(request, command), None)
+        self._streams.add(stream)
+        return stream
 
     async def presence(self, did: str) -> Presence:
         """See `Client.presence`."""

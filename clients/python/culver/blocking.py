@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import time
 import weakref
 from collections import deque
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Deque, Dict, Generic, Iterable, Iterator, List, Mapping, Optional, Type, TypeVar, Union
 
 from . import requests
-from .errors import Refused
-from .feeds import EventFeed, Feed, MessageFeed
+from .errors import NOT_NOW, NotNow, Refused
+from .feeds import EventFeed, Feed, MessageFeed, ReplyFeed, WantedFeed
 from .transfers import Sink, Upload
-from .values import Event, File, Message, Presence, Sent
+from .values import Event, File, Message, Presence, Reply, Sent, Wanted
 from .wire import Answer, Attempts, CutOff, Notice, Request, Wire, limit, socket_path
 
 T = TypeVar("T")
@@ -125,18 +127,19 @@ class Stream(Generic[T]):
 
     def __next__(self) -> T:
         end = None if self._timeout is None else time.monotonic() + self._timeout
-        while True:
+        while not self._feed.is_over:
             try:
                 notice = self._settled().notice(end)
             except Exception as error:
                 self._pause_after(error)
                 continue
             if notice is None:
-                self.close()
-                raise StopIteration
+                break
             item = self._feed.take(notice)
             if item is not None:
                 return item
+        self.close()
+        raise StopIteration
 
     def _settled(self) -> _Link:
         """A connection on which nothing is left to be asked."""
@@ -188,6 +191,26 @@ class Messages(Stream[Message]):
             return
         self._messages.owe(seq)
         self._settle()
+
+
+class Served(Stream[Wanted]):
+    """Calls of a command that this program serves; each is to be answered by `reply`."""
+
+    def reply(
+        self, wanted: Wanted, output: str = "", *, status: int = 0, error: Optional[str] = None, final: bool = True
+    ) -> bool:
+        """Answers a call; with `final=False` more follows. False: it comes too late, as after a restart of the daemon, which
+        has answered `interrupted` then."""
+        request = requests.reply(wanted.call, wanted.sender, status, output, error, final)
+        try:
+            self._settled().ask(request, limit(self._patience, request))
+            return True
+        except Refused as refusal:
+            if refusal.reason != "unknown-call":
+                raise
+        except OSError:
+            self.close()
+        return False
 
 
 class Client:
@@ -322,6 +345,59 @@ class Client:
     def drop_file(self, id: str) -> None:
         """Removes the bytes of a file that came, or stops one that goes in pieces."""
         self._ask(requests.drop(id))
+
+    def call(
+        self, to: str, command: str, *args: str, input: Optional[str] = None, timeout: float = 30,
+        sender: Optional[str] = None,
+    ) -> Reply:
+        """Has another board do something: a command that its configuration or a program there serves, with arguments.
+
+        The answer has all of the output. It runs once at most, whatever is cut off or repeated, and does not begin after
+        `timeout` seconds. Raises `NotNow` when no answer came in time: it may have run, and may still run. A board that
+        refuses is an answer, too: see `Reply.error`.
+        """
+        output: List[str] = []
+        stream = self.replies(to, command, *args, input=input, timeout=timeout, sender=sender)
+        try:
+            for reply in stream:
+                output.append(reply.output)
+                if reply.is_final:
+                    return replace(reply, output="".join(output))
+        finally:
+            stream.close()
+        raise NotNow(f"no answer of {to} within {timeout:g} s: it may have run, and may still run", reason="no-answer", code=NOT_NOW)
+
+    def replies(
+        self, to: str, command: str, *args: str, input: Optional[str] = None, timeout: float = 30,
+        sender: Optional[str] = None, call: Optional[str] = None,
+    ) -> Stream[Reply]:
+        """The same for a program that answers in parts: a loop over it ends with the last. `call` is the program's own name for
+        it, 1 to 64 letters, digits, points and dashes: under the same name it is made once, and all its answers are told
+        again, also to a program that was started anew."""
+        name = call or secrets.token_hex(8)
+        request = requests.call(to, command, list(args), input, timeout, sender, name)
+        stream = Stream(self.path, self.patience, ReplyFeed(request, name), timeout + 2)
+        self._streams.add(stream)
+        return stream
+
+    def serve(
+        self, command: str, *, allow: Optional[Iterable[str]] = None, args: Optional[Iterable[Mapping[str, Any]]] = None,
+        timeout: Optional[float] = None,
+    ) -> Served:
+        """Calls of this command, as they come:
+
+            with board.serve("blink", allow=["phone"]) as calls:
+                for wanted in calls:
+                    calls.reply(wanted, blink(*wanted.args))
+
+        `allow` lists contacts, groups or `verified`; it is left out where the configuration has a section for the command, which says
+        all that. `args` is a schema for each argument, `timeout` how many seconds a call may take.
+        """
+        request = requests.serve(
+            command, None if allow is None else list(allow), None if args is None else list(args), timeout)
+        stream = Served(self.path, self.patience, WantedFeed(request, command), None)
+        self._streams.add(stream)
+        return stream
 
     def presence(self, did: str) -> Presence:
         """How this contact was seen last; it is watched from then on. Changes are events of the kind presence."""

@@ -12,7 +12,7 @@ from typing import Any, Dict, Generic, List, Mapping, Optional, Tuple, TypeVar, 
 
 from . import requests
 from .errors import StreamClosed
-from .values import Event, Message
+from .values import Event, Message, Reply, Wanted
 from .wire import Notice, Request
 
 T = TypeVar("T")
@@ -32,6 +32,11 @@ class Feed(Generic[T]):
     def lost(self) -> None:
         """The connection has ended."""
         raise NotImplementedError
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing follows."""
+        return False
 
 
 class MessageFeed(Feed[Message]):
@@ -148,6 +153,63 @@ class EventFeed(Feed[Event]):
         self._known[event.n] = (event.count, event.time)
         if len(self._known) > self.REMEMBERED:
             del self._known[min(self._known)]
+
+    def lost(self) -> None:
+        self._is_open = False
+
+
+class ReplyFeed(Feed[Reply]):
+    """The answers to one call, in their order. On the next connection the daemon tells all of them again."""
+
+    def __init__(self, request: Request[Dict[str, Any]], call: str):
+        self._request = request
+        self._call = call
+        self._is_open = False
+        self._next = 0
+        self._is_over = False
+
+    def pending(self) -> Optional[Request[Any]]:
+        return None if self._is_open else self._request.then(self._asked)
+
+    def _asked(self, _: Dict[str, Any]) -> None:
+        self._is_open = True
+
+    def take(self, notice: Notice) -> Optional[Reply]:
+        if notice.method != "call.reply" or notice.params.get("call") != self._call:
+            return None
+        reply = Reply.read(notice.params)
+        if reply.part < self._next:
+            return None
+        self._next = reply.part + 1
+        self._is_over = reply.is_final
+        return reply
+
+    def lost(self) -> None:
+        self._is_open = False
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_over
+
+
+class WantedFeed(Feed[Wanted]):
+    """Calls of a command that this connection serves. What is open when a connection ends, the daemon answers."""
+
+    def __init__(self, request: Request[None], command: str):
+        self._request = request
+        self._command = command
+        self._is_open = False
+
+    def pending(self) -> Optional[Request[Any]]:
+        return None if self._is_open else self._request.then(self._serving)
+
+    def _serving(self, _: None) -> None:
+        self._is_open = True
+
+    def take(self, notice: Notice) -> Optional[Wanted]:
+        if notice.method != "call.request" or notice.params.get("command") != self._command:
+            return None
+        return Wanted.read(notice.params)
 
     def lost(self) -> None:
         self._is_open = False

@@ -146,3 +146,22 @@ def piece(id: str, offset: int) -> Request[bytes]:
 
 def drop(id: str) -> Request[None]:
     return Request("file.drop", {"id": id}, lambda result: None)
+
+
+def call(
+    to: str, command: str, args: List[str], input: Optional[str], timeout: float, sender: Optional[str], call: str
+) -> Request[Dict[str, Any]]:
+    """Under the same name a call is made once, and the answers that are there are told again."""
+    params = _given(to=to, command=command, args=args, input=input, timeout=timeout, from_=sender, call=call)
+    return Request("call.send", params, _object)
+
+
+def serve(
+    command: str, allow: Optional[List[str]], args: Optional[List[Mapping[str, Any]]], timeout: Optional[float]
+) -> Request[None]:
+    return Request("call.serve", _given(command=command, allow=allow, args=args, timeout=timeout), lambda result: None)
+
+
+def reply(call: str, sender: str, status: int, output: str, error: Optional[str], final: bool) -> Request[None]:
+    params = _given(call=call, sender=sender, status=status, output=output, error=error, final=final)
+    return Request("call.reply", params, lambda result: None)

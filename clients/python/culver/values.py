@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 
 def _text(raw: Mapping[str, Any], name: str) -> str:
@@ -152,6 +152,62 @@ class Presence:
             did=_text(raw, "did"), name=_maybe(raw, "name"), state=_text(raw, "state"),
             since=_number(raw, "since") if "since" in raw else None, seen=_number(raw, "seen") if "seen" in raw else None,
             agent=_maybe(raw, "agent"), culver=raw.get("culver") is True, raw=raw)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a board that was called answers. A program there may answer in parts, of which `part` counts from 0.
+
+    `status` is that of its program and 0 when all is well; `output` is what it printed. `error` says why it did not come to
+    its own end: among others `interrupted`, when nobody knows whether it did its work, `expired`, when it came too late and
+    was not begun, `timed-out`, and with the status 77 why it was refused. `is_final`: nothing follows.
+    """
+
+    call: str
+    sender: str
+    name: Optional[str]
+    part: int
+    status: int
+    output: str
+    error: Optional[str]
+    is_final: bool
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @property
+    def is_done(self) -> bool:
+        """The program came to its own end, and well."""
+        return self.is_final and self.error is None and self.status == 0
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> Reply:
+        return Reply(
+            call=_text(raw, "call"), sender=_text(raw, "sender"), name=_maybe(raw, "name"), part=_integer(raw, "part"),
+            status=_integer(raw, "status"), output=_text(raw, "output"), error=_maybe(raw, "error"),
+            is_final=raw.get("final") is True, raw=raw)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What another board wants this one to do. `sender` is a full ID that may do so, `name` what this board calls it; `args`
+    have passed the schema, where there is one. It is not wanted any more after `deadline`, in seconds since 1970."""
+
+    call: str
+    sender: str
+    name: Optional[str]
+    receiver: str
+    command: str
+    args: List[str]
+    input: Optional[str]
+    deadline: float
+    raw: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @staticmethod
+    def read(raw: Mapping[str, Any]) -> Wanted:
+        args = raw.get("args")
+        return Wanted(
+            call=_text(raw, "call"), sender=_text(raw, "sender"), name=_maybe(raw, "name"), receiver=_text(raw, "receiver"),
+            command=_text(raw, "command"), args=[str(word) for word in args] if isinstance(args, list) else [],
+            input=_maybe(raw, "input"), deadline=_number(raw, "deadline"), raw=raw)
 
 
 @dataclass(frozen=True)
