@@ -9,11 +9,13 @@ import ast
 import io
 import pathlib
 import re
+import subprocess
 import tempfile
 import tokenize
 import unittest
 
 import swift_source
+from harness import program
 from swift_source import Declaration, Source
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -227,6 +229,13 @@ class House(unittest.TestCase):
     def test_what_may_have_64_bits_is_no_int(self):
         found = [f"{source.path}:{line} {text}" for source in self.sources for line, text in swift_source.wide(source)]
         self.assertNone(found, "on 32-bit ARM an Int has 32 bits: sizes, times and counts from outside are Int64")
+
+    def test_the_daemon_has_no_regular_expressions_of_swift(self):
+        """One `contains` of a string with more than a character would link an eighth of the program for it."""
+        symbols = subprocess.run(["nm", "-u", program("culverd")], check=True, capture_output=True, text=True).stdout
+        self.assertIn("$sSS", symbols)  # Swift's own strings are looked up there
+        found = [line for line in symbols.split() if "_StringProcessing" in line or "_RegexParser" in line]
+        self.assertNone(found, "culverd uses nothing of the module _StringProcessing")
 
     def test_every_argument_but_the_first_has_a_label_in_the_agent(self):
         self.assertGreater(sum(1 for source in self.sources for _ in source.functions), 1000)

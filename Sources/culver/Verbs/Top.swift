@@ -30,14 +30,14 @@ struct Top: ParsableCommand {
         }
         defer { terminal.leave() }
         while true {
-            terminal.show(try Look(daemon).lines(on: .output, rows: View.size.rows))
+            terminal.show(try Glance(daemon).lines(on: .output, rows: View.size.rows))
             guard !terminal.isDone(within: every.seconds) else { return }
         }
     }
 }
 
 /// What there was to see at one moment.
-private struct Look {
+private struct Glance {
     private let status: JSON
     private let files: [JSON]
     /// States of presence, by ID.

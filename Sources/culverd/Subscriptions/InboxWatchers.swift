@@ -7,7 +7,7 @@ import Store
 /// Connections that look on while messages come, as `inbox.subscribe` without a consumer says. Nothing is kept for them, and
 /// nothing is acknowledged. One that takes no more is told the rest later, as far as it is still in the inbox.
 @MainActor final class InboxWatchers {
-    private struct Watcher {
+    private struct Onlooker {
         var filter: InboxFilter
         /// The inbox was looked through for this connection up to here.
         var passed: Int64
@@ -20,7 +20,7 @@ import Store
     private let store: MessageStore
     private let row: @MainActor (Incoming) -> JSONObject
     private let notify: Notify
-    private var watchers: [ConnectionID: Watcher] = [:]
+    private var watchers: [ConnectionID: Onlooker] = [:]
 
     /// `row`: a message as programs are told of it.
     init(store: MessageStore, row: @escaping @MainActor (Incoming) -> JSONObject, notify: @escaping Notify) {
@@ -31,7 +31,7 @@ import Store
 
     /// What comes after the message with this number.
     func watch(_ filter: InboxFilter, after seq: Int64, on connection: ConnectionID) {
-        watchers[connection] = Watcher(filter: filter, passed: seq)
+        watchers[connection] = Onlooker(filter: filter, passed: seq)
     }
 
     func disconnected(_ connection: ConnectionID) { watchers[connection] = nil }
