@@ -517,12 +517,19 @@ class Peer:
             self.events.append(event)
 
     def text(self, text: str, patience: float = PATIENCE) -> dict:
-        """The event of the arrival of this text."""
+        """The event of the arrival of this text. Other texts stay for later questions: nobody says which comes first."""
         end_of_patience = time.monotonic() + patience
-        while True:
-            event = self.event("message", max(0.01, end_of_patience - time.monotonic()))
-            if "command" not in event["content"] and event["content"].get("text") == text:
-                return event  # a receipt has a text, too
+        others = []
+        try:
+            while True:
+                event = self.event("message", max(0.01, end_of_patience - time.monotonic()))
+                if "command" in event["content"]:
+                    continue  # a receipt has a text, too
+                if event["content"].get("text") == text:
+                    return event
+                others.append(event)
+        finally:
+            self.events[:0] = others
 
     def _summary(self) -> str:
         return json.dumps(self.events)[:2000]

@@ -250,5 +250,71 @@ class OfAnApplication(WithBoards):
         self.all_agree(group, [ann.did, first.did], [first], [ann, ben])
 
 
+class WithLibraries(WithBoards):
+    """Two boards and members of several generations in one group, founded by a board."""
+
+    def begin(self, *generations: str) -> tuple[list[Daemon], list[Peer], str]:
+        broker = self.broker()
+        boards = [*self.boards(broker)]
+        names = ("ann", "ben", "cid", "dan")
+        options = {"2.4": ["--full-names"]}
+        peers = [self.peer(kind, broker, "--name", name, *options.get(kind, [])) for name, kind in zip(names, generations)]
+        self.published(*peers)
+        everybody = [each.did for each in [*boards, *peers]]
+        for peer in peers:
+            for did in everybody:
+                if did != peer.did:
+                    peer.command("learn", did=did)
+                    peer.event("learnt", did=did)
+        group = boards[0].call("group.create", name="club", members=everybody[1:])["did"]
+        self.all_agree(group, everybody, boards, peers)
+        self.all_hear(group, boards, peers, "one")
+        return boards, peers, group
+
+    def test_an_application_and_three_libraries(self):
+        boards, peers, group = self.begin("2.5", "2.4", "2.2", "1.0")
+        first, second = boards
+        ann, ben, cid, dan = peers
+        first.call("group.expel", group=group, members=[dan.did])
+        self.all_agree(group, [first.did, second.did, ann.did, ben.did, cid.did], boards, [ann, ben, cid, dan])
+        self.all_hear(group, boards, [ann, ben, cid], "two")
+        self.change(cid, "quit", group)
+        self.all_agree(group, [first.did, second.did, ann.did, ben.did], boards, [ann, ben, cid])
+        first.call("group.invite", group=group, members=[dan.did])
+        self.all_agree(group, [first.did, second.did, ann.did, ben.did, dan.did], boards, [ann, ben, dan])
+        self.all_hear(group, boards, [ann, ben, dan], "three")
+        first.call("group.reset", group=group, members=[second.did, ben.did, cid.did])
+        self.all_agree(group, [first.did, second.did, ben.did, cid.did], boards, [ben, cid])
+        self.all_hear(group, boards, [ben, cid], "four")
+
+
+class OfALibrary(WithBoards):
+    """Of software of 2019 groups have IDs of a form that later software takes for a person's, and culver for a group's."""
+
+    def test_of_2019(self):
+        broker = self.broker()
+        boards = [*self.boards(broker)]
+        first, second = boards
+        ann, ben = peers = [self.peer("0.4", broker, "--name", name, "--profile") for name in ("ann", "ben")]
+        self.published(*peers)
+        everybody = [each.did for each in [*peers, *boards]]
+        for peer in peers:
+            for did in everybody:
+                if did != peer.did:
+                    peer.command("learn", did=did)
+                    peer.event("learnt", did=did)
+        for board in boards:
+            for peer in peers:
+                board.call("contact.add", did=peer.did)
+        group = self.found(ann, ben.did, first.did, second.did)
+        self.all_agree(group, everybody, boards, peers)
+        self.all_hear(group, boards, peers, "one")
+        self.change(ann, "expel", group, second.did)
+        self.all_agree(group, [ann.did, ben.did, first.did], [first], peers)
+        self.change(ben, "quit", group)
+        self.all_agree(group, [ann.did, first.did], [first], [ann])
+        self.all_hear(group, [first], [ann], "two")
+
+
 if __name__ == "__main__":
     unittest.main()
