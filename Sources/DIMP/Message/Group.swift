@@ -3,11 +3,18 @@ extension ReliableMessage {
     /// only form that readers before 2.4 open (wire.md 6.5).
     package func split(for members: [ID]) -> [ReliableMessage] {
         let group = envelope.target
+        // One look at each key, as there may be a thousand members: most keys are under an ID, and few of a terminal.
+        let isShared = { (key: SecureMessage.WrappedKey) in
+            key.receiver.isEmpty || key.receiver.utf8.contains(UInt8(ascii: "/"))
+        }
+        let named = Dictionary(grouping: secure.keys.lazy.filter { !isShared($0) }, by: \.receiver)
+        let shared = secure.keys.filter(isShared)
+        var copy = self
         return members.map { member in
-            var copy = self
             copy.secure.envelope.group = group
             copy.secure.envelope.receiver = member
-            copy.secure.keys = secure.keys(for: member)
+            copy.secure.keys = (named[member.bare.text] ?? []) + shared
+            copy.secure.keys = copy.secure.keys(for: member)
             return copy
         }
     }

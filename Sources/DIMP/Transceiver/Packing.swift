@@ -50,12 +50,10 @@ package struct Packing: Sendable {
 
     /// The key for each recipient, under its ID as it is given. Keys of less than 2048 bits have no room for the sender's address.
     package func wrap(_ key: SymmetricKey) throws(CryptoError) -> [SecureMessage.WrappedKey] {
-        var wrapped: [SecureMessage.WrappedKey] = []
-        for (id, publicKey) in recipients {
-            let sender = publicKey.bits >= 2048 ? identity.id.address : nil
-            let bytes = try publicKey.encrypt(key.json(from: sender).bytes)
-            wrapped.append(SecureMessage.WrappedKey(receiver: id.text, bytes: bytes))
+        let (long, short) = (key.json(from: identity.id.address).bytes, key.json(from: nil).bytes)
+        return try recipients.map { id, publicKey throws(CryptoError) in
+            let bytes = try publicKey.encrypt(publicKey.bits >= 2048 ? long : short)
+            return SecureMessage.WrappedKey(receiver: id.text, bytes: bytes)
         }
-        return wrapped
     }
 }
