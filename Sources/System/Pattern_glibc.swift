@@ -12,10 +12,10 @@ package enum Pattern {
     }
 
     private static func compiled<Result>(_ pattern: String, _ body: (inout regex_t) -> Result) -> Result? {
-        // Counted repeats of each other take memory by the product of their numbers.
-        let bytes = Array(pattern.utf8)
-        let isOfGroup = zip(bytes, bytes.dropFirst()).contains { $0 == UInt8(ascii: ")") && $1 == UInt8(ascii: "{") }
-        guard !isOfGroup || bytes.count(where: { $0 == UInt8(ascii: "{") }) == 1 else { return nil }
+        // Counted repeats of each other take memory by the product of their numbers, whatever stands between them.
+        let counts = pattern.utf8.filter { !"*+?".utf8.contains($0) }
+        let isNested = zip(counts, counts.dropFirst()).contains { ")}".utf8.contains($0) && $1 == UInt8(ascii: "{") }
+        guard !isNested || pattern.utf8.count(where: { $0 == UInt8(ascii: "{") }) == 1 else { return nil }
         // By itself first: one with an end of its own would be bound to one end of the text alone.
         var expression = regex_t()
         guard regcomp(&expression, pattern, REG_EXTENDED | REG_NOSUB) == 0 else { return nil }
