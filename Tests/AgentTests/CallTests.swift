@@ -1,9 +1,10 @@
-import Agent
 import DIMP
 import Format
 import Records
 import TestSupport
 import Testing
+
+@testable import Agent
 
 /// Calls between two boards: moki calls, hulk has the program.
 @Suite struct CallTests {
@@ -101,6 +102,31 @@ import Testing
         #expect(answers.count == 1 && words == ["begun", "interrupted"])
         pair.feed(1, .call(.restarted))
         #expect(words == ["begun", "interrupted"])
+    }
+
+    @Test("an answer that was not sealed before the end goes at the next start, and never twice")
+    func answeredAgain() throws {
+        try call()
+        pair.feed(1, .call(.said(key("c1"), CallResult(status: 0, output: "open"))))
+        pair.dropJobs()
+        for _ in 0..<3 {
+            pair.restart(1)
+            pair.feed(1, .call(.restarted))
+            pair.settle()
+        }
+        #expect(answers.map { $0["output"] } == ["open"] && runs.count == 1)
+        #expect(pair.b.ledger.state.outgoing.count == 1)
+    }
+
+    @Test("what a program said while the disk failed is written down when it works again")
+    func heldWords() throws {
+        try call()
+        pair.b.ledger.isFull = true
+        say(CallResult(status: 0, output: "open"))
+        #expect(answers.isEmpty && pair.b.ledger.state.served.map(\.answer) == [nil])
+        pair.b.ledger.isFull = false
+        pair.advance(2)
+        #expect(answers.map { $0["output"] } == ["open"] && words == ["begun", "ended"])
     }
 
     @Test(

@@ -84,6 +84,19 @@ struct GroupsTests {
         #expect(pair.boards[2].texts == ["to all", "to you alone"])
     }
 
+    @Test("what anybody can read was not written to a group that is known here")
+    func unencrypted() throws {
+        invite(1)
+        pair.boards[1].befriend(People.carol)
+        for (sender, group) in [(People.carol, club.id), (People.moki, club.id), (People.carol, nil)] {
+            let content = Content(type: .text, sn: 9, time: pair.now.wall, group: group, ["text": "to all"])
+            pair.lay(try sender.broadcast(content), on: 1)
+            pair.advance(1)
+        }
+        // The last is for nobody's group.
+        #expect(pair.boards[1].inbox.map(\.group) == [nil])
+    }
+
     @Test("who was expelled reads nothing more, and who comes reads nothing from before")
     func changes() {
         invite(1, 2)
