@@ -112,6 +112,26 @@ import Testing
         #expect(try right.prepare(liar).filled == 0)
     }
 
+    @Test("a name that is taken too often, or that the file system refuses, gives way to that of the message")
+    func names() throws {
+        let shelf = FileShelf(state)
+        let place = scratch.directory + "/in"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+        for number in 1...999 {
+            let name = number == 1 ? "a.txt" : "a (\(number)).txt"
+            #expect(FileManager.default.createFile(atPath: "\(place)/\(name)", contents: Data()))
+        }
+        let long = String(repeating: "x", count: 300)
+        for (name, message) in [("a.txt", "m1"), (long, "m2"), ("b.txt", "m3")] {
+            let path = try shelf.deliver(Array(message.utf8), named: name, of: message, into: place)
+            #expect(path == "\(place)/\(name == "b.txt" ? name : message)")
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(message.utf8))
+        }
+        // That is the disk's fault, and tried again.
+        #expect(throws: FileError.self) { try shelf.deliver([1], named: "a", of: "m4", into: place + "/none") }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place).allSatisfy { !$0.hasSuffix(".part") })
+    }
+
     @Test("a file that is removed leaves nothing")
     func removal() throws {
         let shelf = FileShelf(state)

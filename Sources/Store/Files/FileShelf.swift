@@ -192,19 +192,28 @@ package final class FileShelf: @unchecked Sendable {
             defer { unlink(draft) }
             try body { bytes in try file.write(bytes) }
             try file.sync()
-            let dot = name.dropFirst().lastIndex(of: ".") ?? name.endIndex
-            for number in 1...999 {
-                let path = "\(directory)/\(number == 1 ? name : "\(name[..<dot]) (\(number))\(name[dot...])")"
-                if link(draft, path) == 0 {
-                    try Descriptor(directory, flags: O_RDONLY | O_DIRECTORY).sync()
-                    return path
-                }
-                guard errno == EEXIST else { throw Errno.last }
-            }
-            throw Errno(EEXIST)
+            let path = try Self.place(draft, in: directory, named: name, for: id)
+            try Descriptor(directory, flags: O_RDONLY | O_DIRECTORY).sync()
+            return path
         } catch let error as Errno {
             throw error.error("write", "\(directory)/\(name)")
         }
+    }
+
+    /// Names are chosen by others: where there are too many files of one, or the file system does not take it, the file has
+    /// that of its message, which is nobody else's.
+    private static func place(
+        _ draft: String, in directory: String, named name: String, for id: String
+    ) throws(Errno) -> String {
+        let dot = name.dropFirst().lastIndex(of: ".") ?? name.endIndex
+        for number in 1...999 {
+            let path = "\(directory)/\(number == 1 ? name : "\(name[..<dot]) (\(number))\(name[dot...])")"
+            if link(draft, path) == 0 { return path }
+            guard errno == EEXIST else { break }
+        }
+        let path = "\(directory)/\(id)"
+        guard link(draft, path) == 0 || errno == EEXIST else { throw .last }
+        return path
     }
 
     // MARK: - Files

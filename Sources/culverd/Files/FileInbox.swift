@@ -74,9 +74,13 @@ import Store
 
     private func delivered(_ result: Result<String, any Error>, upTo seq: Int64) {
         if case .failure(let error) = result {
-            loop.log(.warning, "\(error): tried again with the next file")
-            (isBusy, cursor) = (false, seq - 1)
-            return
+            let isDisk = error is FileError
+            loop.log(.warning, "\(error): \(isDisk ? "tried again with the next file" : "it is left out")")
+            // What is wrong with one file stops no other.
+            if isDisk {
+                (isBusy, cursor) = (false, seq - 1)
+                return
+            }
         }
         loop.add(
             .duty { [self] turn in

@@ -40,7 +40,9 @@ import System
     private static let rememberedTime = 7.0 * 86_400
 
     /// Files that came or come, and are not gone.
-    private static let known = 1_000
+    private nonisolated static let known = 1_000
+    /// Seconds.
+    private static let pruningPause = 3_600.0
 
     init(loop: Loop, running: RunningConfiguration) {
         self.loop = loop
@@ -58,6 +60,32 @@ import System
                 }
                 turn.after { self.goOn(with: known) }
             })
+        prune()
+    }
+
+    /// Of files that came what is left is a word about their end, for pieces that still come: once an hour the old ones go,
+    /// and where the clock does not say what is old, the first of too many.
+    private func prune() {
+        let now = loop.clock.now
+        let oldest = now.isClockSet ? now.wall - Double(running.configuration.delivery.keep) : -.infinity
+        loop.add(
+            .duty { [self] turn in
+                let known = try turn.ledger.values(.files).compactMap { row in
+                    (try? JSON(parsing: row.value)).flatMap(FileTransfer.init)
+                }
+                let gone = Self.forgettable(known, before: oldest).map(\.offer.id)
+                for id in gone { try turn.ledger.apply(.value(.file(id), nil)) }
+                turn.after { for id in gone { self.coming[id] = nil } }
+            })
+        MainQueue.after(Self.pruningPause) { [weak self] in self?.prune() }
+    }
+
+    /// Those that have ended here and are old, or too many. `oldest`: seconds since 1970.
+    nonisolated static func forgettable(_ all: [FileTransfer], before oldest: Double) -> [FileTransfer] {
+        let ended = all.filter { $0.state != .open && $0.state != .whole }.sorted { $0.time < $1.time }
+        return ended.enumerated()
+            .filter { $0.offset < ended.count - known || (0 < $0.element.time && $0.element.time < oldest) }
+            .map(\.element)
     }
 
     private func goOn(with known: [FileTransfer]) {
@@ -126,7 +154,8 @@ import System
             loop.add(.duty { [self] in try drop(transfer, isOurs: false, in: &$0) })
             coming[oldest] = nil
         }
-        return used + size > quota || coming.count >= Self.known ? "quota" : nil
+        let count = coming.values.count { $0.state != .delivered }
+        return used + size > quota || count >= Self.known ? "quota" : nil
     }
 
     // MARK: - Handing over
