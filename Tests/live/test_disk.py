@@ -109,6 +109,58 @@ class DiskStory(Story):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Files(DiskStory):
+    """Large files for a board that has no room for them, or may not write them: their sender hears why, and all else goes on."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = SmallDisk(self, "48m")
+        mosquitto = self.broker()
+        self.left = self.daemon("left", mosquitto, sections=DELIVERY)
+        self.right = self.board("right", self.disk, mosquitto)
+        self.talk("hello")
+
+    def talk(self, text: str) -> None:
+        for one, other in [(self.left, self.right), (self.right, self.left)]:
+            self.succeeds(one.tool("send", other.did, text, "--wait", "delivered"))
+
+    def send(self) -> dict:
+        path = self.directory / "film.mp4"
+        path.write_bytes(os.urandom(4 << 20))
+        self.succeeds(self.left.tool("send", self.right.did, "--file", str(path)))
+        return eventually(lambda: self.ended(), what="the end of the file")
+
+    def ended(self) -> dict | None:
+        last = self.left.call("file.list")["sending"][-1]
+        return last if last["state"] != "going" else None
+
+    def refused(self, reason: str) -> None:
+        row = self.send()
+        self.assertEqual((row["state"], row["reason"]), ("refused", reason))
+        events = self.left.call("event.list", kind="file")["events"]
+        self.assertEqual(events[-1]["reason"], "file-refused")
+        self.assertIn(reason, events[-1]["text"])
+        self.assertEqual(self.right.call("file.list")["files"][-1]["state"], "gone")
+        self.talk(f"after {reason}")
+
+    def test_a_disk_without_room(self):
+        # Of what is left a part is for messages.
+        with open(self.disk.path / "ballast", "wb") as ballast:
+            ballast.write(bytes(30 << 20))
+        self.refused("disk-full")
+        self.disk.heal()
+        self.assertEqual(self.send()["state"], "whole")
+
+    def test_a_directory_that_may_not_be_written(self):
+        place = self.right.state / "files"
+        place.mkdir(exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,mode=0700", "none", str(place)], check=True)
+        self.addCleanup(subprocess.run, ["umount", str(place)])
+        self.refused("not-written")
+        subprocess.run(["umount", str(place)], check=True)
+        self.assertEqual(self.send()["state"], "whole")
+
+
 class WhileRunning(DiskStory):
     def test_a_full_disk(self):
         self.exchange(SmallDisk(self))
