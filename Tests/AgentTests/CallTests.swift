@@ -257,6 +257,26 @@ import Testing
         #expect(answers.map { $0["error"] } == ["no-such-command", "no-such-command"])
     }
 
+    @Test("the section as it is now is the rule for a program on the socket, and none when it is gone")
+    func sections() throws {
+        let section = CallRule(command: "open-gate", allowed: [.id(moki.id)], rate: 1, arguments: [])
+        pair.b.policy.calls = [section]
+        // As a program says it that leaves permission to the section.
+        pair.feed(1, .call(.serves(CallRule(command: "open-gate", allowed: [], arguments: [ArgumentRule()]))))
+        try call("c1")
+        try call("c2")
+        #expect(runs.count == 1 && answers.last?["error"] == "too-many-calls")
+        pair.b.policy.calls = []
+        pair.advance(60)
+        try call("c3", args: ["x"], deadline: pair.now.wall + 30)
+        #expect(runs.count == 1 && answers.last?["error"] == "not-permitted")
+        pair.feed(
+            1, .call(.serves(CallRule(command: "open-gate", allowed: [.id(moki.id)], arguments: [ArgumentRule()]))))
+        pair.b.policy.calls = [CallRule(command: "open-gate", allowed: [.id(moki.id)])]
+        try call("c4", args: ["x"], deadline: pair.now.wall + 30)
+        #expect(runs.count == 1 && answers.last?["error"] == "bad-argument")
+    }
+
     // MARK: - Arguments
 
     static let cases: [(schema: JSON, arguments: [JSON], isGood: Bool)] = [

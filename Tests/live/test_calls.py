@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import stat
 import tempfile
 import threading
@@ -188,6 +189,25 @@ class Called(Story):
         self.succeeds(self.gate.tool("call", "on"))
         self.assertEqual(self.succeeds(self.call("quick", "--timeout", "50s")).out, "ran\n")
 
+    def test_a_section_that_is_taken_away_permits_nothing_more(self):
+        self.serve("[call own]\nallow = phone")
+        with self.gate.control() as server:
+            server.call("call.serve", command="own")
+            with self.phone.control() as caller:
+                caller.call("call.send", to="gate", command="own", call="c1", timeout=60)
+                server.notified("call.request", call="c1")
+                server.call("call.reply", call="c1", output="served")
+                self.assertEqual(caller.notified("call.reply", call="c1")["output"], "served")
+            text = self.gate.configuration.read_text()
+            self.gate.configuration.write_text(text.replace("[call own]\nallow = phone", ""))
+            self.gate.process.send_signal(signal.SIGHUP)
+            eventually(
+                lambda: "reloaded" in [e["reason"] for e in self.gate.call("event.list", kind="config")["events"]],
+                what="the new configuration")
+            gone = self.call("own", "--timeout", "60s")
+            self.assertEqual(gone.code, REFUSED)
+            self.assertIn("not-permitted", gone.err)
+
     def test_the_audit_shows_what_was_changed(self):
         self.serve(self.section("quick", "echo ran"))
         for _ in range(3):
@@ -209,6 +229,9 @@ class Called(Story):
             with self.assertRaises(Refused) as error:
                 self.gate.call("call.serve", command="own", allow=["verified"])
             self.assertEqual(error.exception.reason, "served")
+            with self.assertRaises(Refused) as error:
+                server.call("call.serve", command="other", allow=["verified"], args=[{"pattern": "a)|(b"}])
+            self.assertEqual(error.exception.reason, "bad-schema")
             with self.phone.control() as caller:
                 caller.call("call.send", to="gate", command="own", args=["a"], call="c1", timeout=60, input="in")
                 wanted = server.notified("call.request")

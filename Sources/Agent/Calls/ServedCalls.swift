@@ -72,12 +72,11 @@ struct ServedCalls {
     ) throws(Refusal) -> CallRun {
         guard content.isSealed else { throw Self.refusal("not-sealed", text: "only what is sealed is a call") }
         guard !Self.isOff(context) else { throw Self.refusal("calls-off", text: "this board takes no calls now") }
-        let section = context.policy.calls.first { $0.command == command }
-        guard let rule = section?.program == nil ? served[command] ?? section : section else {
+        // The section as it is now is the rule, whatever a program said that serves the command.
+        guard let rule = context.policy.calls.first(where: { $0.command == command }) ?? served[command] else {
             throw Self.refusal("no-such-command", text: "there is no command \(command)")
         }
-        // A section says who may call, whatever the program that serves it says.
-        guard (section ?? rule).allows(content.sender, in: context.book) else {
+        guard rule.allows(content.sender, in: context.book) else {
             throw Self.refusal("not-permitted", text: "you may not call \(command)")
         }
         guard rule.program != nil || served[command] != nil else {

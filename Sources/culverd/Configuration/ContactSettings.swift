@@ -57,14 +57,19 @@ struct CallSettings: Settings, Sendable, Equatable {
     private static func arguments(_ value: String) throws(InvalidValue) -> [ArgumentRule] {
         guard let json = try? JSON(parsing: value) else { throw InvalidValue("is no JSON") }
         do throws(Refusal) {
-            let rules = try ArgumentRule.list(json)
-            if let bad = rules.lazy.compactMap(\.pattern).first(where: { !Pattern.isGood($0) }) {
-                throw Refusal(.badData, "bad-schema", "has a pattern that cannot be read: \(bad)")
-            }
-            return rules
+            return try rules(json)
         } catch {
             throw InvalidValue(error.text)
         }
+    }
+
+    /// Arguments with patterns that can be read. Throws what is wrong with them, in words.
+    static func rules(_ json: JSON) throws(Refusal) -> [ArgumentRule] {
+        let rules = try ArgumentRule.list(json)
+        if let bad = rules.lazy.compactMap(\.pattern).first(where: { !Pattern.isGood($0) }) {
+            throw Refusal(.badData, "bad-schema", "has a pattern that cannot be read: \(bad)")
+        }
+        return rules
     }
 
     var rule: CallRule {

@@ -114,7 +114,8 @@ import Records
         guard section?.program == nil, !programs.isServed(command) else {
             throw Refusal(.exists, "served", "\(command) is served already")
         }
-        var rule = section ?? CallRule(command: command, allowed: [])
+        // Only what the program says: the section is asked anew for each call.
+        var rule = CallRule(command: command, allowed: [])
         if let allow = request.params.json("allow") {
             guard section == nil, let words = allow.array, !words.isEmpty else {
                 throw Params.wrong("allow", isNot: "a list of names, or a section of the configuration says it")
@@ -124,11 +125,9 @@ import Records
                 return text == "verified" ? .verified : .id(try loop.names.id(text))
             }
         }
-        guard !rule.allowed.isEmpty else { throw Params.missing("allow") }
-        if section == nil {
-            if let args = request.params.json("args") { rule.arguments = try ArgumentRule.list(args) }
-            if let timeout = try request.params.seconds("timeout") { rule.timeout = min(max(1, timeout), Self.longest) }
-        }
+        guard section != nil || !rule.allowed.isEmpty else { throw Params.missing("allow") }
+        if let args = request.params.json("args") { rule.arguments = try CallSettings.rules(args) }
+        if let timeout = try request.params.seconds("timeout") { rule.timeout = min(max(1, timeout), Self.longest) }
         let connection = request.call.connection
         turn.after { [rule] in programs.serve(rule, on: connection) }
         return ["command": .string(command)]
