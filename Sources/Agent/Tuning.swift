@@ -174,6 +174,8 @@ enum Tuning {
     static let runningCalls = 8
     static let servedCalls: Int64 = 10_000
     static let callRates = 1024
+    /// Parts of an answer beside the last one.
+    static let callParts: Int64 = 4_000
     /// Bytes that a call's program may be given to read.
     static let callInput = 64 << 10
     /// How far ahead a deadline may be, and for how long an answer is repeated after it.

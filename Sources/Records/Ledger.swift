@@ -100,8 +100,8 @@ package protocol CallLedger: AnyObject {
     /// Those with an answer and a deadline after this time, in seconds since 1970: the latest 256.
     func answeredCalls(deadlineAfter time: Double) throws(LedgerError) -> [ServedCall]
     func calling(_ call: String) throws(LedgerError) -> Calling?
-    /// Whether so many answers to its call, and bytes of them, can be kept.
-    func hasRoom(for answer: CallAnswer) throws(LedgerError) -> Bool
+    /// Whether so many answers to its call, and bytes of them, can be kept. The last one has a place of its own.
+    func hasRoom(for answer: CallAnswer, isFinal: Bool) throws(LedgerError) -> Bool
     func lastAudit() throws(LedgerError) -> AuditLine?
 }
 

@@ -15,11 +15,18 @@ extension MessageStore: CallLedger {
 
     package func calling(_ call: String) throws(LedgerError) -> Calling? { try tables.calls.calling(call) }
 
-    package func hasRoom(for answer: CallAnswer) throws(LedgerError) -> Bool { try tables.calls.hasRoom(for: answer) }
+    package func hasRoom(for answer: CallAnswer, isFinal: Bool) throws(LedgerError) -> Bool {
+        try tables.calls.hasRoom(for: answer, isFinal: isFinal)
+    }
 
     /// From this part on, in order.
     package func answers(to call: String, from part: Int64, limit: Int) throws(LedgerError) -> [CallAnswer] {
         try reading { () throws(LedgerError) in try tables.calls.answers(to: call, from: part, limit: limit) }
+    }
+
+    /// The one with the greatest number.
+    package func lastAnswer(to call: String) throws(LedgerError) -> CallAnswer? {
+        try reading { () throws(LedgerError) in try tables.calls.lastAnswer(to: call) }
     }
 
     package func lastAudit() throws(LedgerError) -> AuditLine? { try tables.calls.lastLine() }

@@ -3,7 +3,9 @@ import Records
 /// The tables of `messages.sqlite`. `PRAGMA user_version` counts the steps that a file has been through. Each step changes
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
-    static let steps: [[String]] = [first, second, third, fourth, eventSpans, shipments, problems, turns, calls]
+    static let steps: [[String]] = [
+        first, second, third, fourth, eventSpans, shipments, problems, turns, calls, answerOrder,
+    ]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
     static func migrate(_ database: Database, steps: [[String]] = steps) throws(LedgerError) {
@@ -227,5 +229,10 @@ enum Schema {
             call TEXT, sender TEXT, part INTEGER, answer TEXT, PRIMARY KEY (call, sender, part))
         """,
         "CREATE TABLE call_audit (n INTEGER PRIMARY KEY, line TEXT)",
+    ]
+
+    /// Answers to a call are asked for in the order of their parts, one by one.
+    private static let answerOrder = [
+        "CREATE INDEX call_answers_part ON call_answers (call, part)"
     ]
 }

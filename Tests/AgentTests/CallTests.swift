@@ -277,6 +277,19 @@ import Testing
         #expect(runs.count == 1 && answers.last?["error"] == "bad-argument")
     }
 
+    @Test("an empty piece is none, and after so many pieces a call is ended")
+    func pieces() throws {
+        pair.b.policy.calls = [Self.rule(output: 1 << 20)]
+        try call()
+        say(CallResult(status: 0, output: "", isFinal: false))
+        #expect(answers.isEmpty)
+        for _ in 0...Tuning.callParts {
+            pair.feed(1, .call(.said(key("c1"), CallResult(status: 0, output: "x", isFinal: false))))
+        }
+        #expect(pair.b.ledger.state.served.first?.answer?.contains("output-too-large") == true)
+        #expect(pair.b.orders.contains { if case .stop = $0 { true } else { false } })
+    }
+
     // MARK: - Arguments
 
     static let cases: [(schema: JSON, arguments: [JSON], isGood: Bool)] = [

@@ -55,6 +55,25 @@ import Testing
             row.order = try #require(try ledger.outgoing(id: "a")).order
             #expect(try ledger.outgoing(id: "a") == row)
         }
+    // MARK: - Calls
+
+    @Test("answers of one call find room up to a number, and the last of them beyond it", arguments: Kind.allCases)
+    func roomForAnswers(kind: Kind) throws {
+        let ledger = try ledger(kind)
+        func answer(_ part: Int64, to call: String = "c1") -> CallAnswer {
+            CallAnswer(call: call, sender: .sample("hulk@A"), part: part, text: "{}")
+        }
+        for part in 0..<Int64(4_095) {
+            #expect(try ledger.hasRoom(for: answer(part), isFinal: false))
+            try ledger.apply(.answered(answer(part)))
+        }
+        #expect(try !ledger.hasRoom(for: answer(4_095), isFinal: false))
+        #expect(try ledger.hasRoom(for: answer(4_095), isFinal: true))
+        #expect(try ledger.hasRoom(for: answer(0, to: "c2"), isFinal: false))
+        try ledger.apply(.answered(answer(4_095)))
+        #expect(try !ledger.hasRoom(for: answer(4_096), isFinal: true))
+    }
+
     }
 
     // MARK: - Shipments

@@ -277,6 +277,20 @@ import Testing
         #expect(try !store.isForeign())
     }
 
+    @Test("answers of the version before are there, and are asked for in the order of their parts")
+    func answers() throws {
+        let scratch = try Scratch()
+        let old = try Database(path: scratch.path, name: "old")
+        try Schema.migrate(old, steps: Array(Schema.steps.prefix(9)))
+        for part in [1, 0] {
+            try old.run("INSERT INTO call_answers VALUES ('c', '\(Self.hulk)', \(part), '{}')")
+        }
+        let store = try scratch.open()
+        #expect(try store.answers(to: "c", from: 0, limit: 9).map(\.part) == [0, 1])
+        #expect(try store.lastAnswer(to: "c")?.part == 1)
+        #expect(try store.damage == nil && !store.isForeign())
+    }
+
     // MARK: - Damage
 
     @Test("a shipment that cannot be read takes its rows along, is said once, and stands in the way of no other")

@@ -315,7 +315,9 @@ extension MemoryLedger: CallLedger {
         state.served.filter { $0.answer != nil && $0.deadline > time }
     }
     package func calling(_ call: String) -> Calling? { state.callings.last { $0.call == call } }
-    package func hasRoom(for answer: CallAnswer) -> Bool { state.answers.count < 4_096 }
+    package func hasRoom(for answer: CallAnswer, isFinal: Bool) -> Bool {
+        state.answers.count { $0.call == answer.call } < (isFinal ? 4_096 : 4_095)
+    }
     package func lastAudit() -> AuditLine? { state.audit.last }
 }
 

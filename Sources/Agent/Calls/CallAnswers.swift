@@ -24,7 +24,7 @@ enum CallAnswers {
         if let error = CallContent.label(object["error"]) { answer["error"] = .string(error) }
         answer["final"] = .bool(isFinal)
         let row = CallAnswer(call: call, sender: content.sender, part: part, text: JSON.object(answer).text)
-        guard try context.ledger.hasRoom(for: row) else {
+        guard try context.ledger.hasRoom(for: row, isFinal: isFinal) else {
             return try context.reject(Rejection(.content, "more answers than a call takes"), from: content.sender)
         }
         try context.ledger.apply(.answered(row))

@@ -190,9 +190,12 @@ struct ServedCalls {
         _ result: CallResult, for key: ServedCall.Name, in context: inout Context
     ) throws(LedgerError) -> ReplyDraft? {
         guard var call = running[key], let row = try context.ledger.servedCall(key) else { return nil }
+        guard result.isFinal || !result.output.isEmpty else { return nil }
         var result = result
         let room = call.rule.output - call.bytes
-        if result.output.utf8.count > room {
+        // Its caller takes no more than so many parts.
+        let isLong = !result.isFinal && call.part >= Tuning.callParts
+        if result.output.utf8.count > room || isLong {
             result = CallResult(
                 status: 75, output: Self.cut(result.output, to: room), error: "output-too-large", isFinal: true)
             context.perform(.call(.stop(key)))

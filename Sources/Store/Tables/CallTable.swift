@@ -17,6 +17,7 @@ struct CallTable {
     /// Answers to one call of this board's, and the bytes of all of them.
     private static let parts: Int64 = 4_096
     private static let partBytes: Int64 = 16 << 20
+    private static let finalBytes: Int64 = 1 << 20
     /// Lines of the audit that stay here, for a file that cannot be written for a while.
     private static let keptLines: Int64 = 1_000
 
@@ -106,10 +107,12 @@ struct CallTable {
             [.text(row.call), .id(row.sender), .id(row.receiver), .text(row.request), .real(row.deadline)])
     }
 
-    func hasRoom(for answer: CallAnswer) throws(LedgerError) -> Bool {
+    /// The last one has a place, and the bytes of a message, of its own.
+    func hasRoom(for answer: CallAnswer, isFinal: Bool) throws(LedgerError) -> Bool {
         let sql = "SELECT count(*), coalesce(sum(length(answer)), 0) FROM call_answers WHERE call = ?"
         let (count, bytes) = try database.first(sql, [.text(answer.call)]) { ($0.integer(0), $0.integer(1)) } ?? (0, 0)
-        return count < Self.parts && bytes + Int64(answer.text.utf8.count) <= Self.partBytes
+        let (parts, most) = isFinal ? (1, Self.finalBytes) : (0, Int64(0))
+        return count < Self.parts - 1 + Int64(parts) && bytes + Int64(answer.text.utf8.count) <= Self.partBytes + most
     }
 
     /// The first of a part stays.
@@ -126,6 +129,13 @@ struct CallTable {
             SELECT call, sender, part, answer FROM call_answers WHERE call = ? AND part >= ? ORDER BY part LIMIT ?
             """, [.text(call), .integer(part), .count(limit)]
         ) { row throws(LedgerError) in
+            CallAnswer(call: row.text(0), sender: try row.id(1), part: row.integer(2), text: row.text(3))
+        }
+    }
+
+    func lastAnswer(to call: String) throws(LedgerError) -> CallAnswer? {
+        let sql = "SELECT call, sender, part, answer FROM call_answers WHERE call = ? ORDER BY part DESC LIMIT 1"
+        return try database.first(sql, [.text(call)]) { row throws(LedgerError) in
             CallAnswer(call: row.text(0), sender: try row.id(1), part: row.integer(2), text: row.text(3))
         }
     }

@@ -80,6 +80,9 @@ struct CallVerb: ParsableCommand {
                     guard notice.method == "call.reply", notice.params.text("call") == call else { continue }
                     let part = notice.params.count("part")
                     let isFinal = notice.params.says("final")
+                    if part > printed + 1, !isFinal || part < Self.unnumbered, !globals.json {
+                        Screen.complain("a part of what it said was lost")
+                    }
                     if part > printed { try show(notice.params) }
                     printed = max(printed, part)
                     if isFinal { return notice.params }
@@ -92,6 +95,9 @@ struct CallVerb: ParsableCommand {
             }
         }
     }
+
+    /// What was interrupted has this number, however many came before (extensions.md 11).
+    private static let unnumbered: Int64 = 1 << 40
 
     private func show(_ answer: JSON) throws {
         if globals.json { Screen.line(answer) } else { Screen.output(answer.text("output")) }

@@ -3,6 +3,7 @@ import DIMP
 import Format
 import Records
 import Store
+import System
 
 /// Every connection that is told of something without asking again: consumers of the inbox, those that look on, calls that wait
 /// for a message, senders of messages, watchers of events, and calls that wait for their answers.
@@ -29,7 +30,12 @@ import Store
             row: { Rows.incoming($0, names: loop.names.name, isMuted: loop.names.isMuted) }, notify: notify)
         waiters = MessageWaiters(loop: loop)
         events = EventWatchers(store: loop.store, notify: notify)
-        calls = CallWaiters(store: loop.store, name: { loop.names.name(of: $0) }, notify: notify)
+        calls = CallWaiters(store: loop.store, name: { loop.names.name(of: $0) }, notify: notify) { seconds, action in
+            MainQueue.after(seconds) {
+                action()
+                loop.wake()
+            }
+        }
     }
 
     /// An outgoing row changed: those hear of it that wait for it, that sent it, and that watch messages.
