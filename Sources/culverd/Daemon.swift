@@ -120,7 +120,7 @@ import System
             first: [
                 report.end, socket.stopListening, router.stop, presence.stop, subscriptions.stop, doctor.stop,
                 backups.stop, calls.stopAll,
-            ])
+            ], isAtWork: { [calls] in calls.isRunning })
     }
 
     /// Opens the socket and begins. The brokers are dialled afterwards: the start does not wait for them.

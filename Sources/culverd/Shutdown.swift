@@ -12,13 +12,15 @@ import System
     private let metricsFile: MetricsFile
     /// Each of these hears of the end at once, in this order.
     private let first: [@MainActor () -> Void]
+    /// Something of these has not ended yet.
+    private let isAtWork: @MainActor () -> Bool
     private var isStopping = false
     /// What follows the end; `nil` once it has followed.
     private var action: (@MainActor () -> Void)?
 
     init(
         loop: Loop, pool: Pool, brokers: Brokers, socket: ServerSocket, metricsFile: MetricsFile,
-        first: [@MainActor () -> Void]
+        first: [@MainActor () -> Void], isAtWork: @escaping @MainActor () -> Bool
     ) {
         self.loop = loop
         self.pool = pool
@@ -26,6 +28,7 @@ import System
         self.socket = socket
         self.metricsFile = metricsFile
         self.first = first
+        self.isAtWork = isAtWork
     }
 
     /// `action` follows once, within eight seconds.
@@ -43,9 +46,9 @@ import System
     }
 
     private func drain() {
-        guard pool.load == 0 else { return later(0.02) { $0.drain() } }
+        guard pool.load == 0, !isAtWork() else { return later(0.02) { $0.drain() } }
         loop.finish { [self] in
-            guard pool.load == 0 else { return drain() }
+            guard pool.load == 0, !isAtWork() else { return drain() }
             socket.close()
             try? loop.store.checkpoint()
             finish()

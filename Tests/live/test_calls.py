@@ -189,6 +189,21 @@ class Called(Story):
         self.succeeds(self.gate.tool("call", "on"))
         self.assertEqual(self.succeeds(self.call("quick", "--timeout", "50s")).out, "ran\n")
 
+    def test_a_daemon_that_ends_takes_its_programs_along(self):
+        name = self.place / "pid"
+        self.serve(self.section("wait", f"echo $$ > {name}.new; mv {name}.new {name}; sleep 600"))
+        result: list = []
+        thread = threading.Thread(target=lambda: result.append(self.call("wait", "--timeout", "50s")))
+        thread.start()
+        eventually(name.exists, what="the program")
+        process = pathlib.Path("/proc") / name.read_text().strip()
+        self.assertEqual(self.gate.stop(), 0)
+        self.assertFalse(process.exists())
+        self.gate.start()
+        thread.join()
+        self.assertEqual(result[0].code, NOT_NOW)
+        self.assertIn("interrupted", result[0].err)
+
     def test_a_section_that_is_taken_away_permits_nothing_more(self):
         self.serve("[call own]\nallow = phone")
         with self.gate.control() as server:

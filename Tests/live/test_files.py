@@ -110,7 +110,7 @@ class Elsewhere(Story):
         place = self.directory / "web"
         place.mkdir()
         left, right = self.boards(
-            f"cat > {place}/$CULVER_FILENAME\necho https://example.org/$CULVER_FILENAME",
+            f"ls /proc/self/fd > {place}/open\ncat > {place}/$CULVER_FILENAME\necho https://example.org/$CULVER_FILENAME",
             f'test $# = 1\ncat {place}/$(basename "$1")')
         path = self.directory / "film.mp4"
         path.write_bytes(os.urandom(200_001))
@@ -118,6 +118,8 @@ class Elsewhere(Story):
         self.succeeds(left.tool("send", right.did, "--file", str(path), "--wait", "delivered"))
         content = right.inbox()[-1]["content"]
         self.assertEqual((content["URL"], content["type"]), ("https://example.org/film.mp4", 22))
+        # Those of every program, and what ls opened itself.
+        self.assertEqual((place / "open").read_text().split(), ["0", "1", "2", "3"])
         self.assertNotIn(path.read_bytes()[:64], (place / "film.mp4").read_bytes())
         row = right.call("file.list")["files"][-1]
         self.assertEqual((row["state"], row["url"]), ("elsewhere", content["URL"]))

@@ -13,6 +13,10 @@ import System
     private let notify: Notify
     /// Who counts like root as the owner of what is run.
     private let owner: uid_t?
+    /// What is said goes here: to the messenger.
+    var tell: @MainActor (CallNews) -> Void
+    /// No program begins any more.
+    private var isEnding = false
     private var runs: [ServedCall.Name: ProgramRun] = [:]
     private var serving: [String: ConnectionID] = [:]
     private var handed: [ServedCall.Name: Handed] = [:]
@@ -28,19 +32,25 @@ import System
         self.loop = loop
         self.notify = notify
         self.owner = owner
+        tell = { [loop] in loop.take(.call($0)) }
     }
 
+    /// Past the deadline nothing begins. What has begun ends by itself or by the timeout of its section, whatever the
+    /// deadline is: half a movement may be worse than a late one.
     func run(_ run: CallRun) {
-        guard let program = run.rule.program else { return hand(run) }
+        // It has no answer, so that the next start says that it was interrupted.
+        guard !isEnding else { return }
         let key = run.key
         guard loop.clock.now.wall < run.deadline else {
             return say(CallResult(status: 75, output: "", error: "expired"), for: key)
         }
+        guard let path = run.rule.program else { return hand(run) }
         let wish = ProgramRun.Invocation(
-            path: program, arguments: run.arguments, environment: environment(of: run), input: run.input ?? "",
+            path: path, arguments: run.arguments, environment: environment(of: run), input: run.input ?? "",
             timeout: run.rule.timeout, limit: run.rule.output, isStreamed: run.rule.isStreamed, owner: owner)
-        runs[key] = ProgramRun(
-            wish,
+        let program = ProgramRun(wish)
+        runs[key] = program
+        program.begin(
             said: { text in
                 MainQueue.async { self.say(CallResult(status: 0, output: text, isFinal: false), for: key) }
             },
@@ -58,12 +68,16 @@ import System
         _ = notify(handed.connection, "call.closed", Self.names(key))
     }
 
-    /// The daemon ends: what runs is ended with it, and answered at the next start.
+    /// The daemon ends: what runs is ended with it.
     func stopAll() {
+        isEnding = true
         for run in runs.values { run.stop() }
     }
 
-    private func say(_ result: CallResult, for key: ServedCall.Name) { loop.take(.call(.said(key, result))) }
+    /// Programs run, or have to be ended.
+    var isRunning: Bool { !runs.isEmpty }
+
+    private func say(_ result: CallResult, for key: ServedCall.Name) { tell(.said(key, result)) }
 
     /// Nothing of the daemon's own.
     private func environment(of run: CallRun) -> [String] {
@@ -82,7 +96,7 @@ import System
 
     func serve(_ rule: CallRule, on connection: ConnectionID) {
         serving[rule.command] = connection
-        loop.take(.call(.serves(rule)))
+        tell(.serves(rule))
     }
 
     private func hand(_ run: CallRun) {
@@ -124,7 +138,7 @@ import System
     func disconnected(_ connection: ConnectionID) {
         for (command, server) in serving where server == connection {
             serving[command] = nil
-            loop.take(.call(.left(command: command)))
+            tell(.left(command: command))
         }
         for (key, call) in handed where call.connection == connection {
             handed[key] = nil
