@@ -170,9 +170,11 @@ enum Tuning {
 
     // MARK: - Calls
 
-    /// Calls that run at a time, that are remembered, and callers whose rates are.
+    /// Calls that run at a time and that are remembered, of all callers and of one; and callers whose rates are.
     static let runningCalls = 8
-    static let servedCalls: Int64 = 10_000
+    static let runningCallsOfOne = 4
+    static let servedCalls: Int64 = 30_000
+    static let servedCallsOfOne: Int64 = 10_000
     static let callRates = 1024
     /// Parts of an answer beside the last one.
     static let callParts: Int64 = 4_000

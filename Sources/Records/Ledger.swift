@@ -95,6 +95,7 @@ package protocol CallLedger: AnyObject {
     func servedCall(_ key: ServedCall.Name) throws(LedgerError) -> ServedCall?
     /// How many calls that were made here are remembered.
     var servedCalls: Int64 { get }
+    func servedCalls(of caller: ID) throws(LedgerError) -> Int64
     /// Those without an answer, the oldest first.
     func begunCalls() throws(LedgerError) -> [ServedCall]
     /// Those with an answer and a deadline after this time, in seconds since 1970: the latest 256.

@@ -1,3 +1,4 @@
+package import DIMP
 package import Records
 
 extension MessageStore: CallLedger {
@@ -14,6 +15,8 @@ extension MessageStore: CallLedger {
     }
 
     package func calling(_ call: String) throws(LedgerError) -> Calling? { try tables.calls.calling(call) }
+
+    package func servedCalls(of caller: ID) throws(LedgerError) -> Int64 { try tables.calls.count(of: caller) }
 
     package func hasRoom(for answer: CallAnswer, isFinal: Bool) throws(LedgerError) -> Bool {
         try tables.calls.hasRoom(for: answer, isFinal: isFinal)

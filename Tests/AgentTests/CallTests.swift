@@ -277,6 +277,35 @@ import Testing
         #expect(runs.count == 1 && answers.last?["error"] == "bad-argument")
     }
 
+    @Test("one caller has no more than its share of what runs and of what is remembered")
+    func shares() throws {
+        let carol = People.carol
+        pair.b.befriend(carol)
+        pair.b.policy.calls = [Self.rule(allowed: [.id(moki.id), .id(carol.id)], rate: 1000)]
+        func callOfCarol(_ name: String) throws {
+            let content = Content(
+                type: .customized, sn: Int64(name.utf8.count) + 100, time: pair.now.wall,
+                [
+                    "app": "culver", "mod": "call", "act": "open-gate", "call": .string(name),
+                    "deadline": .number(pair.now.wall + 30), "args": [],
+                ])
+            pair.lay(try carol.sealedMessage(content, to: hulk))
+        }
+        for number in 0..<8 { try call("c\(number)") }
+        #expect(runs.count == Tuning.runningCallsOfOne && answers.allSatisfy { $0["error"] == "busy" })
+        try callOfCarol("x")
+        #expect(runs.count == Tuning.runningCallsOfOne + 1)
+        for number in 0..<8 { say(CallResult(status: 0, output: ""), "c\(number)") }
+        pair.b.ledger.state.served = (0..<Tuning.servedCallsOfOne).map {
+            ServedCall(key: key("old\($0)"), owner: hulk.id.bare, command: "open-gate", deadline: 0, answer: "{}")
+        }
+        let count = runs.count
+        try call("c9")
+        #expect(runs.count == count && answers.last?["error"] == "busy")
+        try callOfCarol("xx")
+        #expect(runs.count == count + 1)
+    }
+
     @Test("an empty piece is none, and after so many pieces a call is ended")
     func pieces() throws {
         pair.b.policy.calls = [Self.rule(output: 1 << 20)]

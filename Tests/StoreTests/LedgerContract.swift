@@ -76,6 +76,19 @@ import Testing
 
     }
 
+    @Test("calls are counted for each of their callers", arguments: Kind.allCases)
+    func servedCalls(kind: Kind) throws {
+        let ledger = try ledger(kind)
+        for (caller, count) in [("hulk@A", 3), ("moki@B", 1)] {
+            for number in 0..<count {
+                let key = ServedCall.Name(caller: .sample(caller), call: "c\(number)")
+                try ledger.apply(.served(ServedCall(key: key, owner: .sample("O@O"), command: "x", deadline: 5)))
+            }
+        }
+        #expect(ledger.servedCalls == 4)
+        #expect(try ["hulk@A", "moki@B", "D@D"].map { try ledger.servedCalls(of: .sample($0)) } == [3, 1, 0])
+    }
+
     // MARK: - Shipments
 
     @Test(

@@ -315,6 +315,7 @@ extension MemoryLedger: CallLedger {
         state.served.filter { $0.answer != nil && $0.deadline > time }
     }
     package func calling(_ call: String) -> Calling? { state.callings.last { $0.call == call } }
+    package func servedCalls(of caller: ID) -> Int64 { Int64(state.served.count { $0.key.caller == caller }) }
     package func hasRoom(for answer: CallAnswer, isFinal: Bool) -> Bool {
         state.answers.count { $0.call == answer.call } < (isFinal ? 4_096 : 4_095)
     }

@@ -99,7 +99,10 @@ struct ServedCalls {
         guard (input ?? "").utf8.count <= Tuning.callInput else {
             throw Self.refusal("bad-argument", text: "the input is longer than \(Tuning.callInput) bytes")
         }
-        guard running.count < Tuning.runningCalls else { throw Self.refusal("busy", text: "too many calls run now") }
+        let own = running.keys.count { $0.caller.address == key.caller.address }
+        guard running.count < Tuning.runningCalls, own < Tuning.runningCallsOfOne else {
+            throw Self.refusal("busy", text: "too many calls run now")
+        }
         return CallRun(
             key: key, owner: content.owner, rule: rule, deadline: deadline, arguments: arguments, input: input)
     }
@@ -129,7 +132,10 @@ struct ServedCalls {
     }
 
     private mutating func begin(_ run: CallRun, in context: inout Context) throws(LedgerError) -> ReplyDraft? {
-        guard context.ledger.servedCalls < Tuning.servedCalls else {
+        let all = context.ledger.servedCalls
+        // Few of all are few of one.
+        let own = all < Tuning.servedCallsOfOne ? 0 : try context.ledger.servedCalls(of: run.key.caller)
+        guard all < Tuning.servedCalls, own < Tuning.servedCallsOfOne else {
             let refusal = Self.refusal("busy", text: "too many calls are remembered")
             return try refuse(run.key, command: run.rule.command, of: run.owner, because: refusal, in: &context)
         }

@@ -37,6 +37,10 @@ struct CallTable {
             "\(select)WHERE caller = ? AND call = ?", [.id(key.caller), .text(key.call)], ServedCall.init)
     }
 
+    func count(of caller: ID) throws(LedgerError) -> Int64 {
+        try database.first("SELECT count(*) FROM calls WHERE caller = ?", [.id(caller)]) { $0.integer(0) } ?? 0
+    }
+
     /// Those without an answer, the oldest first.
     func begun() throws(LedgerError) -> [ServedCall] {
         try database.rows("\(select)WHERE answer IS NULL ORDER BY number", [], ServedCall.init)
