@@ -199,7 +199,7 @@ package struct Messenger {
         let pruning = min(nextPruning ?? now.lived + Tuning.tidyPause, now.lived + Tuning.tidyPause)
         var next = [
             pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
-            receipts.nextDue, context.refusals.nextDue, admission.nextDue,
+            receipts.nextDue, context.refusals.nextDue, calls.nextDue, admission.nextDue,
             context.book.nextKeyEnd, visas.nextDue,
         ]
         if publishing.freeBroker() != nil, !outbox.turns.isEmpty { next.append(now.lived) }
@@ -220,6 +220,7 @@ package struct Messenger {
         try sendDue()
         if let end = context.book.nextKeyEnd, context.now.lived >= end { context.book.apply(.keysEnded) }
         try context.tellRefusals()
+        try calls.tick(in: &context)
         try gaps.tell(in: &context)
         try follow(.ticked)
         try prune()

@@ -183,9 +183,11 @@ enum Tuning {
     /// How far ahead a deadline may be, and for how long an answer is repeated after it.
     static let longestCall = 86_400.0
     static let callMemory = 3_600.0
-    /// Refusals to one caller that are answered in a minute, and for how long they are repeated.
+    /// Refusals and repeats of one caller that are answered in a minute, and for how long they are repeated.
     static let refusalsPerMinute = 60
     static let refusalExpiry = 600.0
+    /// When refusals beyond that are written into the audit, after the first of them.
+    static let gatheringOfRefusals = 60.0
 
     // MARK: - Clones and tidying
 

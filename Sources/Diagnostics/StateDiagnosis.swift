@@ -1,5 +1,4 @@
-package import Records
-import Store
+package import Store
 
 /// What `doctor` finds in a state directory, with or without a daemon. Reads alone, but for owners and modes when it
 /// `mends`. Slow: it checks keys and looks the database through. Any thread may run it.
@@ -11,10 +10,9 @@ package struct StateDiagnosis: Sendable {
     private let isInUse: Bool
     /// Seconds since 1970; `nil` while the clock is unset.
     private let time: Double?
-    /// The last line of the audit that is written down elsewhere.
-    private let audit: AuditLine?
+    private let audit: AuditMarks?
 
-    package init(of path: String, mends: Bool, isInUse: Bool, time: Double?, audit: AuditLine? = nil) {
+    package init(of path: String, mends: Bool, isInUse: Bool, time: Double?, audit: AuditMarks? = nil) {
         self.path = path
         self.mends = mends
         self.isInUse = isInUse
@@ -37,7 +35,7 @@ package struct StateDiagnosis: Sendable {
 
     /// Nothing where nobody has called.
     private func auditCheck(in path: String) -> [Check] {
-        let (lines, fault) = AuditFile.check(in: path, newest: audit)
+        let (lines, fault) = AuditFile.check(in: path, against: audit)
         if let fault {
             let hint = "compare \(path)/\(StatePath.audit) with a copy; somebody has changed it"
             return [Check("calls", .fail, "the audit of calls is broken: \(fault)", hint: hint)]

@@ -28,12 +28,15 @@ package struct AuditLine: Sendable, Equatable {
         text = "\(hash) " + String(decoding: json, as: UTF8.self)
     }
 
+    /// More lines than there will ever be; beyond it JSON's numbers are not exact for everybody.
+    private static let most: Int64 = 1 << 53
+
     /// `nil` for a text that is no line or does not have its own hash.
     package init?(_ text: String) {
         let parts = text.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, Hex.encode(Digest.sha256(Array(parts[1].utf8))) == parts[0],
             let json = try? JSON(parsing: String(parts[1])), let number = json["n"]?.integer,
-            let previous = json["prev"]?.string
+            1...Self.most ~= number, let previous = json["prev"]?.string
         else { return nil }
         (self.number, self.previous, hash, self.text) = (number, previous, String(parts[0]), text)
     }

@@ -43,6 +43,8 @@ package enum LedgerKey: Sendable, Hashable {
     case filesDelivered
     /// There when no calls are run.
     case callsOff
+    /// The oldest line that the files of the audit have: its number and its hash; two of them while a file is replaced.
+    case auditFront
 
     package var text: String {
         switch self {
@@ -69,6 +71,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .file(let id): "file \(id)"
         case .filesDelivered: "delivered files"
         case .callsOff: "calls off"
+        case .auditFront: "audit front"
         }
     }
 
@@ -94,6 +97,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("file", _): self = .file(rest)
         case ("delivered", _) where rest == "files": self = .filesDelivered
         case ("calls", _) where rest == "off": self = .callsOff
+        case ("audit", _) where rest == "front": self = .auditFront
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)

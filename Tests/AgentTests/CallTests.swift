@@ -277,6 +277,25 @@ import Testing
         #expect(runs.count == 1 && answers.last?["error"] == "bad-argument")
     }
 
+    // MARK: - Many
+
+    /// Without news of moki's own: what is refused comes back as messages.
+    @Test("refusals beyond the budget are one line with a count, and repeats beyond it none")
+    func manyRefusals() throws {
+        for number in 0..<100 { try call("r\(number)", "other") }
+        #expect(words.count == Tuning.refusalsPerMinute && answers.count == Tuning.refusalsPerMinute)
+        pair.advance(61)
+        #expect(words.count == Tuning.refusalsPerMinute + 1)
+        #expect(audit.last?["count"] == .integer(100 - Int64(Tuning.refusalsPerMinute)))
+        #expect(audit.last?["caller"]?.string == moki.id.bare.text)
+        pair.advance(61)
+        try call("c1", deadline: pair.now.wall + 3000)
+        say(CallResult(status: 0, output: "open"))
+        let before = words.count
+        for _ in 0..<100 { try call("c1", deadline: pair.now.wall + 3000) }
+        #expect(words.count == before + Tuning.refusalsPerMinute && runs.count == 1)
+    }
+
     @Test("one caller has no more than its share of what runs and of what is remembered")
     func shares() throws {
         let carol = People.carol

@@ -11,7 +11,7 @@ import Testing
     func indexed() throws {
         let scratch = try Scratch()
         let store = try scratch.open()
-        try exercise(store)
+        try exercise(store, in: scratch.directory)
         let statements = store.database.prepared.filter { sql in
             ["SELECT", "UPDATE", "DELETE", "WITH"].contains { sql.hasPrefix($0) }
         }
@@ -33,7 +33,7 @@ import Testing
     private func isSmall(_ step: String, _ sql: String) -> Bool {
         let small = [
             "CONSTANT ROW", "sqlite_sequence", "sqlite_master", "consumers", "SCAN c", "SCAN awaited", "SCAN a",
-            "seen_owed", "peers", "SCAN (subquery", "inbox_expired",
+            "seen_owed", "peers", "SCAN (subquery", "inbox_expired", "call_audit",
         ]
         return small.contains { step.contains($0) }
             || sql.hasPrefix("SELECT count(*), coalesce(sum(\(Database.size)), 0)")
@@ -44,7 +44,7 @@ import Testing
     }
 
     /// Asks everything once.
-    private func exercise(_ store: MessageStore) throws {
+    private func exercise(_ store: MessageStore, in directory: String) throws {
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(.outgoing(outgoing("a", ref: "r", state: .delivered)))
         try store.apply(sealed(1, [outgoing("s"), outgoing("t")], sn: 1))
@@ -70,6 +70,17 @@ import Testing
         try store.apply(.value(.wall, nil))
         _ = try (store.value(.wall), store.values(.windows))
         try store.apply(.forgetValues(.streams))
+        let key = ServedCall.Name(caller: .sample("A"), call: "c")
+        for answer in [nil, "{}"] {
+            try store.apply(
+                .served(ServedCall(key: key, owner: .sample("B"), command: "x", deadline: 5, answer: answer)))
+        }
+        try store.apply(
+            .calling(Calling(call: "c", sender: .sample("B"), receiver: .sample("A"), request: "", deadline: 5)))
+        try store.apply(.answered(CallAnswer(call: "c", sender: .sample("A"), part: 0, text: "{}")))
+        try store.apply(.audit(AuditLine([:], after: store.lastAudit())))
+        try store.commit()
+        _ = try store.write(to: AuditFile(in: directory))
         try ask(store)
         _ = try store.prune(wall: 1e10, lived: 1e10)
     }
@@ -116,6 +127,11 @@ import Testing
         _ = try store.parkedSenders(isVerified: true, limit: 1)
         _ = try (store.parkedCount(isVerified: true), store.parkedCount(sender: .sample("X"), isVerified: true))
         _ = try (store.events(limit: 1), store.events(start: 1, limit: 1))
+        let key = ServedCall.Name(caller: .sample("A"), call: "c")
+        _ = try (store.servedCall(key), store.servedCalls(of: key.caller), store.begunCalls())
+        _ = try (store.answeredCalls(deadlineAfter: 0), store.calling("c"), store.answers(to: "c", from: 0, limit: 1))
+        _ = try store.lastAnswer(to: "c")
+        _ = try store.hasRoom(for: CallAnswer(call: "c", sender: key.caller, part: 1, text: ""), isFinal: true)
     }
 
     @Test("an inbox full of unread messages is not searched")

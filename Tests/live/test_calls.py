@@ -230,6 +230,7 @@ class Called(Story):
         path = pathlib.Path(self.gate.state) / "calls.audit"
         lines = path.read_text().splitlines(keepends=True)
         for changed, words in ((lines[:2] + lines[3:], "does not follow"), (lines[:-1], "missing at its end"),
+                               (lines[2:], "missing at its beginning"),
                                ([line.replace("ended", "begun") for line in lines], "was altered")):
             path.write_text("".join(changed))
             found = [check for check in self.checks() if check["result"] == "fail"]

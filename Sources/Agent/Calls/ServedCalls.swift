@@ -19,6 +19,8 @@ struct ServedCalls {
     private var rates: [RateKey: Budget] = [:]
     /// What programs on the socket serve at this moment.
     private var served: [String: CallRule] = [:]
+    /// Refusals beyond the budget of their callers, which are in no line of the audit yet, and since when, in seconds lived.
+    private var gathered: (counts: [ID: Int64], since: Double) = ([:], 0)
 
     private struct Running {
         var rule: CallRule
@@ -54,6 +56,8 @@ struct ServedCalls {
         let key = ServedCall.Name(caller: content.sender, call: name)
         if let known = try context.ledger.servedCall(key) {
             guard let answer = known.answer, let members = try? JSON(parsing: answer).object else { return nil }
+            // Each is a line and an answer, so that they count like refusals.
+            guard takeRefusal(of: key.caller, at: context.now.lived) else { return nil }
             try Self.record("repeated", for: key, command: known.command, of: known.owner, in: context)
             return ReplyDraft(key: key, owner: known.owner, members: members, expiry: Tuning.refusalExpiry)
         }
@@ -147,16 +151,19 @@ struct ServedCalls {
         return nil
     }
 
-    /// Of many refusals to one caller some have no answer: answers wait in the outbox, and would fill it.
+    /// Of many refusals to one caller some have no answer, as answers wait in the outbox and would fill it, and no line of
+    /// their own in the audit.
     private mutating func refuse(
         _ key: ServedCall.Name, command: String, of owner: ID, because refusal: Refusal, in context: inout Context
     ) throws(LedgerError) -> ReplyDraft? {
+        guard takeRefusal(of: key.caller, at: context.now.lived) else {
+            gather(key.caller, at: context.now.lived)
+            return nil
+        }
         try Self.record("refused", for: key, command: command, of: owner, reason: refusal.reason, in: context)
         try context.note(
             .call, level: .warning, text: "refused a call of \(command): \(refusal.text)", did: key.caller,
             reason: "call-refused")
-        let rate = RateKey(caller: key.caller.address, command: nil)
-        guard take(1, of: Tuning.refusalsPerMinute, for: rate, at: context.now.lived) else { return nil }
         let status: Int64 = refusal.reason == "expired" ? 75 : 77
         let result = CallResult(status: status, output: "", error: refusal.reason)
         return ReplyDraft(
@@ -168,8 +175,34 @@ struct ServedCalls {
         Refusal(.notPermitted, reason, text)
     }
 
+    private mutating func takeRefusal(of caller: ID, at lived: Double) -> Bool {
+        take(1, of: Tuning.refusalsPerMinute, for: RateKey(caller: caller.address, command: nil), at: lived)
+    }
+
+    private mutating func gather(_ caller: ID, at lived: Double) {
+        if gathered.counts.isEmpty { gathered.since = lived }
+        guard gathered.counts.count < Tuning.callRates || gathered.counts[caller] != nil else { return }
+        gathered.counts[caller, default: 0] += 1
+    }
+
+    /// When `tick` is wanted, in seconds lived.
+    var nextDue: Double? { gathered.counts.isEmpty ? nil : gathered.since + Tuning.gatheringOfRefusals }
+
+    mutating func tick(in context: inout Context) throws(LedgerError) {
+        guard let nextDue, context.now.lived >= nextDue else { return }
+        for (caller, count) in gathered.counts.sorted(by: { $0.key.text < $1.key.text }) {
+            try Self.record(
+                ["what": "refused", "caller": .string(caller.text), "count": .integer(count)], in: context)
+        }
+        gathered.counts = [:]
+    }
+
     private mutating func take(_ count: Double, of rate: Int, for key: RateKey, at lived: Double) -> Bool {
-        if rates.count >= Tuning.callRates, rates[key] == nil { rates = rates.filter { !$0.value.hasRoom(at: lived) } }
+        if rates.count >= Tuning.callRates, rates[key] == nil {
+            rates = rates.filter { !$0.value.hasRoom(at: lived) }
+            // Anybody can be refused. Who may call is counted, however many they are.
+            guard rates.count < Tuning.callRates || key.command != nil else { return false }
+        }
         let perSecond = Double(rate) / 60
         return rates[key, default: Budget(perSecond: perSecond, burst: Double(rate))].take(count, at: lived)
     }
@@ -310,11 +343,17 @@ struct ServedCalls {
         reason: String? = nil, in context: Context
     ) throws(LedgerError) {
         var members: JSONObject = [
-            "time": .number(context.recordedTime), "what": .string(what), "caller": .string(key.caller.text),
-            "called": .string(owner.text), "command": .string(command), "call": .string(key.call),
+            "what": .string(what), "caller": .string(key.caller.text), "called": .string(owner.text),
+            "command": .string(command), "call": .string(key.call),
         ]
         members["status"] = status.map { .integer($0) }
         members["reason"] = reason.map { .string($0) }
-        try context.ledger.apply(.audit(AuditLine(members, after: context.ledger.lastAudit())))
+        try record(members, in: context)
+    }
+
+    private static func record(_ members: JSONObject, in context: Context) throws(LedgerError) {
+        var line: JSONObject = ["time": .number(context.recordedTime)]
+        for (name, value) in members.members { line[name] = value }
+        try context.ledger.apply(.audit(AuditLine(line, after: context.ledger.lastAudit())))
     }
 }

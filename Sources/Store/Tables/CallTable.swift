@@ -150,6 +150,11 @@ struct CallTable {
         try database.first("SELECT line FROM call_audit ORDER BY n DESC LIMIT 1") { AuditLine($0.text(0)) } ?? nil
     }
 
+    func line(_ number: Int64) throws(LedgerError) -> AuditLine? {
+        try database.first("SELECT line FROM call_audit WHERE n = ?", [.integer(number)]) { AuditLine($0.text(0)) }
+            ?? nil
+    }
+
     mutating func add(_ line: AuditLine) throws(LedgerError) {
         try database.run("INSERT INTO call_audit (n, line) VALUES (?, ?)", [.integer(line.number), .text(line.text)])
         try database.run("DELETE FROM call_audit WHERE n <= ?", [.integer(line.number - Self.keptLines)])

@@ -264,7 +264,12 @@ import System
     /// The lines are in the database, and stay there until the file has them.
     private nonisolated func write(_ audit: AuditFile, of store: MessageStore) {
         do {
-            try store.write(to: audit)
+            guard try store.write(to: audit) else { return }
+            let text = "the audit of calls went on from lines that the database has not: it was moved aside"
+            MainQueue.async {
+                self.log(.warning, text)
+                self.add(.chore { try $0.note(.call, level: .warning, text: text, reason: "audit-replaced") })
+            }
         } catch {
             MainQueue.async { self.log(.error, "\(error)") }
         }

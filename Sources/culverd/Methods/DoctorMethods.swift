@@ -60,7 +60,7 @@ import Transport
         ).checks()
         checks += try callChecks()
         let call = request.call
-        let audit = try loop.store.lastAudit()
+        let audit = try loop.store.auditMarks(in: loop.directory.path)
         turn.after {
             self.begin(
                 call, first: checks, audit: audit, isAdmin: isAdmin, fixes: fixes, at: self.loop.clock.now)
@@ -86,7 +86,7 @@ import Transport
         return checks
     }
 
-    private func begin(_ call: Call, first: [Check], audit: AuditLine?, isAdmin: Bool, fixes: Bool, at now: Moment) {
+    private func begin(_ call: Call, first: [Check], audit: AuditMarks, isAdmin: Bool, fixes: Bool, at now: Moment) {
         guard current == nil else {
             return call.fail(
                 RPCError(
