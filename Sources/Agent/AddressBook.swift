@@ -21,6 +21,8 @@ package protocol AddressBook: Barrack, KeyCache {
     func isMember(_ address: Address) -> Bool
     /// What a group's own key has signed about it.
     func bulletin(of group: ID) -> Document?
+    /// The owner wants no calls run, or whether that is so cannot be read.
+    var areCallsOff: Bool { get }
     func apply(_ change: AddressBookChange)
 }
 
@@ -45,6 +47,7 @@ package enum AddressBookChange: Sendable {
     case forgetGroup(Address)
     /// Reused keys whose life is over are destroyed, on disk too.
     case keysEnded
+    case callsOff(Bool)
 }
 
 extension AddressBook {

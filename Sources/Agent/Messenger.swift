@@ -723,6 +723,7 @@ package struct Messenger {
         try context.ledger.apply(.forgetValues(.streams))
         try context.ledger.apply(.forgetValues(.windows))
         gaps.forget()
+        try calls.restored(in: context)
         try context.note(
             .start, level: .info,
             text: "the state directory is a copy or came back from a backup: messages are numbered anew",

@@ -43,6 +43,8 @@ package enum LedgerKey: Sendable, Hashable {
     case filesDelivered
     /// There when no calls are run.
     case callsOff
+    /// What was written before this is no call, in seconds since 1970.
+    case callsSince
     /// The oldest line that the files of the audit have: its number and its hash; two of them while a file is replaced.
     case auditFront
 
@@ -71,6 +73,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .file(let id): "file \(id)"
         case .filesDelivered: "delivered files"
         case .callsOff: "calls off"
+        case .callsSince: "calls since"
         case .auditFront: "audit front"
         }
     }
@@ -97,6 +100,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("file", _): self = .file(rest)
         case ("delivered", _) where rest == "files": self = .filesDelivered
         case ("calls", _) where rest == "off": self = .callsOff
+        case ("calls", _) where rest == "since": self = .callsSince
         case ("audit", _) where rest == "front": self = .auditFront
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }

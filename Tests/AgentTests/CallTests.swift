@@ -217,6 +217,74 @@ import Testing
         #expect(runs.count == 2)
     }
 
+    // MARK: - Books that are not the ones that were
+
+    /// What a broker keeps, or somebody lays there again.
+    private func layAgain() {
+        for message in pair.messages(from: 0, to: hulk.id.address) { pair.lay(message) }
+    }
+
+    @Test(
+        "a call that ran before the books were lost, or came back from a backup, does not run again",
+        arguments: [true, false])
+    func booksGone(isLost: Bool) throws {
+        pair.feed(1, .call(.restarted))
+        let backup = pair.b.ledger.state
+        pair.advance(1)
+        try call(deadline: Pair.start + 3600)
+        say(CallResult(status: 0, output: "open"))
+        pair.advance(5)
+        pair.b.ledger.state = isLost ? MemoryLedger().state : backup
+        pair.restart(1)
+        if !isLost {
+            pair.b.ledger.state.values[.auditFront] = "1 of the files that were"
+            pair.feed(1, .restored)
+            #expect(pair.b.ledger.state.values[.auditFront] == nil)
+        }
+        pair.feed(1, .call(.restarted))
+        layAgain()
+        #expect(runs.count == 1)
+        #expect(audit.filter { $0["what"] == "refused" }.map { $0["reason"] } == ["restored"])
+        // What is written from now on runs.
+        pair.advance(1)
+        try call("c2", deadline: Pair.start + 3600)
+        #expect(runs.map(\.key.call) == ["c1", "c2"])
+    }
+
+    @Test(
+        "books that began while the clock was unset count from when it is set, and a clock that was ahead is put right")
+    func clocks() throws {
+        pair.b.isClockSet = false
+        pair.feed(1, .call(.restarted))
+        #expect(pair.b.ledger.state.values[.callsSince] == nil)
+        pair.b.isClockSet = true
+        pair.feed(1, .ticked)
+        #expect(pair.b.ledger.state.values[.callsSince].flatMap(Double.init) == Pair.start)
+        pair.b.ledger.state.values[.callsSince] = "\(Pair.start + 1e8)"
+        try call()
+        #expect(runs.count == 1)
+        #expect(pair.b.ledger.state.values[.callsSince].flatMap(Double.init) == Pair.start)
+    }
+
+    @Test("calls that are off stay off without the database's word, and without the file's", arguments: [true, false])
+    func offWithoutOneWord(isDatabaseLost: Bool) throws {
+        pair.feed(1, .call(.switched(on: false)))
+        if isDatabaseLost {
+            pair.b.ledger.state.values[.callsOff] = nil
+        } else {
+            pair.b.book.state.areCallsOff = false
+        }
+        try call()
+        #expect(runs.isEmpty && answers.map { $0["error"] } == ["calls-off"])
+        // The next start has both again.
+        pair.restart(1)
+        pair.feed(1, .call(.restarted))
+        #expect(pair.b.ledger.state.values[.callsOff] != nil && pair.b.book.areCallsOff)
+        pair.feed(1, .call(.switched(on: true)))
+        try call("c2")
+        #expect(runs.count == 1)
+    }
+
     @Test("an answer by somebody that was not called, or to no call, is refused and kept nowhere")
     func foreignAnswers() throws {
         try call()

@@ -55,6 +55,26 @@ import Testing
         #expect(facebook.meta(of: ID(name: "nobody", address: .anywhere)) == nil)
     }
 
+    @Test("the owner's word that no calls are run is a file, and what cannot be read is such a word")
+    func callsOff() throws {
+        func areOff() throws -> Bool { try Facebook(state, time: 1).areCallsOff }
+        #expect(try !areOff())
+        facebook.setCallsOff(true)
+        #expect(facebook.areCallsOff)
+        try save()
+        #expect(try areOff())
+        facebook.setCallsOff(false)
+        try save()
+        #expect(try !areOff())
+        // A turn that fails leaves what was.
+        facebook.setCallsOff(true)
+        try facebook.reload(time: 1)
+        #expect(!facebook.areCallsOff)
+        try FileManager.default.createDirectory(
+            atPath: scratch.directory + "/state/calls.off", withIntermediateDirectories: false)
+        #expect(try areOff())
+    }
+
     @Test("a visa of an earlier version is renewed with its key, later than it, and shown to culver peers anew")
     func renewal() throws {
         let made = try Identity.register(name: "moki", network: 0, algorithm: .rsa, bits: 1024, time: 100)

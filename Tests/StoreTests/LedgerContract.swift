@@ -55,6 +55,8 @@ import Testing
             row.order = try #require(try ledger.outgoing(id: "a")).order
             #expect(try ledger.outgoing(id: "a") == row)
         }
+    }
+
     // MARK: - Calls
 
     @Test("answers of one call find room up to a number, and the last of them beyond it", arguments: Kind.allCases)
@@ -72,8 +74,6 @@ import Testing
         #expect(try ledger.hasRoom(for: answer(0, to: "c2"), isFinal: false))
         try ledger.apply(.answered(answer(4_095)))
         #expect(try !ledger.hasRoom(for: answer(4_096), isFinal: true))
-    }
-
     }
 
     @Test("calls are counted for each of their callers", arguments: Kind.allCases)

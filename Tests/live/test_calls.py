@@ -204,6 +204,25 @@ class Called(Story):
         self.assertEqual(result[0].code, NOT_NOW)
         self.assertIn("interrupted", result[0].err)
 
+    def test_a_database_that_is_lost(self):
+        self.serve(self.section("quick", "echo ran"))
+        for _ in range(2):
+            self.succeeds(self.call("quick", "--timeout", "60s"))
+        self.succeeds(self.gate.tool("call", "off"))
+        self.assertEqual(self.gate.stop(), 0)
+        for path in pathlib.Path(self.gate.state).glob("messages.sqlite*"):
+            path.unlink()
+        self.gate.start()
+        off = self.call("quick", "--timeout", "50s")
+        self.assertIn("calls-off", off.err)
+        self.assertEqual(len((pathlib.Path(self.gate.state) / "calls.audit.bad").read_text().splitlines()), 4)
+        events = self.gate.call("event.list", kind="call")["events"]
+        self.assertIn("audit-replaced", [event["reason"] for event in events])
+        self.succeeds(self.gate.tool("call", "on"))
+        self.assertEqual(self.succeeds(self.call("quick", "--timeout", "50s")).out, "ran\n")
+        self.assertEqual([line["what"] for line in self.audit()], ["refused", "begun", "ended"])
+        self.assertEqual([check["result"] for check in self.checks()], ["ok"])
+
     def test_a_section_that_is_taken_away_permits_nothing_more(self):
         self.serve("[call own]\nallow = phone")
         with self.gate.control() as server:

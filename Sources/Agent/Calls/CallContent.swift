@@ -16,6 +16,8 @@ struct CallContent {
     var object: JSONObject
     var sender: ID
     var owner: ID
+    /// When it was written, in whole seconds since 1970; long ago where it does not say.
+    var time: Double
     /// Only what nobody can replay, re-address or re-date is a call.
     var isSealed: Bool
 
@@ -24,6 +26,7 @@ struct CallContent {
         guard let module = content.json.culverModule.flatMap(Module.init), !opened.arrival.isForAll else { return nil }
         self.module = module
         object = content.json
+        time = content.time ?? 0
         sender = opened.sender.bare
         owner = opened.owner.bare
         isSealed = opened.isSealed && opened.isEncrypted

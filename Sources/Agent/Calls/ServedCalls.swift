@@ -21,6 +21,8 @@ struct ServedCalls {
     private var served: [String: CallRule] = [:]
     /// Refusals beyond the budget of their callers, which are in no line of the audit yet, and since when, in seconds lived.
     private var gathered: (counts: [ID: Int64], since: Double) = ([:], 0)
+    /// It is on disk since when the books are known, or will be with this turn.
+    private var knowsBooks = false
 
     private struct Running {
         var rule: CallRule
@@ -61,9 +63,10 @@ struct ServedCalls {
             try Self.record("repeated", for: key, command: known.command, of: known.owner, in: context)
             return ReplyDraft(key: key, owner: known.owner, members: members, expiry: Tuning.refusalExpiry)
         }
+        let books = try Self.beginningOfBooks(in: context)
         let run: CallRun
         do throws(Refusal) {
-            run = try self.run(for: content, key: key, command: command, in: context)
+            run = try self.run(for: content, key: key, command: command, booksBegan: books, in: context)
         } catch {
             return try refuse(key, command: command, of: content.owner, because: error, in: &context)
         }
@@ -72,7 +75,7 @@ struct ServedCalls {
 
     /// Everything that has to be so, in the order in which it may be told to the caller.
     private mutating func run(
-        for content: CallContent, key: ServedCall.Name, command: String, in context: Context
+        for content: CallContent, key: ServedCall.Name, command: String, booksBegan: Double, in context: Context
     ) throws(Refusal) -> CallRun {
         guard content.isSealed else { throw Self.refusal("not-sealed", text: "only what is sealed is a call") }
         guard !Self.isOff(context) else { throw Self.refusal("calls-off", text: "this board takes no calls now") }
@@ -94,6 +97,9 @@ struct ServedCalls {
         guard now.wall < deadline else { throw Self.refusal("expired", text: "the deadline has passed") }
         guard deadline <= now.wall + Tuning.longestCall else {
             throw Self.refusal("bad-deadline", text: "a deadline is at most a day ahead")
+        }
+        guard content.time >= booksBegan else {
+            throw Self.refusal("restored", text: "it was written before the books that this board has")
         }
         guard take(1, of: rule.rate, for: RateKey(caller: key.caller.address, command: command), at: now.lived) else {
             throw Self.refusal("too-many-calls", text: "at most \(rule.rate) calls of \(command) a minute")
@@ -151,6 +157,24 @@ struct ServedCalls {
         return nil
     }
 
+    /// Since when this board knows which calls it has begun, in whole seconds since 1970; what was written before may have
+    /// run, and the books that said so are gone. A database without the word is a new one, or has taken the place of another.
+    private static func beginningOfBooks(in context: Context) throws(LedgerError) -> Double {
+        let now = context.now
+        let known = try context.ledger.value(.callsSince).flatMap(Double.init)
+        if let known, known <= now.wall || !now.isClockSet { return known }
+        // A word from the future was written by a wrong clock.
+        if now.isClockSet { try context.ledger.apply(.value(.callsSince, "\(now.wall.rounded(.down))")) }
+        return now.wall.rounded(.down)
+    }
+
+    /// The books came back from a backup, or are a copy. No backup has the audit's files.
+    func restored(in context: Context) throws(LedgerError) {
+        try context.ledger.apply(.value(.callsSince, nil))
+        try context.ledger.apply(.value(.auditFront, nil))
+        _ = try Self.beginningOfBooks(in: context)
+    }
+
     /// Of many refusals to one caller some have no answer, as answers wait in the outbox and would fill it, and no line of
     /// their own in the audit.
     private mutating func refuse(
@@ -164,7 +188,8 @@ struct ServedCalls {
         try context.note(
             .call, level: .warning, text: "refused a call of \(command): \(refusal.text)", did: key.caller,
             reason: "call-refused")
-        let status: Int64 = refusal.reason == "expired" ? 75 : 77
+        // Whether it ran before the books came back nobody knows.
+        let status: Int64 = ["expired", "restored"].contains(refusal.reason) ? 75 : 77
         let result = CallResult(status: status, output: "", error: refusal.reason)
         return ReplyDraft(
             key: key, owner: owner, members: Self.members(result, part: 0, call: key.call, command: command),
@@ -189,6 +214,10 @@ struct ServedCalls {
     var nextDue: Double? { gathered.counts.isEmpty ? nil : gathered.since + Tuning.gatheringOfRefusals }
 
     mutating func tick(in context: inout Context) throws(LedgerError) {
+        if context.now.isClockSet, !knowsBooks {
+            _ = try Self.beginningOfBooks(in: context)
+            knowsBooks = true
+        }
         guard let nextDue, context.now.lived >= nextDue else { return }
         for (caller, count) in gathered.counts.sorted(by: { $0.key.text < $1.key.text }) {
             try Self.record(
@@ -215,6 +244,7 @@ struct ServedCalls {
         case .said(let key, let result): return [try said(result, for: key, in: &context)].compactMap { $0 }
         case .switched(let isOn):
             try context.ledger.apply(.value(.callsOff, isOn ? nil : "1"))
+            context.book.apply(.callsOff(!isOn))
             return isOn ? [] : try interruptAll(in: &context)
         case .serves(let rule):
             served[rule.command] = rule
@@ -285,6 +315,11 @@ struct ServedCalls {
     /// What has an answer gets it once more: the daemon may have ended before it was sealed.
     private mutating func interruptLeft(in context: inout Context) throws(LedgerError) -> [ReplyDraft] {
         var replies: [ReplyDraft] = []
+        if context.now.isClockSet { _ = try Self.beginningOfBooks(in: context) }
+        // What one of the two places has lost it has again, before the other is lost too.
+        let isOff = try context.ledger.value(.callsOff) != nil
+        if isOff, !context.book.areCallsOff { context.book.apply(.callsOff(true)) }
+        if !isOff, context.book.areCallsOff { try context.ledger.apply(.value(.callsOff, "1")) }
         for row in try context.ledger.answeredCalls(deadlineAfter: context.now.wall) {
             guard let members = row.answer.flatMap({ try? JSON(parsing: $0).object }) else { continue }
             replies.append(Self.last(members, to: row, in: context))
@@ -312,7 +347,14 @@ struct ServedCalls {
     /// Of an answer that ends all, however many came before it.
     static let lastPart: Int64 = 1 << 40
 
-    static func isOff(_ context: Context) -> Bool { (try? context.ledger.value(.callsOff)) != nil }
+    /// The word is in the database and beside it, as either may be lost without the other. What cannot be read is off.
+    static func isOff(_ context: Context) -> Bool {
+        do throws(LedgerError) {
+            return try context.ledger.value(.callsOff) != nil || context.book.areCallsOff
+        } catch {
+            return true
+        }
+    }
 
     // MARK: - Words
 

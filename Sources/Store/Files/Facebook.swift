@@ -14,6 +14,9 @@ package final class Facebook: Barrack {
     package private(set) var identities: [Identity] = []
     /// What belongs to no single entity.
     package let groups: GroupFiles
+    /// The owner's word that no calls are run, in a file beside the messages, which may be lost or come back older without it.
+    /// What cannot be read is such a word.
+    package private(set) var areCallsOff = true
     private var index = ContactIndex(directories: [])
     /// Contacts that the open turn has changed, as they are now, and those of the turn before, which may not be on disk.
     private var changed: [Address: Contact?] = [:]
@@ -41,6 +44,7 @@ package final class Facebook: Barrack {
         groups = try GroupFiles(directory)
         try loadIdentities(time: time)
         index = ContactIndex(directories: try directory.list(StatePath.contacts))
+        areCallsOff = Self.readCallsOff(directory)
         try renewVisas(time: time)
     }
 
@@ -352,9 +356,23 @@ package final class Facebook: Barrack {
             unsettled.removeValue(forKey: address)
         }
         identities = []
+        areCallsOff = Self.readCallsOff(directory)
         try groups.reload()
         try loadIdentities(time: time)
         try renewVisas(time: time)
+    }
+
+    package func setCallsOff(_ areOff: Bool) {
+        areCallsOff = areOff
+        if areOff { write([:], to: StatePath.callsOff) } else { changes.append(.remove(StatePath.callsOff)) }
+    }
+
+    private static func readCallsOff(_ directory: StateDirectory) -> Bool {
+        do throws(FileError) {
+            return try directory.read(StatePath.callsOff) != nil
+        } catch {
+            return true
+        }
     }
 
     private static let defaultFile = "\(StatePath.identities)/default.json"

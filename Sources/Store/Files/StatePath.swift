@@ -10,6 +10,8 @@ package enum StatePath {
     package static let messages = "messages.sqlite"
     /// What became of the calls that others made; the file before it ends in `.1`.
     package static let audit = "calls.audit"
+    /// There when no calls are run.
+    package static let callsOff = "calls.off"
     /// What one backup holds, while somebody reads it.
     package static let backup = "backup"
     /// The keys have moved elsewhere: nobody goes on with this directory.

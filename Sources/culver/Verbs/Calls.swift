@@ -129,6 +129,7 @@ struct CallVerb: ParsableCommand {
         switch error {
         case "interrupted": "interrupted: the call was begun, and whether it did its work is not known"
         case "timed-out": "timed-out: it took too long and was ended"
+        case "restored": "restored: it was made before the other board lost its books, and may have run then"
         case "expired": "expired: it came too late and was not begun"
         case "output-too-large": "output-too-large: it wrote too much and was ended"
         case "killed": "killed: it ended by signal \(status - 128)"

@@ -18,6 +18,7 @@ final class Book: AddressBook {
     var strangers: [ID] { facebook.strangers }
     var blocked: [ID]? { facebook.blocked }
     var muted: [ID]? { facebook.muted }
+    var areCallsOff: Bool { facebook.areCallsOff }
     var nextKeyEnd: Double? { keys.nextEnd }
     func group(_ address: Address) -> KnownGroup? { facebook.groups.group(address) }
     var groups: [KnownGroup] { facebook.groups.unsorted }
@@ -49,6 +50,7 @@ final class Book: AddressBook {
         case .groupCard(let meta, let bulletin, let id): facebook.groups.put(meta, bulletin, of: id)
         case .forgetGroup(let address): facebook.groups.forget(address)
         case .keysEnded: keys.destroyEnded()
+        case .callsOff(let areOff): facebook.setCallsOff(areOff)
         }
     }
 

@@ -70,7 +70,7 @@ import Transport
     /// Sections that run nothing, and why.
     private func callChecks() throws -> [Check] {
         var checks: [Check] = []
-        if try loop.store.value(.callsOff) != nil {
+        if try loop.store.value(.callsOff) != nil || loop.book.areCallsOff {
             checks.append(Check("calls", .warn, "no calls are run: culver call off said so", hint: "culver call on"))
         }
         for section in configuration.calls where !section.exec.isEmpty {

@@ -13,6 +13,7 @@ final class MemoryBook: AddressBook {
         var received: [Direction: [Received]] = [:]
         var groups: [Address: KnownGroup] = [:]
         var bulletins: [Address: Document] = [:]
+        var areCallsOff = false
     }
 
     struct Direction: Hashable {
@@ -87,8 +88,11 @@ final class MemoryBook: AddressBook {
         lived < born + ProtocolLimits.reusedKeyLife && uses < ProtocolLimits.reusedKeyUses
     }
 
+    var areCallsOff: Bool { state.areCallsOff }
+
     func apply(_ change: AddressBookChange) {
         switch change {
+        case .callsOff(let areOff): state.areCallsOff = areOff
         case .contact(let contact): state.contacts[contact.id.address] = contact
         case .meta(let meta, let id): state.metas[id.address] = meta
         case .visa(let visa, let id):
