@@ -22,14 +22,19 @@ extension MessageStore: CallLedger {
         try tables.calls.hasRoom(for: answer, isFinal: isFinal)
     }
 
-    /// From this part on, in order.
-    package func answers(to call: String, from part: Int64, limit: Int) throws(LedgerError) -> [CallAnswer] {
-        try reading { () throws(LedgerError) in try tables.calls.answers(to: call, from: part, limit: limit) }
+    /// Who has answered, sorted.
+    package func answerers(of call: String) throws(LedgerError) -> [ID] {
+        try reading { () throws(LedgerError) in try tables.calls.answerers(of: call) }
     }
 
-    /// The one with the greatest number.
-    package func lastAnswer(to call: String) throws(LedgerError) -> CallAnswer? {
-        try reading { () throws(LedgerError) in try tables.calls.lastAnswer(to: call) }
+    /// The first of one board from this part on.
+    package func answer(to call: String, of sender: ID, from part: Int64) throws(LedgerError) -> CallAnswer? {
+        try reading { () throws(LedgerError) in try tables.calls.answer(to: call, of: sender, from: part) }
+    }
+
+    /// The one of a board with the greatest number.
+    package func lastAnswer(to call: String, of sender: ID) throws(LedgerError) -> CallAnswer? {
+        try reading { () throws(LedgerError) in try tables.calls.lastAnswer(to: call, of: sender) }
     }
 
     package func lastAudit() throws(LedgerError) -> AuditLine? { try tables.calls.lastLine() }

@@ -154,6 +154,38 @@ import Testing
         #expect(answers.compactMap { $0["error"]?.string } == (isVerified ? [] : ["not-permitted"]))
     }
 
+    /// A group with this founder alone.
+    private func lamps(of founder: ID) -> KnownGroup {
+        var group = KnownGroup(Club(foundedBy: hulk).id, foundedBy: founder)
+        group.name = "lamps"
+        return group
+    }
+
+    @Test("a rule that names a group lets its members call, and nobody else", arguments: [true, false])
+    func permittedToGroup(isMember: Bool) throws {
+        let group = lamps(of: isMember ? moki.id : People.carol.id)
+        pair.b.book.apply(.group(group))
+        for (name, caller) in [("c1", CallRule.Caller.name("lamps")), ("c2", .id(group.id))] {
+            pair.b.policy.calls = [Self.rule(allowed: [caller])]
+            try call(name)
+        }
+        #expect(runs.count == (isMember ? 2 : 0))
+        #expect(answers.compactMap { $0["error"]?.string } == (isMember ? [] : ["not-permitted", "not-permitted"]))
+    }
+
+    @Test("of a group that was called each member answers, and nobody else", arguments: [true, false])
+    func answersOfGroup(isMember: Bool) throws {
+        let group = lamps(of: isMember ? hulk.id : People.carol.id)
+        pair.a.book.apply(.group(group))
+        try call()
+        pair.a.ledger.state.callings = [
+            Calling(call: "c1", sender: moki.id.bare, receiver: group.id, request: "", deadline: Pair.start + 30)
+        ]
+        say(CallResult(status: 0, output: "open"))
+        #expect(answers.map { $0["output"]?.string } == (isMember ? ["open"] : []))
+        #expect(pair.a.rejections.map(\.reason).contains("an answer by somebody else") == !isMember)
+    }
+
     @Test("what came without a seal is no call")
     func unsealed() throws {
         pair.a.policy.calls = [Self.rule(allowed: [.id(hulk.id)])]

@@ -23,13 +23,13 @@ import Testing
                 world.told.append(params["part"]?.integer ?? -1)
                 return true
             }, later: { [world] _, action in world.later.append(action) })
-        waiters.wait(for: "c1", on: .init(1))
+        waiters.wait(for: "c1", of: 1, on: .init(1))
     }
 
-    private func answer(_ part: Int64, isFinal: Bool = false) throws {
+    private func answer(_ part: Int64, isFinal: Bool = false, of sender: String = "hulk@A") throws {
         let text: JSON = ["part": .integer(part), "status": 0, "output": "x", "final": .bool(isFinal)]
         try rig.loop.store.apply(
-            .answered(CallAnswer(call: "c1", sender: .sample("hulk@A"), part: part, text: text.text)))
+            .answered(CallAnswer(call: "c1", sender: .sample(sender), part: part, text: text.text)))
         try rig.loop.store.commit()
         waiters.answered("c1")
         try waiters.pump()
@@ -63,5 +63,19 @@ import Testing
     func interrupted() throws {
         try answer(1 << 40, isFinal: true)
         #expect(world.told == [1 << 40])
+    }
+
+    @Test("of several boards each is told to its end, in an order of its own")
+    func several() throws {
+        waiters.wait(for: "c1", of: 2, on: .init(1))
+        try answer(1, of: "moki@B")
+        try answer(0, isFinal: true)
+        #expect(world.told == [0])
+        try answer(0, of: "moki@B")
+        try answer(2, isFinal: true, of: "moki@B")
+        #expect(world.told == [0, 0, 1, 2])
+        // Nobody waits any more.
+        try answer(0, isFinal: true, of: "thor@C")
+        #expect(world.told == [0, 0, 1, 2])
     }
 }

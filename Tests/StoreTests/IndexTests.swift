@@ -129,8 +129,9 @@ import Testing
         _ = try (store.events(limit: 1), store.events(start: 1, limit: 1))
         let key = ServedCall.Name(caller: .sample("A"), call: "c")
         _ = try (store.servedCall(key), store.servedCalls(of: key.caller), store.begunCalls())
-        _ = try (store.answeredCalls(deadlineAfter: 0), store.calling("c"), store.answers(to: "c", from: 0, limit: 1))
-        _ = try store.lastAnswer(to: "c")
+        _ = try (store.answeredCalls(deadlineAfter: 0), store.calling("c"), store.answerers(of: "c"))
+        _ = try store.answer(to: "c", of: key.caller, from: 0)
+        _ = try store.lastAnswer(to: "c", of: key.caller)
         _ = try store.hasRoom(for: CallAnswer(call: "c", sender: key.caller, part: 1, text: ""), isFinal: true)
     }
 

@@ -286,8 +286,10 @@ import Testing
             try old.run("INSERT INTO call_answers VALUES ('c', '\(Self.hulk)', \(part), '{}')")
         }
         let store = try scratch.open()
-        #expect(try store.answers(to: "c", from: 0, limit: 9).map(\.part) == [0, 1])
-        #expect(try store.lastAnswer(to: "c")?.part == 1)
+        let hulk = try #require(try store.answerers(of: "c").first)
+        #expect("\(hulk)" == "\(Self.hulk)")
+        #expect(try (0...2).map { try store.answer(to: "c", of: hulk, from: $0)?.part } == [0, 1, nil])
+        #expect(try store.lastAnswer(to: "c", of: hulk)?.part == 1)
         #expect(try store.damage == nil && !store.isForeign())
     }
 

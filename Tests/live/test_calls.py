@@ -86,6 +86,32 @@ class Called(Story):
                          ["begun", "ended"] + ["refused"] * 5 + ["begun", "ended"] * 2)
         self.assertEqual([check["result"] for check in self.checks()], ["ok"])
 
+    def test_a_group_is_called_and_each_member_answers(self):
+        self.serve(self.section("count", 'echo "$CULVER_NAME $1"; exit "$1"', 'args = [{}]', allow="lamps"))
+        porch = self.daemon("porch", self.mosquitto, sections=self.section("count", 'echo porch; exit 4', 'args = [{}]'))
+        porch.call("contact.add", did=self.phone.did, name="phone")
+        self.phone.call("contact.add", did=porch.did, name="porch")
+        self.phone.call("group.create", name="lamps", members=[self.gate.did, porch.did])
+        group = self.phone.call("group.list")["groups"][0]["did"]
+        for board in (self.gate, porch):
+            eventually(lambda: [row["members"] for row in board.call("group.list")["groups"]] == [3], what="the group")
+        done = self.phone.tool("call", "lamps", "count", "3", "--timeout", "60s")
+        self.assertIn("porch: porch", done.out.splitlines())
+        self.assertEqual(done.code, 77, done)  # the gate does not call the group by that name
+        self.assertIn("gate: refused: not-permitted", done.err)
+        text = self.gate.configuration.read_text().replace("allow = lamps", f"allow = {group}")
+        self.gate.stop()
+        self.gate.configuration.write_text(text)
+        self.gate.start()
+        done = self.phone.tool("call", "lamps", "count", "3", "--timeout", "60s")
+        self.assertEqual((done.code, sorted(done.out.splitlines())), (4, ["gate: phone 3", "porch: porch"]), done)
+        rows = self.phone.tool("call", "lamps", "count", "3", "--timeout", "60s", "--json").lines
+        self.assertEqual({row["name"]: (row["status"], row["output"]) for row in rows}, {"gate": (3, "phone 3\n"), "porch": (4, "porch\n")})
+        self.phone.call("group.expel", group=group, members=[self.gate.did])
+        eventually(lambda: self.gate.call("group.show", group=group)["members"] == [self.phone.did, porch.did], what="the expulsion")
+        self.assertEqual(self.phone.tool("call", "lamps", "count", "3", "--timeout", "60s").out, "porch: porch\n")
+        self.assertIn("not-permitted", self.call("count", "3", "--timeout", "60s").err)  # in no group with the phone
+
     def test_attacks(self):
         marker = self.place / "marker"
         marker.mkdir()

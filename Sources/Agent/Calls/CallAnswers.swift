@@ -16,8 +16,11 @@ enum CallAnswers {
         guard let calling = try context.ledger.calling(call) else {
             return try context.reject(Rejection(.content, "an answer to no call"), from: content.sender)
         }
-        // Groups: once members are known here, each of those that are asked may answer for itself.
-        guard calling.receiver.address == content.sender.address, calling.sender.address == content.owner.address else {
+        // Of a group that was called each member answers for itself.
+        let isCalled =
+            calling.receiver.address == content.sender.address
+            || context.book.group(calling.receiver.address)?.membership.contains(content.sender) == true
+        guard isCalled, calling.sender.address == content.owner.address else {
             return try context.reject(Rejection(.trust, "an answer by somebody else"), from: content.sender)
         }
         var answer: JSONObject = ["part": .integer(part), "status": .integer(status), "output": .string(output)]

@@ -36,9 +36,9 @@ package struct CallRule: Sendable, Equatable {
     package enum Caller: Sendable, Equatable {
         /// Everybody whose code the owner compared.
         case verified
-        /// The contact or, once groups have members here, the group of this name.
+        /// The contact of this name, or the contacts among the members of the group of this name.
         case name(String)
-        /// By address; the name in an ID is a claim.
+        /// The same by address; the name in an ID is a claim.
         case id(ID)
     }
 
@@ -47,8 +47,11 @@ package struct CallRule: Sendable, Equatable {
         return allowed.contains { caller in
             switch caller {
             case .verified: contact.trust == .verified
-            case .name(let name): contact.name.map { $0.utf8.elementsEqual(name.utf8) } ?? false
-            case .id(let id): id.address == sender.address
+            case .name(let name):
+                contact.name == name
+                    || book.groups.contains { $0.name == name && $0.membership.contains(sender) }
+            case .id(let id):
+                id.address == sender.address || book.group(id.address)?.membership.contains(sender) == true
             }
         }
     }

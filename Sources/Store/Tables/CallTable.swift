@@ -126,22 +126,27 @@ struct CallTable {
             [.text(answer.call), .id(answer.sender), .integer(answer.part), .text(answer.text)])
     }
 
-    /// From this part on, in order.
-    func answers(to call: String, from part: Int64, limit: Int) throws(LedgerError) -> [CallAnswer] {
-        try database.rows(
-            """
-            SELECT call, sender, part, answer FROM call_answers WHERE call = ? AND part >= ? ORDER BY part LIMIT ?
-            """, [.text(call), .integer(part), .count(limit)]
-        ) { row throws(LedgerError) in
-            CallAnswer(call: row.text(0), sender: try row.id(1), part: row.integer(2), text: row.text(3))
-        }
+    /// Who has answered, sorted.
+    func answerers(of call: String) throws(LedgerError) -> [ID] {
+        let sql = "SELECT DISTINCT sender FROM call_answers WHERE call = ? ORDER BY sender"
+        return try database.rows(sql, [.text(call)]) { row throws(LedgerError) in try row.id(0) }
     }
 
-    func lastAnswer(to call: String) throws(LedgerError) -> CallAnswer? {
-        let sql = "SELECT call, sender, part, answer FROM call_answers WHERE call = ? ORDER BY part DESC LIMIT 1"
-        return try database.first(sql, [.text(call)]) { row throws(LedgerError) in
-            CallAnswer(call: row.text(0), sender: try row.id(1), part: row.integer(2), text: row.text(3))
-        }
+    /// The first of one board from this part on.
+    func answer(to call: String, of sender: ID, from part: Int64) throws(LedgerError) -> CallAnswer? {
+        try database.first(
+            """
+            SELECT call, sender, part, answer FROM call_answers
+            WHERE call = ? AND part >= ? AND sender = ? ORDER BY part LIMIT 1
+            """, [.text(call), .integer(part), .id(sender)], CallAnswer.init)
+    }
+
+    func lastAnswer(to call: String, of sender: ID) throws(LedgerError) -> CallAnswer? {
+        try database.first(
+            """
+            SELECT call, sender, part, answer FROM call_answers
+            WHERE call = ? AND sender = ? ORDER BY part DESC LIMIT 1
+            """, [.text(call), .id(sender)], CallAnswer.init)
     }
 
     // MARK: - Audit
@@ -194,5 +199,11 @@ extension ServedCall {
         self.init(
             key: Name(caller: try row.id(0), call: row.text(1)), owner: try row.id(2), command: row.text(3),
             deadline: row.real(4), answer: row.optionalText(5))
+    }
+}
+
+extension CallAnswer {
+    fileprivate init(_ row: SQLStatement) throws(LedgerError) {
+        self.init(call: row.text(0), sender: try row.id(1), part: row.integer(2), text: row.text(3))
     }
 }

@@ -18,6 +18,9 @@ struct CallVerb: ParsableCommand {
             and the status is that of its program. A call runs once at most, whatever is cut off or repeated, and is not \
             begun after the timeout.
 
+            To a group the call goes to each other member, at most 64; each line of an answer has the board's name in front, \
+            and the status is the greatest of theirs.
+
             Status 77: refused, for the reason on standard error. 75: no answer in time, with a word on whether it may \
             still run; or `interrupted`: it was begun, and whether it did its work is not known. 124: it was ended \
             because it took too long.
@@ -25,7 +28,7 @@ struct CallVerb: ParsableCommand {
             `culver call off` has this board run no more calls, and ends those that run, until `culver call on`.
             """)
 
-    @Argument(help: "An ID, or the name of a contact; or on, or off.", completion: .peer) var to: TextArgument
+    @Argument(help: "An ID, or the name of a contact or group; or on, or off.", completion: .peer) var to: TextArgument
     @Argument(help: "What it is to do.") var command: TextArgument?
     @Argument(help: "What it is told beside that.") var arguments: [TextArgument] = []
     @Option(help: ArgumentHelp("What its program reads, as it stands here or from -.", valueName: "text"))
@@ -60,36 +63,39 @@ struct CallVerb: ParsableCommand {
         if let input {
             params["input"] = .string(input.text == "-" ? try CommandInput.text(of: "-") : input.text)
         }
-        let answer = try ask(call, params)
-        guard let error = answer["error"]?.string else { return try finish(answer.count("status")) }
-        let status = answer.count("status")
-        if !globals.json { Screen.complain(Self.words(for: error, status: status)) }
-        try finish(status)
+        let status = try ask(call, params).map { $0.count("status") }.max() ?? 0
+        if status != 0 { throw Quiet(exit: Int32(clamping: status)) }
     }
 
-    /// Until the last answer. Who is cut off asks again under the same name: the call is made once.
-    private func ask(_ call: String, _ params: JSONObject) throws -> JSON {
+    /// What is known of one board that was called.
+    private struct Called {
+        var next: Int64 = 0
+        var last: JSON?
+    }
+
+    /// The last answer of each board. Who is cut off asks again under the same name: the call is made once.
+    private func ask(_ call: String, _ params: JSONObject) throws -> [JSON] {
         let end = KernelClock.monotonic.now + timeout.seconds + 2
         var daemon = try globals.daemon()
-        var id: String?
-        var printed: Int64 = -1
+        var sent: JSON?
+        var boards: [String: Called] = [:]
         while true {
             do {
-                id = try daemon.call("call.send", params).text("id")
+                let result = try daemon.call("call.send", params)
+                sent = result
+                let members = result["members"]?.object?.members
+                let count = members?.count { $0.value != .null } ?? 1
                 while let notice = try daemon.client.next(timeout: max(0, end - KernelClock.monotonic.now)) {
                     guard notice.method == "call.reply", notice.params.text("call") == call else { continue }
-                    let part = notice.params.count("part")
-                    let isFinal = notice.params.says("final")
-                    if part > printed + 1, !isFinal || part < Self.unnumbered, !globals.json {
-                        Screen.complain("a part of what it said was lost")
+                    let sender = notice.params.text("sender")
+                    try show(notice.params, in: &boards[sender, default: Called()], ofSeveral: members != nil)
+                    if boards.values.count(where: { $0.last != nil }) >= count {
+                        return boards.values.compactMap(\.last)
                     }
-                    if part > printed { try show(notice.params) }
-                    printed = max(printed, part)
-                    if isFinal { return notice.params }
                 }
-                throw late(id, daemon)
+                throw members == nil ? late(result.text("id"), daemon) : late(boards, of: count)
             } catch  where DaemonBackend.hasGone(error) {
-                guard KernelClock.monotonic.now < end else { throw unknown(id) }
+                guard KernelClock.monotonic.now < end else { throw unknown(sent?.text("id")) }
                 usleep(200_000)
                 daemon = try globals.daemon(patience: max(0, end - KernelClock.monotonic.now))
             }
@@ -99,13 +105,38 @@ struct CallVerb: ParsableCommand {
     /// What was interrupted has this number, however many came before (extensions.md 11).
     private static let unnumbered: Int64 = 1 << 40
 
-    private func show(_ answer: JSON) throws {
-        if globals.json { Screen.line(answer) } else { Screen.output(answer.text("output")) }
+    /// A part that is new. Of several boards each has its name in front of its lines.
+    private func show(_ answer: JSON, in board: inout Called, ofSeveral: Bool) throws {
+        let (part, isFinal) = (answer.count("part"), answer.says("final"))
+        guard part >= board.next else { return }
+        let isLost = part > board.next && (!isFinal || part < Self.unnumbered)
+        board.next = part + 1
+        if isFinal { board.last = answer }
+        guard !globals.json else {
+            Screen.line(answer)
+            return try Screen.flush()
+        }
+        let name = answer.text("name").isEmpty ? answer.text("sender") : answer.text("name")
+        let prefix = ofSeveral ? "\(name): " : ""
+        if isLost { Screen.complain("\(prefix)a part of what it said was lost") }
+        let output = answer.text("output")
+        if !ofSeveral {
+            Screen.output(output)
+        } else if !output.isEmpty {
+            let lines = (output.hasSuffix("\n") ? output.dropLast() : output[...]).split(
+                separator: "\n", omittingEmptySubsequences: false)
+            Screen.output(lines.map { "\(prefix)\($0)\n" }.joined())
+        }
         try Screen.flush()
+        if let error = answer["error"]?.string {
+            Screen.complain(prefix + Self.words(for: error, status: answer.count("status")))
+        }
     }
 
-    private func finish(_ status: Int64) throws {
-        if status != 0 { throw Quiet(exit: Int32(clamping: status)) }
+    private func late(_ boards: [String: Called], of count: Int) -> ToolFailure {
+        let done = boards.values.count { $0.last != nil }
+        return failure(
+            "\(done) of \(count) boards have answered: of the others it is not known whether they have run it")
     }
 
     /// Whether it may still run is known from its message.

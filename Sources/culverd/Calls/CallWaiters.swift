@@ -9,7 +9,15 @@ import Store
 @MainActor final class CallWaiters {
     private struct AnswerWaiter {
         var connection: ConnectionID
-        var next: Int64 = 0
+        /// Boards that were called and have not answered to the end.
+        var open: Int
+        var progress: [ID: Progress] = [:]
+    }
+
+    /// How far the answers of one board were told.
+    private struct Progress {
+        /// The next part; `nil` after the last.
+        var next: Int64? = 0
         /// The last answer is there, and something before it is not.
         var hasGap = false
         /// It has waited for that long enough.
@@ -41,9 +49,9 @@ import Store
         self.notify = notify
     }
 
-    /// The last that asks is told.
-    func wait(for call: String, on connection: ConnectionID) {
-        waiters[call] = AnswerWaiter(connection: connection)
+    /// The last that asks is told. `boards`: how many were called.
+    func wait(for call: String, of boards: Int, on connection: ConnectionID) {
+        waiters[call] = AnswerWaiter(connection: connection, open: boards)
         news.insert(call)
     }
 
@@ -55,41 +63,43 @@ import Store
 
     /// To be called between turns only.
     func pump() throws(LedgerError) {
-        for call in news.sorted() {
-            while try tell(call) {}
+        for call in news.sorted() where waiters[call] != nil {
+            for sender in try store.answerers(of: call) { while try tell(call, of: sender) {} }
         }
         news = []
     }
 
-    /// Tells the next answer; says whether there may be another. What ended all is told even if something before it is
-    /// missing: at once where nobody knows how many came before, else after a while.
-    private func tell(_ call: String) throws(LedgerError) -> Bool {
-        guard let waiter = waiters[call],
-            let answer = try store.answers(to: call, from: waiter.next, limit: 1).first,
+    /// Tells the next answer of a board; says whether there may be another. What ended all is told even if something before
+    /// it is missing: at once where nobody knows how many came before, else after a while.
+    private func tell(_ call: String, of sender: ID) throws(LedgerError) -> Bool {
+        guard let waiter = waiters[call] else { return false }
+        let progress = waiter.progress[sender] ?? Progress()
+        guard let next = progress.next, let answer = try store.answer(to: call, of: sender, from: next),
             var params = (try? JSON(parsing: answer.text))?.object
         else { return false }
-        guard answer.part == waiter.next || answer.part >= Self.lastPart || waiter.isImpatient else {
-            try waitOut(call)
+        guard answer.part == next || answer.part >= Self.lastPart || progress.isImpatient else {
+            try waitOut(call, of: sender)
             return false
         }
         params["call"] = .string(call)
-        params["sender"] = .string(answer.sender.text)
-        if let name = name(answer.sender) { params["name"] = .string(name) }
+        params["sender"] = .string(sender.text)
+        if let name = name(sender) { params["name"] = .string(name) }
         guard notify(waiter.connection, "call.reply", .object(params)) else { return false }
         let isOver = params["final"]?.bool ?? false
-        waiters[call]?.next = answer.part + 1
-        if isOver { waiters[call] = nil }
+        waiters[call]?.progress[sender, default: Progress()].next = isOver ? nil : answer.part + 1
+        if isOver { waiters[call]?.open -= 1 }
+        if let open = waiters[call]?.open, open <= 0 { waiters[call] = nil }
         return !isOver
     }
 
-    private func waitOut(_ call: String) throws(LedgerError) {
-        guard waiters[call]?.hasGap == false, let last = try store.lastAnswer(to: call),
+    private func waitOut(_ call: String, of sender: ID) throws(LedgerError) {
+        guard waiters[call]?.progress[sender]?.hasGap != true, let last = try store.lastAnswer(to: call, of: sender),
             (try? JSON(parsing: last.text))?["final"]?.bool == true
         else { return }
-        waiters[call]?.hasGap = true
+        waiters[call]?.progress[sender, default: Progress()].hasGap = true
         later(Self.patience) { [self] in
-            guard waiters[call]?.hasGap == true else { return }
-            waiters[call]?.isImpatient = true
+            guard waiters[call]?.progress[sender]?.hasGap == true else { return }
+            waiters[call]?.progress[sender]?.isImpatient = true
             news.insert(call)
         }
     }

@@ -43,37 +43,92 @@ import Records
             calling.deadline = (turn.now.wall + timeout).rounded(.up)
             try loop.store.apply(.calling(calling))
         }
-        try submit(calling, command, wish, for: request, in: &turn)
+        let boards = try called(calling, in: turn)
+        let collected = Collected(boards)
+        for board in boards {
+            try submit(calling, command, wish, to: board, in: &turn) { answer in
+                collected.take(answer, of: board)
+                if collected.isWhole { told(collected, of: calling, for: request.call.withoutParams) }
+            }
+        }
+    }
+
+    /// The board, or the other members of the group.
+    private func called(_ calling: Calling, in turn: Turn) throws -> [ID] {
+        guard calling.receiver.hasMembers else { return [calling.receiver] }
+        guard let group = loop.book.group(calling.receiver.address), group.membership.contains(calling.sender) else {
+            throw Refusal(.unknownName, "unknown-group", "\(calling.sender) is in no group \(calling.receiver)")
+        }
+        let members = group.membership.members.filter { loop.book.identity($0.address) == nil }
+        guard !members.isEmpty else { throw Refusal(.unknownName, "no-members", "nobody else is in this group") }
+        guard members.count <= Self.mostBoards else {
+            throw Refusal(.badData, "too-many-members", "a call goes to \(Self.mostBoards) boards at the most")
+        }
+        return members
+    }
+
+    private static let mostBoards = 64
+
+    /// What became of one call's messages.
+    @MainActor private final class Collected {
+        private var answers: [Address: Answer] = [:]
+        let boards: [ID]
+
+        init(_ boards: [ID]) {
+            self.boards = boards
+        }
+
+        var isWhole: Bool { answers.count == boards.count }
+
+        func take(_ answer: Answer, of board: ID) { answers[board.address] = answer }
+
+        func answer(of board: ID) -> Answer? { answers[board.address] }
+    }
+
+    /// A board that cannot be written to is one fewer to wait for; where that is every one, the call is refused.
+    private func told(_ collected: Collected, of calling: Calling, for call: Call) {
+        var result: JSONObject = ["call": .string(calling.call), "deadline": .number(calling.deadline)]
+        var (members, count) = (JSONObject(), 0)
+        for board in collected.boards {
+            switch collected.answer(of: board) {
+            case .accepted(let id, let sn, let state, let isRepeat)?:
+                count += 1
+                if isRepeat { result["repeat"] = true }
+                guard calling.receiver.hasMembers else {
+                    result["id"] = .string(id)
+                    result["sn"] = .integer(sn)
+                    result["state"] = .string(state)
+                    continue
+                }
+                members[board.text] = .string(id)
+            case .refused(let refusal)?:
+                guard calling.receiver.hasMembers else { return call.fail(RPCError(refusal)) }
+                members[board.text] = .null
+                if board == collected.boards.last, count == 0 { return call.fail(RPCError(refusal)) }
+            case nil: return
+            }
+        }
+        if calling.receiver.hasMembers { result["members"] = .object(members) }
+        call.answer(.object(result))
+        waiters.wait(for: calling.call, of: count, on: call.connection)
+        loop.wake()
     }
 
     private func submit(
-        _ calling: Calling, _ command: String, _ wish: JSONObject, for request: CheckedCall, in turn: inout Turn
+        _ calling: Calling, _ command: String, _ wish: JSONObject, to board: ID, in turn: inout Turn,
+        then action: @escaping @MainActor (Answer) -> Void
     ) throws {
         var members: JSONObject = [
             "app": "culver", "mod": "call", "act": .string(command), "call": .string(calling.call),
             "deadline": .number(calling.deadline),
         ]
         for (name, value) in wish.members { members[name] = value }
-        let call = request.call.withoutParams
-        let token = answers.expect(in: &turn) {
-            switch $0 {
-            case .accepted(let id, let sn, let state, let isRepeat):
-                var result: JSONObject = [
-                    "call": .string(calling.call), "id": .string(id), "sn": .integer(sn), "state": .string(state),
-                    "deadline": .number(calling.deadline),
-                ]
-                if isRepeat { result["repeat"] = true }
-                call.answer(.object(result))
-                waiters.wait(for: calling.call, on: call.connection)
-                loop.wake()
-            case .refused(let refusal): call.fail(RPCError(refusal))
-            }
-        }
         // A name in the outbox too: what was cut off before it was sealed is sent, and nothing twice.
         try turn.handle(
             .submitted(
                 Submission(
-                    token: token, sender: calling.sender, receiver: calling.receiver, type: .customized,
+                    token: answers.expect(in: &turn, action), sender: calling.sender, receiver: board,
+                    type: .customized,
                     members: members, ref: "call \(calling.call)",
                     expiry: max(1, calling.deadline - turn.now.wall), priority: .urgent)))
     }

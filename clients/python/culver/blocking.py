@@ -350,7 +350,7 @@ class Client:
         self, to: str, command: str, *args: str, input: Optional[str] = None, timeout: float = 30,
         sender: Optional[str] = None,
     ) -> Reply:
-        """Has another board do something: a command that its configuration or a program there serves, with arguments.
+        """Has another board, no group, do something: a command that its configuration or a program there serves, with arguments.
 
         The answer has all of the output. It runs once at most, whatever is cut off or repeated, and does not begin after
         `timeout` seconds. Raises `NotNow` when no answer came in time: it may have run, and may still run. A board that
@@ -371,7 +371,8 @@ class Client:
         self, to: str, command: str, *args: str, input: Optional[str] = None, timeout: float = 30,
         sender: Optional[str] = None, call: Optional[str] = None,
     ) -> Stream[Reply]:
-        """The same for a program that answers in parts: a loop over it ends with the last. `call` is the program's own name for
+        """The same for a program that answers in parts: a loop over it ends with the last. `to` may be
+        a group: then each other member answers for itself. `call` is the program's own name for
         it, 1 to 64 letters, digits, points and dashes: under the same name it is made once, and all its answers are told
         again, also to a program that was started anew."""
         name = call or secrets.token_hex(8)

@@ -8,7 +8,7 @@ A feed says what is to be asked next and makes items of notifications; who asks 
 
 from __future__ import annotations
 
-from typing import Any, Dict, Generic, List, Mapping, Optional, Tuple, TypeVar, Union
+from typing import Any, Dict, Generic, List, Mapping, Optional, Set, Tuple, TypeVar, Union
 
 from . import requests
 from .errors import StreamClosed
@@ -159,29 +159,34 @@ class EventFeed(Feed[Event]):
 
 
 class ReplyFeed(Feed[Reply]):
-    """The answers to one call, in their order. On the next connection the daemon tells all of them again."""
+    """The answers to one call, those of each board in their order. On the next connection the daemon tells all of them again."""
 
     def __init__(self, request: Request[Dict[str, Any]], call: str):
         self._request = request
         self._call = call
         self._is_open = False
-        self._next = 0
-        self._is_over = False
+        self._next: Dict[str, int] = {}
+        self._done: Set[str] = set()
+        self._boards = 1
 
     def pending(self) -> Optional[Request[Any]]:
         return None if self._is_open else self._request.then(self._asked)
 
-    def _asked(self, _: Dict[str, Any]) -> None:
+    def _asked(self, result: Dict[str, Any]) -> None:
+        members = result.get("members")
+        if isinstance(members, dict):
+            self._boards = sum(id is not None for id in members.values())
         self._is_open = True
 
     def take(self, notice: Notice) -> Optional[Reply]:
         if notice.method != "call.reply" or notice.params.get("call") != self._call:
             return None
         reply = Reply.read(notice.params)
-        if reply.part < self._next:
+        if reply.part < self._next.get(reply.sender, 0):
             return None
-        self._next = reply.part + 1
-        self._is_over = reply.is_final
+        self._next[reply.sender] = reply.part + 1
+        if reply.is_final:
+            self._done.add(reply.sender)
         return reply
 
     def lost(self) -> None:
@@ -189,7 +194,7 @@ class ReplyFeed(Feed[Reply]):
 
     @property
     def is_over(self) -> bool:
-        return self._is_over
+        return len(self._done) >= self._boards
 
 
 class WantedFeed(Feed[Wanted]):
