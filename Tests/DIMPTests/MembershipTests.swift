@@ -339,24 +339,43 @@ struct MembershipTests {
             #expect(next.time == Self.start + time)
             #expect(next.leastSN == least)
         }
-        // A signer may write any number.
-        let last = known([try Self.record("invite", by: Self.owner, [Self.people[0]], at: 100, sn: .max)])
+        // A signer may write any number that every reader counts exactly.
+        let last = known([
+            try Self.record("invite", by: Self.owner, [Self.people[0]], at: 100, sn: GroupRecord.largestSN)
+        ])
         #expect(last.next(at: Self.start + 50).time == Self.start + 101 && last.next(at: Self.start + 50).leastSN == 1)
     }
 
-    @Test("what is written in whole seconds comes after the command of an application that has fractions")
+    @Test("a command of ours comes between two of an application within one second")
     func fractions() throws {
-        var content = Content(
-            type: .history, sn: 7, time: Self.start, group: Self.group,
-            ["command": "invite", "members": .array([.string(Self.people[0].text)])])
-        content.json["time"] = .number(Self.start + 10.25)
-        var group = known([try #require(GroupRecord(content, signedBy: Self.owner))])
-        for wall in [10.5, 3, 10] {
-            let next = group.next(at: Self.start + wall)
-            #expect(next.time == Self.start + 11)
+        func said(_ act: String, at time: Double, sn: Int64, by signer: ID) throws -> GroupRecord {
+            var content = Content(
+                type: .history, sn: sn, time: Self.start, group: Self.group,
+                ["command": .string(act), "members": .array([.string(Self.people[0].text)])])
+            content.json["time"] = .number(Self.start + time)
+            // As it is when it was written and read again.
+            return try #require(GroupRecord(Content(JSON(parsing: JSON.object(content.json).text)), signedBy: signer))
         }
+        var group = known([try said("invite", at: 10.1366327, sn: 7, by: Self.owner)])
+        for wall in [10.5, 3, 10] { #expect(group.next(at: Self.start + wall) == (Self.start + 10.1366327, 8)) }
         let next = group.next(at: Self.start + 10.5)
-        let quit = try Self.record("quit", by: Self.people[0], at: next.time - Self.start, sn: next.leastSN)
-        #expect(group.take(quit) == .changed)
+        #expect(
+            group.take(try said("quit", at: next.time - Self.start, sn: next.leastSN, by: Self.people[0])) == .changed)
+        #expect(!group.membership.contains(Self.people[0]))
+        #expect(group.take(try said("invite", at: 10.5, sn: 1, by: Self.owner)) == .changed)
+        #expect(group.membership.contains(Self.people[0]))
+        #expect(group.next(at: Self.start + 11.9) == (Self.start + 11, 1))
+    }
+
+    @Test("a serial number that not every reader counts exactly has no place")
+    func largestNumber() throws {
+        func said(_ sn: Int64) -> GroupRecord? {
+            GroupRecord(
+                Content(type: .history, sn: sn, time: Self.start, group: Self.group, ["command": "join"]),
+                signedBy: Self.people[0])
+        }
+        #expect(said(.max) == nil && said((1 << 53) + 1) == nil)
+        let last = known([try #require(said(1 << 53))])
+        #expect(last.next(at: Self.start) == (Self.start + 1, 1))
     }
 }

@@ -228,6 +228,14 @@ class OfAnApplication(WithBoards):
         self.all_agree(group, [ann.did, first.did, second.did], [first, second], [ann])
         self.assertTrue(self.change(ann, "invite", group, ben.did))
         self.all_agree(group, [ann.did, first.did, second.did, ben.did], [first, second], [ann, ben])
+        self.all_hear(group, [first, second], [ann, ben], "two")
+        self.assertTrue(self.change(ann, "expel", group, second.did))
+        self.all_agree(group, [ann.did, first.did, ben.did], [first, second], [ann, ben])
+        first.call("group.quit", group=group)
+        self.all_agree(group, [ann.did, ben.did], [], [ann, ben])
+        self.assertTrue(self.change(ann, "reset", group, ann.did, first.did, second.did))
+        self.all_agree(group, [ann.did, first.did, second.did], [first, second], [ann, ben])
+        self.all_hear(group, [first, second], [ann], "three")
 
     def test_a_bulletin_names_the_administrators(self):
         first, second, ann, ben = self.begin()

@@ -96,7 +96,8 @@ struct Groups {
         let next = group.next(at: context.now.wall)
         var place = (time: next.time, sn: next.leastSN == 1 ? context.newSN() % (1 << 30) + 1 : next.leastSN)
         if let last = given[group.id.address], (last.time, last.sn) >= place {
-            place = last.sn < .max ? (last.time, last.sn + 1) : (last.time + 1, 1)
+            place = (last.time, last.sn + 1)
+            if last.sn >= GroupRecord.largestSN { place = (last.time.rounded(.down) + 1, 1) }
         }
         return place
     }
@@ -112,7 +113,9 @@ struct Groups {
             let owner = JSON.string(group.membership.owner.text)
             members["members"] = .array([owner] + (said["members"]?.array ?? []).filter { $0 != owner })
         }
-        return Content(type: .history, sn: place.sn, time: place.time, group: group.id, members)
+        var content = Content(type: .history, sn: place.sn, time: place.time, group: group.id, members)
+        if place.time.rounded(.down) != place.time { content.json["time"] = .number(place.time) }
+        return content
     }
 
     private func accept(_ token: UInt64, sn: Int64, in context: inout Context) {

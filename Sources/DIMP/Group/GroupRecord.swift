@@ -25,10 +25,15 @@ package struct GroupRecord: Sendable, Equatable {
         case appoint
     }
 
-    /// `nil` for a command that is not about members, such as `query`, and for one without a usable time: it would have no
-    /// place among the others. `message`: without the sender's cards, which are added when it is handed on.
+    /// The largest serial number of a command: beyond it readers that count in floating point take two for one.
+    package static let largestSN: Int64 = 1 << 53
+
+    /// `nil` for a command that is not about members, such as `query`, and for one without a usable time or with too large
+    /// a serial number: it would have no place among the others. `message`: without the sender's cards, which are added
+    /// when it is handed on.
     package init?(_ content: Content, signedBy signer: ID, message: JSONObject? = nil) {
-        guard let command = content.groupCommand, let act = Act(rawValue: command.name), let time = content.usableTime
+        guard let command = content.groupCommand, let act = Act(rawValue: command.name), let time = content.usableTime,
+            content.sn <= Self.largestSN
         else { return nil }
         self.signer = signer.bare
         self.act = act

@@ -163,13 +163,13 @@ package struct KnownGroup: Sendable, Equatable {
     }
 
     /// A place for the next command that comes after all that are known: the time, in seconds since 1970, and the lowest
-    /// serial number. A clock that is behind those of others, or several commands in one second, keep the order so.
+    /// serial number. A clock that is behind those of others, or several commands in one second, keep the order so. It is a
+    /// whole second, unless an application has written a fraction: the next whole second would be too late, because what
+    /// somebody says in that same second, after this command, comes after it.
     package func next(at wall: Double) -> (time: Double, leastSN: Int64) {
         guard let last = records.last, last.time >= wall.rounded(.down) else { return (wall.rounded(.down), 1) }
-        // Applications write fractions of a second, and we write none.
-        let second = last.time.rounded(.up)
-        guard second == last.time else { return (second, 1) }
-        return last.sn < .max ? (second, last.sn + 1) : (second + 1, 1)
+        guard last.sn < GroupRecord.largestSN else { return (last.time.rounded(.down) + 1, 1) }
+        return (last.time, last.sn + 1)
     }
 
     /// A short name of the commands that count: another one with every change.
