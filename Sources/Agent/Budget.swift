@@ -22,6 +22,9 @@ struct Budget: Sendable, Equatable {
         return true
     }
 
+    /// Whether nothing is owed and all of the burst is there.
+    func isFull(at lived: Double) -> Bool { tokens(at: lived) >= burst }
+
     func hasRoom(at lived: Double) -> Bool { tokens(at: lived) >= 1 }
 
     /// Takes what was used already.

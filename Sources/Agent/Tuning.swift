@@ -200,9 +200,12 @@ enum Tuning {
     static let watchedPresence = 600.0
     static let bootName = 64
     static let agentName = 64
-    /// Pings that are answered.
-    static let pingsPerSecond = 5.0
-    static let pingsAtOnce = 30.0
+    /// Pings that are answered, in all and to one sender.
+    static let pingsPerSecond = 20.0
+    static let pingsAtOnce = 120.0
+    static let pingsOfOnePerSecond = 5.0
+    static let pingsOfOneAtOnce = 30.0
+    static let pingingPeers = 1024
     static let tidyPause = 3600.0
     static let tidyPortionPause = 0.2
 }

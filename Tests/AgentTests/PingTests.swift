@@ -80,4 +80,22 @@ import Testing
         #expect(tokens.allSatisfy { pair.row($0)?.state == .delivered })
         #expect(pair.b.inbox.count == 1)
     }
+
+    @Test("a contact that pings all the time leaves others their share, and all together have a limit")
+    func shares() throws {
+        let pair = friends()
+        let contacts = [People.moki, People.carol, People.dave, People.make("anna"), People.make("ben")]
+        for contact in contacts { pair.b.befriend(contact) }
+        func over(_ contact: Identity, _ count: Int) throws -> Int64 {
+            let before = pair.b.messenger.counts.overBusy
+            for number in 0..<count {
+                let content = Content(type: .customized, sn: Int64(number + 1), time: Pair.start, ping)
+                pair.lay(try contact.sealedMessage(content, to: People.hulk))
+            }
+            return pair.b.messenger.counts.overBusy - before
+        }
+        #expect(try contacts.map { try over($0, 35) } == [5, 5, 5, 5, 35])
+        pair.advance(2)
+        #expect(try contacts.map { try over($0, 10) } == [0, 0, 0, 0, 10])
+    }
 }

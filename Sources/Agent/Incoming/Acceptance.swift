@@ -8,6 +8,7 @@ import Records
 struct Acceptance {
     private var answering: Answering
     private var pings = Budget(perSecond: Tuning.pingsPerSecond, burst: Tuning.pingsAtOnce)
+    private var pingsOfPeers: [Address: Budget] = [:]
 
     init(_ policy: Policy) {
         answering = Answering(policy)
@@ -286,14 +287,15 @@ struct Acceptance {
     // MARK: - Pings
 
     private func isAnswered(_ opened: Opened, in context: Context) -> Bool {
-        opened.content.isPing && opened.isSealed && opened.isEncrypted && context.book.isTrusted(opened.sender)
+        opened.content.isPing && opened.isSealed && opened.isEncrypted
+            && context.book.isPersonallyTrusted(opened.sender)
     }
 
     /// Its receipt is all that it asks for: no local program hears of it. Over budget it is not taken, and comes again.
     private mutating func acceptPing(
         _ opened: Opened, receipts: inout ReceiptSender, gaps: inout Gaps, in context: inout Context
     ) throws(LedgerError) -> Consequence {
-        guard pings.take(at: context.now.lived) else {
+        guard mayPing(opened.sender.address, at: context.now.lived) else {
             context.counts.overBusy += 1
             return Consequence(isWithoutRoom: true)
         }
@@ -305,6 +307,21 @@ struct Acceptance {
         }
         try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
         return Consequence()
+    }
+
+    /// Within a share of its own, so that others have theirs.
+    private mutating func mayPing(_ sender: Address, at lived: Double) -> Bool {
+        if pingsOfPeers[sender] == nil, pingsOfPeers.count >= Tuning.pingingPeers {
+            pingsOfPeers = pingsOfPeers.filter { !$0.value.isFull(at: lived) }
+            guard pingsOfPeers.count < Tuning.pingingPeers else { return false }
+        }
+        var ofPeer =
+            pingsOfPeers[sender]
+            ?? Budget(perSecond: Tuning.pingsOfOnePerSecond, burst: Tuning.pingsOfOneAtOnce)
+        guard ofPeer.hasRoom(at: lived), pings.take(at: lived) else { return false }
+        ofPeer.spend(1, at: lived)
+        pingsOfPeers[sender] = ofPeer
+        return true
     }
 
     // MARK: - Inbox
