@@ -587,7 +587,7 @@ package struct Messenger {
     /// Nothing can be written now. What this board has already is receipted all the same when it is repeated.
     private mutating func receiptUnwritten(_ wire: [UInt8], at address: Address) {
         guard let arrival = try? admission.read(wire, at: address, in: context),
-            admission.refusal(of: arrival.sender, in: context) == nil,
+            admission.refusal(of: arrival, in: context) == nil,
             context.book.knownMeta(of: arrival.sender) != nil,
             let record = try? admission.record(of: arrival, in: context)
         else { return }

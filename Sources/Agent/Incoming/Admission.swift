@@ -1,5 +1,6 @@
 import Crypto
 package import DIMP
+import Format
 import Records
 
 /// The checks that stand between the broker and the inbox (extensions.md 4). DIMP's own checks are `IncomingMessage` to
@@ -93,20 +94,27 @@ struct Admission {
     }
 
     /// Blocked, or a stranger under `closed`. Asked again after each work of the pool: the owner may have spoken meanwhile.
-    func refusal(of sender: ID, in context: Context) -> Rejection? {
-        if context.book.contact(sender.address)?.isBlocked == true {
-            return Rejection(.trust, "the sender is blocked")
-        }
-        if context.policy.strangers == .closed, !context.book.isTrusted(sender) {
-            return Rejection(.trust, "the sender is a stranger")
-        }
-        return nil
+    func refusal(of arrival: Arrival, in context: Context) -> Rejection? {
+        let sender = arrival.sender
+        let isBlocked = context.book.contact(sender.address)?.isBlocked == true
+        let isStranger = context.policy.strangers == .closed && !context.book.isTrusted(sender)
+        guard isBlocked || isStranger, !isHandedOn(arrival, in: context) else { return nil }
+        return Rejection(.trust, isBlocked ? "the sender is blocked" : "the sender is a stranger")
+    }
+
+    /// What somebody trusted hands on about a group: its signer need not be trusted, as it counts by what it says.
+    private func isHandedOn(_ arrival: Arrival, in context: Context) -> Bool {
+        guard let via = arrival.via, arrival.message.envelope.isBroadcast, context.book.isTrusted(via),
+            let json = try? JSON(parsing: arrival.message.message.secure.data, limits: context.policy.json),
+            let content = try? Content(json)
+        else { return false }
+        return content.changesGroup
     }
 
     /// From trust to the signature. For messages of a topic, for parked and for forwarded ones.
     mutating func admit(_ arrival: Arrival, in context: inout Context) throws(LedgerError) -> Step {
         let sender = arrival.sender
-        if let refusal = refusal(of: sender, in: context) { return .refused(refusal) }
+        if let refusal = refusal(of: arrival, in: context) { return .refused(refusal) }
         guard arrival.message.hasMeta || context.book.knownMeta(of: sender) != nil else { return .unknownSender }
         if let record = try record(of: arrival, in: context) { return .repeated(record) }
         let isAlone = !inFlight.keys.contains { $0.sender == sender.address }
@@ -156,7 +164,7 @@ struct Admission {
             end(arrival)
             return .refused(Rejection(.receiver, "the message is for somebody else"))
         }
-        if let refusal = refusal(of: sender, in: context) {
+        if let refusal = refusal(of: arrival, in: context) {
             end(arrival)
             return .refused(refusal)
         }
@@ -223,7 +231,7 @@ struct Admission {
         }
         switch result {
         case .success(let key):
-            if let refusal = refusal(of: arrival.sender, in: context) {
+            if let refusal = refusal(of: arrival, in: context) {
                 end(arrival)
                 return .refused(refusal)
             }
@@ -420,7 +428,7 @@ struct Admission {
     mutating func goOn(with held: HeldMessage, in context: inout Context) throws(LedgerError) -> Step {
         let arrival = held.arrival
         inFlight[InFlightKey(arrival)] = context.now.lived
-        if let refusal = refusal(of: arrival.sender, in: context) {
+        if let refusal = refusal(of: arrival, in: context) {
             end(arrival)
             return .refused(refusal)
         }

@@ -99,6 +99,12 @@ extension Content {
         return groupCommand.map(GroupRecord.isAbout) ?? false
     }
 
+    /// What a group consists of, and no question: a command about its members, or its bulletin.
+    package var changesGroup: Bool {
+        if case .command(.documents(let id, let documents, _, _)) = body { return id.hasMembers && !documents.isEmpty }
+        return groupCommand.map { GroupRecord.isAbout($0) && $0.name != "query" } ?? false
+    }
+
     /// The command about a group that this content is: a history command, or a command of the applications that write
     /// those under the number of commands (wire.md 7.2). `nil` for everything else.
     package var groupCommand: GroupCommand? {

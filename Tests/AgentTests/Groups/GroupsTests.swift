@@ -9,17 +9,10 @@ import Testing
 struct GroupsTests {
     private let pair: Pair
     private let club = Club(foundedBy: People.moki)
-    private static let everybody = [People.moki, People.hulk, People.carol, People.dave]
+    private static let everybody = Pair.everybody
 
-    /// Everybody knows the owner, and the others know nothing of each other.
     init() {
-        pair = Pair(Self.everybody.enumerated().map { Board([$0.element], seed: UInt64($0.offset) * 100 + 1) })
-        for (number, identity) in Self.everybody.enumerated().dropFirst() {
-            pair.boards[number].befriend(People.moki)
-            pair.a.befriend(identity)
-        }
-        club.found(on: pair.a)
-        pair.linkAll()
+        pair = Pair.around(club)
     }
 
     private func refusal(_ token: UInt64, of board: Int = 0) -> String? {
@@ -197,22 +190,6 @@ struct GroupsTests {
         #expect(group.records.filter { $0.act == .appoint }.count == 3)
     }
 
-    /// A command inside a forward of a contact, the owner if nobody else is named, signed by somebody.
-    private func lay(
-        _ act: String, _ members: [ID], by signer: Identity, at time: Double, in group: ID? = nil, sn: Int64 = 5,
-        from: Identity = People.moki, on board: Int
-    ) throws {
-        let content = Content(
-            type: .history, sn: sn, time: time, group: group ?? club.id, Club.said(act, members))
-        try lay(try signer.broadcast(content), from: from, on: board)
-    }
-
-    private func lay(_ inner: ReliableMessage, from: Identity = People.moki, on board: Int) throws {
-        let forward = Content(type: .forward, sn: 6, time: pair.now.wall, ["secrets": [inner.json]])
-        pair.lay(try from.sealedMessage(forward, to: Self.everybody[board]), on: board)
-        pair.advance(1)
-    }
-
     /// Nobody has a key of its own here: what counts is how many they are.
     private func crowd(_ count: Int) throws -> [Identity] {
         try (0..<count).map { number in
@@ -237,17 +214,37 @@ struct GroupsTests {
             try body()
             return board.rejections.count > count && club.members(on: board) == before
         }
-        #expect(try refused { try lay("expel", [People.carol.id], by: People.hulk, at: pair.now.wall, on: 2) })
-        #expect(try refused { try lay("invite", [People.dave.id], by: People.dave, at: pair.now.wall, on: 2) })
-        #expect(try refused { try lay("expel", [People.hulk.id], by: People.moki, at: pair.now.wall + 4000, on: 2) })
-        #expect(try refused { try lay("expel", [People.hulk.id], by: People.moki, at: pair.now.wall - 4000, on: 2) })
-        #expect(try refused { try lay("expel", [People.hulk.id], by: People.moki, at: 5, on: 2) })
+        #expect(
+            try refused {
+                try pair.forward("expel", [People.carol.id], in: club.id, by: People.hulk, at: pair.now.wall, on: 2)
+            })
+        #expect(
+            try refused {
+                try pair.forward("invite", [People.dave.id], in: club.id, by: People.dave, at: pair.now.wall, on: 2)
+            })
+        #expect(
+            try refused {
+                try pair.forward(
+                    "expel", [People.hulk.id], in: club.id, by: People.moki, at: pair.now.wall + 4000, on: 2)
+            })
+        #expect(
+            try refused {
+                try pair.forward(
+                    "expel", [People.hulk.id], in: club.id, by: People.moki, at: pair.now.wall - 4000, on: 2)
+            })
+        #expect(try refused { try pair.forward("expel", [People.hulk.id], in: club.id, by: People.moki, at: 5, on: 2) })
         let many = (0..<2_000).map { _ in People.dave.id }
-        #expect(try refused { try lay("invite", many, by: People.moki, at: pair.now.wall, on: 2) })
+        #expect(
+            try refused { try pair.forward("invite", many, in: club.id, by: People.moki, at: pair.now.wall, on: 2) })
         let other = Club(foundedBy: People.moki, name: "other").id
         #expect(
-            try refused { try lay("expel", [People.hulk.id], by: People.dave, at: pair.now.wall, in: other, on: 2) })
-        #expect(try refused { try lay("expel", [People.moki.id], by: People.moki, at: pair.now.wall, on: 2) })
+            try refused {
+                try pair.forward("expel", [People.hulk.id], in: other, by: People.dave, at: pair.now.wall, on: 2)
+            })
+        #expect(
+            try refused {
+                try pair.forward("expel", [People.moki.id], in: club.id, by: People.moki, at: pair.now.wall, on: 2)
+            })
         #expect(board.inbox.isEmpty)
         let told = board.ledger.state.events.filter { $0.kind == .refused }.map(\.text)
         for word in ["may not expel", "is no member", "future", "older than the owner's last reset", "usable time"] {
@@ -264,7 +261,7 @@ struct GroupsTests {
                 let said = Club.said("reset", Array(repeating: People.dave.id, count: count), administrators: [])
                 let content = Content(type: type, sn: 9, time: pair.now.wall, group: club.id, said)
                 let refused = pair.boards[2].rejections.count
-                try lay(try People.moki.broadcast(content), on: 2)
+                try pair.forward(try People.moki.broadcast(content), on: 2)
                 #expect(pair.boards[2].rejections.count == refused + 1, "\(count)")
             }
         }
@@ -279,13 +276,13 @@ struct GroupsTests {
         pair.advance(30)
         let group = pair.boards[2].book.group(club.id.address)
         for _ in 0..<3 {
-            try lay(try ReliableMessage(.object(invited)), on: 2)
+            try pair.forward(try ReliableMessage(.object(invited)), on: 2)
             pair.advance(60)
         }
         #expect(pair.boards[2].book.group(club.id.address) == group)
         #expect(pair.boards[2].rejections.count == 3)
         let last = try #require(pair.a.book.group(club.id.address)?.records.last?.message)
-        try lay(try ReliableMessage(.object(last)), on: 2)
+        try pair.forward(try ReliableMessage(.object(last)), on: 2)
         #expect(pair.boards[2].book.group(club.id.address) == group && pair.boards[2].rejections.count == 3)
     }
 
@@ -294,7 +291,9 @@ struct GroupsTests {
         pair.boards[0].befriend(People.hulk)
         let count = KnownGroup.othersLimit / 2 + 10
         for (number, stranger) in try crowd(count).enumerated() {
-            try lay("join", [], by: stranger, at: pair.now.wall, sn: Int64(number + 1), from: People.hulk, on: 0)
+            try pair.forward(
+                "join", [], in: club.id, by: stranger, at: pair.now.wall, sn: Int64(number + 1), from: People.hulk,
+                on: 0)
         }
         let group = try #require(pair.a.book.group(club.id.address))
         let resets = group.records.filter { $0.act == .reset }

@@ -53,6 +53,51 @@ struct Club {
 }
 
 extension Pair {
+    static let everybody = [People.moki, People.hulk, People.carol, People.dave]
+
+    /// Boards of everybody: all know the owner, and the others know nothing of each other.
+    static func around(_ club: Club) -> Pair {
+        let pair = Pair(everybody.enumerated().map { Board([$0.element], seed: UInt64($0.offset) * 100 + 1) })
+        for (number, identity) in everybody.enumerated().dropFirst() {
+            pair.boards[number].befriend(People.moki)
+            pair.a.befriend(identity)
+        }
+        club.found(on: pair.a)
+        pair.linkAll()
+        return pair
+    }
+
+    /// Dave is an application for the owner, and is not there.
+    func makeDaveStock() throws {
+        boards[3].isSilent = true
+        a.book.state.visas[People.dave.id.address] = nil
+        a.befriend(People.dave, isCulver: false, visa: try People.dave.visa(time: People.time, isStock: true))
+    }
+
+    /// What a board wrote to somebody alone, opened by the receiver.
+    func contents(from board: Int, to receiver: Identity) -> [Content] {
+        messages(from: board, to: receiver.id.address).compactMap { message in
+            guard let key = try? message.secure.unwrapped(for: receiver.id, with: receiver.decryptionKeys).key
+            else { return nil }
+            return try? message.secure.decrypted(with: key).content
+        }
+    }
+
+    func forward(_ inner: ReliableMessage, from: Identity = People.moki, on board: Int) throws {
+        let forward = Content(type: .forward, sn: 6, time: now.wall, ["secrets": [inner.json]])
+        lay(try from.sealedMessage(forward, to: boards[board].identity), on: board)
+        advance(1)
+    }
+
+    /// A command inside a forward of a contact, the owner if nobody else is named, signed by somebody.
+    func forward(
+        _ act: String, _ members: [ID], in group: ID, by signer: Identity, at time: Double, sn: Int64 = 5,
+        from: Identity = People.moki, on board: Int
+    ) throws {
+        let content = Content(type: .history, sn: sn, time: time, group: group, Club.said(act, members))
+        try forward(try signer.broadcast(content), from: from, on: board)
+    }
+
     /// A local program gives a command about the group.
     @discardableResult
     func command(
