@@ -151,6 +151,45 @@ struct ArrayTests {
         #expect(pair.b.inbox.isEmpty && pair.b.rejections.map(\.stage) == [.seal])
     }
 
+    /// Hulk knows a group of moki's, in which moki, stock software to him, is no member yet.
+    private func withGroup() throws -> (Pair, Club) {
+        let pair = try withStock()
+        let club = Club(foundedBy: People.carol)
+        club.found(on: pair.b)
+        try command("invite", [hulk.id], sn: 1, to: club, in: pair)
+        return (pair, club)
+    }
+
+    private func command(_ act: String, _ members: [ID], sn: Int64, to club: Club, in pair: Pair) throws {
+        var group = try #require(pair.b.book.group(club.id.address))
+        let content = Content(type: .history, sn: sn, time: Pair.start, group: club.id, Club.said(act, members))
+        #expect(group.take(try #require(GroupRecord(content, signedBy: club.owner.id))) == .changed)
+        pair.b.book.apply(.group(group))
+    }
+
+    @Test("a part for a group of which its sender is no member is waited for with all of it, and nothing is receipted")
+    func notAdmitted() throws {
+        let (pair, club) = try withGroup()
+        let inGroup = Content(type: .text, sn: 8, time: Pair.start, group: club.id, ["text": "two"])
+        let message = try moki.stockMessage(
+            array([text("one", sn: 6), .object(inGroup.json), text("three", sn: 9)]), to: hulk)
+        for _ in 0..<3 { pair.lay(message) }
+        #expect(pair.b.inbox.isEmpty && pair.b.ledger.state.accepted.isEmpty)
+        try command("invite", [moki.id], sn: 2, to: club, in: pair)
+        pair.lay(message)
+        #expect(pair.b.texts == ["one", "two", "three"] && receipts(pair) == 1)
+    }
+
+    @Test("what a member says last comes in with the command by which it leaves")
+    func leaving() throws {
+        let (pair, club) = try withGroup()
+        try command("invite", [moki.id], sn: 2, to: club, in: pair)
+        let quit = Content(type: .history, sn: 7, time: Pair.start, group: club.id, Club.said("quit", []))
+        let inGroup = Content(type: .text, sn: 8, time: Pair.start, group: club.id, ["text": "goodbye"])
+        pair.lay(try moki.stockMessage(array([.object(quit.json), .object(inGroup.json)]), to: hulk))
+        #expect(pair.b.texts == ["goodbye"] && club.members(on: pair.b) == [club.owner.id, hulk.id])
+    }
+
     @Test("sixty-four contents are taken, sixty-five are not")
     func count() throws {
         let pair = try withStock()

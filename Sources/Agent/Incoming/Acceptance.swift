@@ -170,6 +170,13 @@ struct Acceptance {
             try context.reject(Rejection(.seal, "a part of an array names another group"), from: opened.sender)
             return Consequence()
         }
+        // All of it waits for what is not taken yet, before anything is carried out: one receipt is for all.
+        guard context.now.isClockSet || !parts.contains(where: \.changesGroup) else {
+            return Consequence(isWithoutRoom: true)
+        }
+        for part in parts where opened.isEncrypted && !part.isForAgents && !part.isAboutGroup {
+            guard try groups.admits(part, of: opened, in: &context) else { return Consequence(isWithoutRoom: true) }
+        }
         var findings: [Lookups.Finding] = []
         var blocked: [ID] = []
         var calls: [CallContent] = []
@@ -179,7 +186,7 @@ struct Acceptance {
                 findings += consequence.findings
                 blocked += consequence.blocked
                 calls += consequence.calls
-            } else if try groups.admits(part, of: opened, in: &context) {
+            } else if try opened.isEncrypted ? true : groups.admits(part, of: opened, in: &context) {
                 entries.append(InboxEntry(part, in: opened))
             }
         }
@@ -451,5 +458,23 @@ struct Acceptance {
         try context.ledger.apply(.accepted(record))
         try gaps.follow(confirmation.marks, in: &context)
         if record.isOwed { receipts.confirm(record, under: confirmation.key, saying: confirmation.agent, in: &context) }
+    }
+}
+
+extension Content {
+    /// Whether the agent carries it out itself, and no person or program hears of it; of an array, whether it does so with
+    /// all of it.
+    var isForAgents: Bool {
+        switch body {
+        case .customized(app: "chat.dim.group", _, _): return true
+        case .command where isAboutGroup: return true
+        default:
+            return commands?.allSatisfy { command in
+                switch command {
+                case .receipt, .meta, .documents, .handshake: true
+                case .mute, .block, .login, .report, .search, .storage, .names, .broadcast, .other: false
+                }
+            } ?? false
+        }
     }
 }

@@ -282,7 +282,7 @@ struct Admission {
     private func speaksAside(_ opened: Opened, in context: Context) -> Bool {
         let sender = opened.sender
         guard context.policy.strangers != .open, opened.isEncrypted, !context.book.isPersonallyTrusted(sender),
-            opened.content.commands == nil
+            !opened.content.isForAgents
         else { return false }
         // What members hand on has signers of its own.
         if case .forward = opened.content.body { return false }

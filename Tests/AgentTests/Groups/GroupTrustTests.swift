@@ -62,4 +62,26 @@ struct GroupTrustTests {
         try pair.forward(try People.hulk.broadcast(text), from: People.moki, on: 2)
         #expect(pair.boards[2].texts.isEmpty)
     }
+
+    @Test("a member that is no contact gives this board no commands, and its ping is not answered")
+    func aside() throws {
+        invite(People.carol, People.dave)
+        let report = Content.command("report", sn: 7, time: pair.now.wall, ["title": "online"])
+        let ping = Content(
+            type: .customized, sn: 8, time: pair.now.wall, ["app": "culver", "mod": "ping", "act": "ping"])
+        for content in [report, ping] {
+            let count = pair.published.count
+            pair.lay(try People.carol.sealedMessage(content, to: People.dave), on: 3)
+            #expect(pair.boards[3].inbox.isEmpty && pair.published.count == count)
+        }
+        #expect(
+            pair.boards[3].ledger.state.parked.filter { $0.sender == People.carol.id }.map(\.isVerified) == [
+                true, true,
+            ])
+        // What agents ask each other is none of a stranger's.
+        let question = Content.documentCommand(
+            "documents", about: People.dave.id, document: nil, meta: nil, sn: 9, time: pair.now.wall)
+        pair.lay(try People.carol.sealedMessage(question, to: People.dave), on: 3)
+        #expect(pair.contents(from: 3, to: People.carol).last?.commandName == "documents")
+    }
 }
