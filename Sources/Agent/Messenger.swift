@@ -200,7 +200,7 @@ package struct Messenger {
         var next = [
             pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
             receipts.nextDue, context.refusals.nextDue, calls.nextDue, admission.nextDue,
-            context.book.nextKeyEnd, visas.nextDue,
+            context.book.nextKeyEnd, visas.nextDue, clones.isStandingBack ? nil : groups.nextDue,
         ]
         if publishing.freeBroker() != nil, !outbox.turns.isEmpty { next.append(now.lived) }
         if publishing.isConnected { next += [lookups.nextDue, cards.nextDue, files.nextDue] }
@@ -216,6 +216,7 @@ package struct Messenger {
         }
         try repairCards()
         visas.renewDue(in: &context)
+        if !clones.isStandingBack { groups.tick(in: &context) }
         try outbox.releaseMore(lookups: lookups, publishing: publishing, in: &context)
         try sendDue()
         if let end = context.book.nextKeyEnd, context.now.lived >= end { context.book.apply(.keysEnded) }
@@ -272,6 +273,7 @@ package struct Messenger {
             receipts.forgetBatches()
             lookups.beginAnew(in: context)
             try outbox.turns.begin(in: context)
+            groups.begin(in: context)
         }
         publishing.connect(broker, room: room, packetLimit: packetLimit, at: context.now.lived)
         visas.connected(broker, packetLimit: packetLimit, in: context)

@@ -142,7 +142,9 @@ enum Tuning {
     /// How far a command may be dated ahead for the forward around it to come again until its time has come. What is further
     /// ahead is refused for good, so that it takes up no place at its sender: who misses it asks.
     static let groupPatience = 86_400.0
-    /// The pause between two times that the owner's agent says everything anew.
+    /// The pause between two times that the owner's agent says everything anew: because others do not know or do not obey
+    /// what is so, and because the history is long.
+    static let groupAnewPause = 30.0
     static let groupResetPause = 3600.0
     /// The pause between two questions about one group, and between two answers to one member; and answers remembered.
     static let groupQueryPause = 60.0

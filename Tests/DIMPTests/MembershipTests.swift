@@ -240,6 +240,31 @@ struct MembershipTests {
         #expect(group.membership.members.count == 800)
     }
 
+    @Test("who was expelled since the last reset, and what has no proof, is to be said once more")
+    func unsettled() throws {
+        let (anna, ben, carl) = (Self.people[0], Self.people[1], Self.people[2])
+        func proven(_ act: String, by signer: ID, _ members: [ID] = [], at time: Double) throws -> GroupRecord {
+            let content = Content(
+                type: .history, sn: 1, time: Self.start + time, group: Self.group,
+                ["command": .string(act), "members": .array(members.map { .string($0.text) })])
+            return try #require(GroupRecord(content, signedBy: signer, message: ["data": "…"]))
+        }
+        var group = known([
+            try proven("invite", by: Self.owner, [anna, ben, carl], at: 0),
+            try proven("join", by: Self.people[3], at: 1),
+        ])
+        #expect(group.unsettled.expelled.isEmpty && !group.unsettled.isWithoutProof)
+        _ = group.take(try Self.record("join", by: Self.people[4], at: 2))
+        _ = group.take(try proven("expel", by: Self.owner, [ben, carl], at: 3))
+        _ = group.take(try proven("invite", by: Self.owner, [carl], at: 4))
+        #expect(group.unsettled.expelled.map(\.member) == [ben] && group.unsettled.expelled.map(\.by) == [Self.owner])
+        #expect(!group.unsettled.isWithoutProof)
+        _ = group.take(try Self.record("quit", by: anna, at: 5))
+        #expect(group.unsettled.isWithoutProof)
+        _ = group.take(try Self.record("reset", by: Self.owner, [carl], at: 6, administrators: []))
+        #expect(group.unsettled.expelled.isEmpty)
+    }
+
     @Test("whether somebody was a member at a time, as far back as the commands reach")
     func past() throws {
         let (anna, ben) = (Self.people[0], Self.people[1])

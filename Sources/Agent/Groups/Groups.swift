@@ -14,8 +14,9 @@ struct Groups {
     /// When the members of a group were asked for what this board has missed, and when a member was answered, in seconds
     /// lived.
     private var asked: [Address: Double] = [:]
-    /// When the owner's agent may say everything anew once more, by group, in seconds lived.
-    private var resettable: [Address: Double] = [:]
+    /// Groups of which everything is to be said anew, and when that was done last, in seconds lived.
+    private var owed: [Address: Owed] = [:]
+    private var saidAnew: [Address: Double] = [:]
     private var answered: [Answered: Double] = [:]
 
     private struct Answered: Hashable {
@@ -134,9 +135,15 @@ struct Groups {
         else {
             return context.refuse(order.token, as: .inputOutput, reason: "cannot-seal", text: "cannot sign the command")
         }
+        if order.edition != nil { owed[order.group.address] = nil }
         guard var group = context.book.group(order.group.address) else {
             return context.refuse(
                 order.token, as: .unknownName, reason: "unknown-group", text: "\(order.group) was forgotten meanwhile")
+        }
+        if let edition = order.edition {
+            // It would undo what came, or was signed, meanwhile.
+            guard edition == group.edition else { return settle(group, in: context) }
+            saidAnew[group.id.address] = context.now.lived
         }
         let before = group.membership
         switch group.take(record) {
@@ -145,51 +152,105 @@ struct Groups {
         case .changed, .kept(nil), .known: break
         }
         context.book.apply(.group(group))
+        settle(group, in: context)
         try tell(record, of: group, in: context)
         try spread(record, of: group, since: before, from: identity, in: &context)
         for id in order.expelled where !group.membership.contains(id) {
             try post([record], of: group, to: id, from: identity, in: &context)
         }
         accept(order.token, sn: record.sn, in: &context)
-        sayAnew(group, after: record, since: before, by: identity, in: &context)
     }
 
     /// The pool's work could not be written down.
     mutating func giveUp(_ order: GroupOrder) {
         given[order.group.address] = nil
-        resettable[order.group.address] = nil
+    }
+
+    // MARK: - The owner says everything anew
+
+    private struct Owed {
+        var due: Double
+        /// The pool has it.
+        var isUnderway = false
+    }
+
+    /// Why everything is to be said once more, and by whom.
+    private struct Need {
+        var speaker: Identity
+        var due: Double
+        var expelled: [ID] = []
     }
 
     /// The owner says everything once more, so that what was before is not needed any more: where the history is long, where
     /// somebody was expelled and a member is no culver agent, because applications obey no expulsion, and where a change
     /// came without a proof that could be handed on. Where the owner is no agent either, the administrator does that expelled
-    /// somebody. Not while the clock is behind the last command: that one would be refused elsewhere.
-    private mutating func sayAnew(
-        _ group: KnownGroup, after record: GroupRecord, since before: Membership, by speaker: ID,
-        in context: inout Context
-    ) {
-        let address = group.id.address
-        let owner = group.membership.owner
-        guard let identity = context.book.identity(isNoAgent(owner, in: context) ? speaker.address : owner.address)
-        else { return }
-        let isOwner = identity.id.address == owner.address
-        let expelled = record.act == .expel ? before.members.filter { !group.membership.contains($0) } : []
-        let isDisobeyed = !expelled.isEmpty && before.members.contains { isNoAgent($0, in: context) }
-        let isTooLong = group.isLong && context.now.lived >= resettable[address] ?? -.infinity
-        guard isDisobeyed || (isOwner && (record.message == nil || isTooLong)) else { return }
+    /// somebody. All of that follows from the commands, so that no end of the daemon makes anybody forget it.
+    private func need(of group: KnownGroup, in context: Context) -> Need? {
+        let (owner, members) = (group.membership.owner, group.membership.members)
+        let unsettled = group.unsettled
+        let gone = unsettled.expelled.map(\.member)
+        let isDisobeyed = !gone.isEmpty && (members + gone).contains { isNoAgent($0, in: context) }
+        var pause = Tuning.groupAnewPause
+        let speaker: Identity?
+        if let identity = context.book.identity(owner.address) {
+            if !isDisobeyed, !unsettled.isWithoutProof {
+                guard group.isLong else { return nil }
+                pause = Tuning.groupResetPause
+            }
+            speaker = identity
+        } else {
+            guard isDisobeyed, isNoAgent(owner, in: context) else { return nil }
+            speaker = unsettled.expelled.compactMap { context.book.identity($0.by.address) }.last
+        }
+        guard let speaker, group.membership.isInCharge(speaker.id) else { return nil }
+        let due = max(context.now.lived, (saidAnew[group.id.address] ?? -.infinity) + pause)
+        return Need(speaker: speaker, due: due, expelled: gone.filter { isNoAgent($0, in: context) })
+    }
+
+    /// A group has changed: it may have to be said anew now, or no more.
+    private mutating func settle(_ group: KnownGroup, in context: Context) {
+        guard owed[group.id.address]?.isUnderway != true else { return }
+        owed[group.id.address] = need(of: group, in: context).map { Owed(due: $0.due) }
+    }
+
+    /// After a start nothing of this is known.
+    mutating func begin(in context: Context) {
+        for group in context.book.groups { settle(group, in: context) }
+    }
+
+    var nextDue: Double? { owed.values.map(\.due).min() }
+
+    mutating func tick(in context: inout Context) {
+        let due = owed.filter { $0.value.due <= context.now.lived }.keys
+        for address in due.sorted(by: { $0.text < $1.text }) { sayAnew(address, in: &context) }
+    }
+
+    /// Not while the clock is behind the last command: that one would be refused elsewhere.
+    private mutating func sayAnew(_ address: Address, in context: inout Context) {
+        let lived = context.now.lived
+        guard let group = context.book.group(address), let need = need(of: group, in: context) else {
+            owed[address] = nil
+            return
+        }
         let place = place(in: group, at: context)
-        guard place.time <= context.now.wall + Tuning.groupAhead else { return }
-        resettable[address] = context.now.lived + Tuning.groupResetPause
+        let isInTime = context.now.isClockSet && place.time <= context.now.wall + Tuning.groupAhead
+        guard need.due <= lived, isInTime else {
+            owed[address] = Owed(due: max(need.due, lived + Tuning.groupAnewPause))
+            return
+        }
+        // A result that is lost is made once more.
+        owed[address] = Owed(due: lived + Tuning.lostAfter, isUnderway: true)
         given[address] = place
-        var said: JSONObject = [
-            "command": "reset", "members": .array(group.membership.members.map { .string($0.text) }),
-        ]
-        if isOwner { said["administrators"] = .array(group.membership.administrators.map { .string($0.text) }) }
-        let content = Self.command(said, in: group, at: place)
+        let membership = group.membership
+        var said: JSONObject = ["command": "reset", "members": .array(membership.members.map { .string($0.text) })]
+        if need.speaker.id.address == membership.owner.address {
+            said["administrators"] = .array(membership.administrators.map { .string($0.text) })
+        }
         sign(
             GroupOrder(
-                token: 0, group: group.id, content: content, expelled: expelled.filter { isNoAgent($0, in: context) }),
-            as: identity, in: &context)
+                token: 0, group: group.id, content: Self.command(said, in: group, at: place), expelled: need.expelled,
+                edition: group.edition),
+            as: need.speaker, in: &context)
     }
 
     private func isNoAgent(_ member: ID, in context: Context) -> Bool {
@@ -258,6 +319,7 @@ struct Groups {
         case .refused(let reason): return try context.reject(Rejection(.content, reason), from: sender)
         case .kept(let reason):
             context.book.apply(.group(group))
+            settle(group, in: context)
             if let reason { try context.reject(Rejection(.content, reason), from: sender) }
         case .changed:
             context.book.apply(.group(group))
@@ -266,7 +328,7 @@ struct Groups {
             if let owner = context.book.identity(before.owner.address), record.message != nil {
                 try spread(record, of: group, since: before, from: owner.id, in: &context)
             }
-            sayAnew(group, after: record, since: before, by: group.membership.owner, in: &context)
+            settle(group, in: context)
         }
     }
 
@@ -593,4 +655,6 @@ package struct GroupOrder: Sendable {
     package var content: Content
     /// Who was put out by what made this command necessary, and is to hear of it.
     package var expelled: [ID] = []
+    /// Of a command that nobody gave: that of the group whose members it names.
+    package var edition: String?
 }

@@ -145,6 +145,34 @@ package struct KnownGroup: Sendable, Equatable {
             || occupancy.otherBytes > Self.othersByteLimit / 2
     }
 
+    /// What the owner has to say once more because others cannot know it, or do not obey it.
+    package struct Unsettled: Sendable {
+        /// Who was expelled since the last reset and is no member now, each with the signer of that command.
+        package var expelled: [(member: ID, by: ID)] = []
+        /// Whether the members or administrators are what they are by a command that cannot be handed on.
+        package var isWithoutProof = false
+    }
+
+    package var unsettled: Unsettled {
+        var unsettled = Unsettled()
+        var now = Membership(foundedBy: membership.owner)
+        for record in records {
+            let before = now
+            if case .refused = now.apply(record) { continue }
+            switch record.act {
+            case .reset: unsettled.expelled = []
+            case .expel:
+                unsettled.expelled += before.members.filter { !now.contains($0) }.map { ($0, record.signer) }
+            default: break
+            }
+            if record.message == nil, now.members != before.members || now.administrators != before.administrators {
+                unsettled.isWithoutProof = true
+            }
+        }
+        unsettled.expelled.removeAll { now.contains($0.member) }
+        return unsettled
+    }
+
     private var bytes: Int { records.reduce(0) { isBase($1) ? $0 : $0 + $1.footprint } }
 
     private func isBase(_ record: GroupRecord) -> Bool {
