@@ -1,3 +1,5 @@
+import DIMP
+
 /// Our own numbers, chosen by measuring and free to change: no peer relies on them. The protocol's stand in
 /// `ProtocolLimits`, what the owner of a board may change in `Policy`. Times are seconds.
 enum Tuning {
@@ -137,8 +139,9 @@ enum Tuning {
 
     // MARK: - Groups
 
-    /// How far a command may be dated ahead of the clock to come after the last one: less than others refuse.
-    static let groupAhead = 300.0
+    /// How far a command may be dated ahead of the clock to come after the last one: as far as that one may be, and the
+    /// second in which no serial number is left. Where another clock is behind this one it comes again.
+    static let groupAhead = ProtocolLimits.contentAhead + 2
     /// How far a command may be dated ahead for the forward around it to come again until its time has come. What is further
     /// ahead is refused for good, so that it takes up no place at its sender: who misses it asks.
     static let groupPatience = 86_400.0

@@ -304,7 +304,8 @@ struct Groups {
         }
         guard let record = GroupRecord(content, signedBy: opened.sender, message: Self.proof(of: content, in: opened))
         else {
-            return try context.reject(Rejection(.content, "a group command without a usable time"), from: opened.sender)
+            return try context.reject(
+                Rejection(.content, "a group command without a usable time or serial number"), from: opened.sender)
         }
         try take(record, of: group, from: opened.sender, in: &context)
     }
@@ -615,6 +616,9 @@ struct Groups {
         _ bulletin: Document, of group: KnownGroup, from sender: ID, in context: inout Context
     ) throws(LedgerError) {
         guard let record = GroupRecord(bulletin, of: group.id, foundedBy: group.membership.owner) else { return }
+        guard context.now.isClockSet, record.time <= context.now.wall + ProtocolLimits.contentAhead else {
+            return try context.reject(Rejection(.time, "a bulletin of a group is from the future"), from: sender)
+        }
         try take(record, of: group, from: sender, in: &context)
     }
 

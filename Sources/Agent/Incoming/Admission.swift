@@ -258,6 +258,8 @@ struct Admission {
             }
             return .refused(error)
         }
+        // It would count for ever, and nobody can say now whether its time has come. What is around it comes again.
+        if !context.now.isClockSet, opened.content.changesGroup { return .dropped }
         if let rejection = early(opened, in: context) {
             guard let time = opened.content.usableTime, time <= context.now.wall + Tuning.groupPatience else {
                 return .refused(rejection)

@@ -133,4 +133,59 @@ struct GroupAnewTests {
         twins.settle()
         #expect(twins.boards.map { resets(on: $0) } == [1, 0])
     }
+
+    // MARK: - Clocks
+
+    @Test("a command that others take, dated ahead, does not keep the owner from giving the next")
+    func ahead() throws {
+        invite(People.hulk, People.carol)
+        pair.command("hire", [People.hulk.id], in: club)
+        pair.advance(30)
+        pair.boards[1].clockError = 590
+        pair.command("expel", [People.carol.id], in: club, from: 1)
+        pair.advance(30)
+        pair.boards[1].clockError = 0
+        #expect(club.members(on: pair.a) == [People.moki.id, People.hulk.id])
+        // Behind it there is no number in this second.
+        try pair.forward(
+            "invite", [], in: club.id, by: People.hulk, at: (pair.now.wall + 598).rounded(.down),
+            sn: GroupRecord.largestSN, from: People.hulk, on: 0)
+        let token = pair.command("invite", [People.dave.id], in: club)
+        pair.settle()
+        guard case .accepted = pair.a.answers[token] else {
+            Issue.record("\(pair.a.answers[token] as Any)")
+            return
+        }
+        pair.advance(1200)
+        for number in [0, 1, 3] {
+            #expect(club.members(on: pair.boards[number]) == [People.moki.id, People.hulk.id, People.dave.id])
+        }
+    }
+
+    @Test("while the clock is not set a command does not count and is not receipted, alone or in an array")
+    func clockless() throws {
+        invite(People.hulk, People.carol, People.dave)
+        let carol = pair.boards[2]
+        carol.isClockSet = false
+        // A thousand years ahead, for all that this board knows.
+        try pair.forward("expel", [People.hulk.id], in: club.id, by: People.moki, at: 30_000_000_000, on: 2)
+        pair.command("expel", [People.hulk.id], in: club)
+        pair.advance(30)
+        #expect(club.members(on: carol).count == 4 && club.members(on: pair.boards[3]).count == 3)
+        let expulsion = Content(
+            type: .history, sn: 9, time: pair.now.wall, group: club.id, Club.said("expel", [People.dave.id]))
+        let text = Content(type: .text, sn: 10, time: pair.now.wall, group: club.id, ["text": "bye, Dave"])
+        let array = try People.moki.sealedMessage(
+            Content(
+                type: .array, sn: 11, time: pair.now.wall, group: club.id,
+                ["contents": [.object(expulsion.json), .object(text.json)]]), to: People.carol)
+        pair.lay(array, on: 2)
+        pair.advance(1)
+        #expect(club.members(on: carol).count == 4 && carol.texts.isEmpty)
+        carol.isClockSet = true
+        pair.lay(array, on: 2)
+        pair.advance(2000)
+        #expect(carol.texts == ["bye, Dave"])
+        #expect(carol.book.group(club.id.address)?.records.map(\.act) == [.invite, .expel, .expel])
+    }
 }
