@@ -152,6 +152,8 @@ enum Tuning {
     /// The pause between two questions about one group, and between two answers to one member; and answers remembered.
     static let groupQueryPause = 60.0
     static let rememberedAnswers = 1024
+    /// For how long a member that was removed is heard with what it wrote before, after this board heard of that.
+    static let groupFarewell = 3600.0
     /// Bytes of commands in one forward: everybody takes as much.
     static let forwardedBytes = 32 << 10
 

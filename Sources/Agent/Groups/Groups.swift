@@ -17,9 +17,11 @@ struct Groups {
     /// Groups of which everything is to be said anew, and when that was done last, in seconds lived.
     private var owed: [Address: Owed] = [:]
     private var saidAnew: [Address: Double] = [:]
-    private var answered: [Answered: Double] = [:]
+    private var answered: [MemberKey: Double] = [:]
+    /// When this board heard that a member is none any more, in seconds lived.
+    private var removed: [MemberKey: Double] = [:]
 
-    private struct Answered: Hashable {
+    private struct MemberKey: Hashable {
         var group: Address
         var member: Address
     }
@@ -153,6 +155,7 @@ struct Groups {
         }
         context.book.apply(.group(group))
         settle(group, in: context)
+        noteRemoved(from: group, since: before, in: context)
         try tell(record, of: group, in: context)
         try spread(record, of: group, since: before, from: identity, in: &context)
         for id in order.expelled where !group.membership.contains(id) {
@@ -324,6 +327,7 @@ struct Groups {
             if let reason { try context.reject(Rejection(.content, reason), from: sender) }
         case .changed:
             context.book.apply(.group(group))
+            noteRemoved(from: group, since: before, in: context)
             try tell(record, of: group, in: context)
             // The owner has them all, and whoever gave this one may not know of everybody.
             if let owner = context.book.identity(before.owner.address), record.message != nil {
@@ -340,6 +344,15 @@ struct Groups {
         var message = opened.arrival.message.message
         (message.meta, message.visa) = (nil, nil)
         return message.json.object
+    }
+
+    private mutating func noteRemoved(from group: KnownGroup, since before: Membership, in context: Context) {
+        let lived = context.now.lived
+        removed = removed.filter { lived < $0.value + Tuning.groupFarewell }
+        for member in before.members
+        where !group.membership.contains(member) && removed.count < Tuning.rememberedAnswers {
+            removed[MemberKey(group: group.id.address, member: member.address)] = lived
+        }
     }
 
     private func tell(_ record: GroupRecord, of group: KnownGroup, in context: Context) throws(LedgerError) {
@@ -476,7 +489,12 @@ struct Groups {
             return true
         }
         guard group.membership.contains(opened.sender) else {
-            if let time = content.usableTime, group.wasMember(opened.sender, at: time) { return true }
+            let left = removed[MemberKey(group: id.address, member: opened.sender.address)] ?? -.infinity
+            if context.now.lived < left + Tuning.groupFarewell, let time = content.usableTime,
+                group.wasMember(opened.sender, at: time)
+            {
+                return true
+            }
             try context.reject(Rejection(.trust, "the sender is no member of the group"), from: opened.sender)
             ask(about: group, as: owner, in: &context)
             return false
@@ -531,7 +549,7 @@ struct Groups {
 
     private mutating func mayAnswer(_ member: ID, about group: ID, in context: Context) -> Bool {
         let lived = context.now.lived
-        let key = Answered(group: group.address, member: member.address)
+        let key = MemberKey(group: group.address, member: member.address)
         guard lived >= answered[key] ?? -.infinity else { return false }
         if answered.count >= Tuning.rememberedAnswers { answered = answered.filter { lived < $0.value } }
         guard answered.count < Tuning.rememberedAnswers else { return false }

@@ -63,6 +63,28 @@ struct GroupTrustTests {
         #expect(pair.boards[2].texts.isEmpty)
     }
 
+    @Test("what was on its way when its sender left is taken for an hour, whatever time it bears afterwards")
+    func former() throws {
+        invite(People.hulk, People.carol)
+        pair.boards[2].befriend(People.hulk)
+        func text(_ words: String, sn: Int64) throws -> ReliableMessage {
+            let content = Content(
+                type: .text, sn: sn, time: Pair.start + 10, group: club.id, ["text": .string(words)])
+            return try People.hulk.sealedMessage(content, to: People.carol)
+        }
+        #expect(pair.now.wall > Pair.start + 10)
+        pair.command("expel", [People.hulk.id], in: club)
+        pair.advance(30)
+        pair.lay(try text("before", sn: 8), on: 2)
+        pair.advance(1)
+        #expect(pair.boards[2].texts == ["before"])
+        pair.advance(3600)
+        pair.lay(try text("backdated", sn: 9), on: 2)
+        pair.advance(1)
+        #expect(pair.boards[2].texts == ["before"])
+        #expect(pair.boards[2].rejections.last?.reason == "the sender is no member of the group")
+    }
+
     @Test("a member that is no contact gives this board no commands, and its ping is not answered")
     func aside() throws {
         invite(People.carol, People.dave)
