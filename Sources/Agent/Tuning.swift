@@ -151,9 +151,14 @@ enum Tuning {
     static let groupResetPause = 3600.0
     /// The pause between two questions about one group, and between two answers to one member; and answers remembered.
     static let groupQueryPause = 60.0
+    static let longestGroupQueryPause = 3600.0
     static let rememberedAnswers = 1024
+    /// Groups that one contact is asked about in such a pause, because its messages name them.
+    static let groupQuestionsToOne = 8
     /// For how long a member that was removed is heard with what it wrote before, after this board heard of that.
     static let groupFarewell = 3600.0
+    /// Groups that are known in which nobody of this board is a member.
+    static let groupsOfOthers = 16
     /// Bytes of commands in one forward: everybody takes as much.
     static let forwardedBytes = 32 << 10
 

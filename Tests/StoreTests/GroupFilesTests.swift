@@ -47,6 +47,7 @@ import Testing
         _ = group.take(try invite("anna", at: 0, isSigned: true))
         _ = group.take(try invite("ben", at: 1, isSigned: false))
         group.name = "club"
+        group.learnt = 1_760_000_000.5
         facebook.groups.put(secret, of: id)
         let bulletin = try Document.bulletin(of: id, name: "hiking", founder: owner, time: 2, signedBy: secret)
         facebook.groups.put(meta, bulletin, of: id)
@@ -60,7 +61,7 @@ import Testing
         let again = try Facebook(state, time: 1)
         let group = try #require(again.groups.group(id.address))
         #expect(group == facebook.groups.group(id.address))
-        #expect(group.membership.members.map(\.name) == ["owner", "anna", "ben"])
+        #expect(group.membership.members.map(\.name) == ["owner", "anna", "ben"] && group.learnt == 1_760_000_000.5)
         #expect(group.records.map { $0.message != nil } == [true, false])
         #expect(again.id(named: "club") == id && again.groups.bulletin(of: id)?.founder == owner)
         #expect(again.meta(of: id)?.vouches(for: id) == true)

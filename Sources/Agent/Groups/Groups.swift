@@ -11,19 +11,38 @@ import Records
 struct Groups {
     /// The place of the last command that the pool was given to sign, by group.
     private var given: [Address: (time: Double, sn: Int64)] = [:]
-    /// When the members of a group were asked for what this board has missed, and when a member was answered, in seconds
-    /// lived.
-    private var asked: [Address: Double] = [:]
+    /// Groups whose members were asked for what this board has missed, and members that were answered.
+    private var asked: [Address: Asking] = [:]
     /// Groups of which everything is to be said anew, and when that was done last, in seconds lived.
     private var owed: [Address: Owed] = [:]
     private var saidAnew: [Address: Double] = [:]
-    private var answered: [MemberKey: Double] = [:]
+    private var answered: [MemberKey: LastAnswer] = [:]
+    private var shown: [MemberKey: LastAnswer] = [:]
     /// When this board heard that a member is none any more, in seconds lived.
     private var removed: [MemberKey: Double] = [:]
 
     private struct MemberKey: Hashable {
         var group: Address
         var member: Address
+    }
+
+    /// A question for which there is a pause, in seconds lived.
+    private struct Asking {
+        var until: Double
+        /// The contact whose message led to it; `nil` about a group that is known.
+        var source: Address?
+    }
+
+    /// What a member was answered last.
+    private struct LastAnswer {
+        /// In seconds lived.
+        var time = -Double.infinity
+        /// There is no other of the same before, in seconds.
+        var pause = 0.0
+        /// The members and offices as the two boards knew them.
+        var rolls: [String?] = []
+        /// The last row of the outbox by which the member is told everything.
+        var row: String?
     }
 
     // MARK: - A local program gives a command
@@ -368,7 +387,7 @@ struct Groups {
 
     /// Those that were members and those that are, all of the history for those that come in. What is only asked for
     /// goes to those who may grant it.
-    private func spread(
+    private mutating func spread(
         _ record: GroupRecord, of group: KnownGroup, since before: Membership, from sender: ID,
         in context: inout Context
     ) throws(LedgerError) {
@@ -378,8 +397,7 @@ struct Groups {
             && record.act != .reset
         let hearers = isRequest ? [after.owner] + after.administrators : after.members
         for member in hearers where member.address != sender.address && member.address != record.signer.address {
-            let isNew = !before.contains(member) || (record.act == .invite && record.members.contains(member))
-            if isNew, after.contains(member) {
+            if !before.contains(member), after.contains(member) {
                 try welcome(member, to: group, from: sender, in: &context)
             } else {
                 try post([record], of: group, to: member, from: sender, in: &context)
@@ -393,19 +411,31 @@ struct Groups {
     }
 
     /// Everything that a member has to know.
-    private func welcome(
+    private mutating func welcome(
         _ member: ID, to group: KnownGroup, from sender: ID, in context: inout Context
     ) throws(LedgerError) {
-        try post(group.records, of: group, withCard: true, to: member, from: sender, in: &context)
+        let row = try post(group.records, of: group, withCard: true, to: member, from: sender, in: &context)
+        // What is dated ahead is repeated until its time has come: whoever asks meanwhile is told the rest.
+        guard group.records.allSatisfy({ isPast($0, in: context) }) else { return }
+        let key = MemberKey(group: group.id.address, member: member.address)
+        if Self.makeRoom(for: key, in: &answered, at: context.now.lived) {
+            answered[key, default: LastAnswer()].row = row
+        }
     }
 
-    /// Rows of the outbox that wait for nothing: they are sealed when they are due, which is now.
+    private func isPast(_ record: GroupRecord, in context: Context) -> Bool {
+        !context.now.isClockSet || record.time <= context.now.wall + ProtocolLimits.contentAhead
+    }
+
+    /// Rows of the outbox that wait for nothing: they are sealed when they are due, which is now. The last of them.
+    @discardableResult
     private func post(
         _ records: [GroupRecord], of group: KnownGroup, withCard: Bool = false, to receiver: ID, from sender: ID,
         in context: inout Context
-    ) throws(LedgerError) {
+    ) throws(LedgerError) -> String? {
         let receiver = context.book.contact(receiver.address)?.id ?? receiver
-        guard !context.book.isOurs(receiver.address) else { return }
+        guard !context.book.isOurs(receiver.address) else { return nil }
+        var last: String?
         meet(receiver, in: context)
         var messages = withCard ? [group.card].compactMap { $0 } : []
         messages += records.compactMap(\.message)
@@ -417,13 +447,14 @@ struct Groups {
             if portion.count == ProtocolLimits.forwardedMessages || bytes + size > Tuning.forwardedBytes,
                 !portion.isEmpty
             {
-                try put(portion, to: receiver, from: sender, in: &context)
+                last = try put(portion, to: receiver, from: sender, in: &context)
                 (portion, bytes) = ([], 0)
             }
             portion.append(json)
             bytes += size
         }
-        if !portion.isEmpty { try put(portion, to: receiver, from: sender, in: &context) }
+        if !portion.isEmpty { last = try put(portion, to: receiver, from: sender, in: &context) }
+        return last
     }
 
     /// With the meta of its signer, whom the receiver may not know.
@@ -437,13 +468,14 @@ struct Groups {
 
     private func put(
         _ messages: [JSON], to receiver: ID, from sender: ID, in context: inout Context
-    ) throws(LedgerError) {
+    ) throws(LedgerError) -> String? {
         let size = try context.ledger.outboxSize()
         guard size.count < Int64(context.policy.outboxCount), size.bytes < context.policy.outboxBytes else {
             // Who does not hear of it asks when it reads the next message.
             context.counts.outboxFull += 1
-            return
+            return nil
         }
+        let id = context.newMessageID()
         var members: JSONObject = ["secrets": .array(messages)]
         // For readers of long ago, where it does not make much twice as much.
         if messages.count == 1, messages[0].bytes.count <= Tuning.forwardedBytes { members["forward"] = messages[0] }
@@ -453,10 +485,11 @@ struct Groups {
         try context.ledger.apply(
             .outgoing(
                 Outgoing(
-                    id: context.newMessageID(), sn: content.sn, sender: sender.bare, recipient: .person(receiver.bare),
+                    id: id, sn: content.sn, sender: sender.bare, recipient: .person(receiver.bare),
                     request: Digest.sha256(Array(text.utf8)), body: .content(text), state: .waiting,
                     created: context.recordedTime, due: context.now.lived,
                     expires: context.now.lived + Policy.longestExpiry)))
+        return id
     }
 
     /// A member's cards are kept, though the owner of this board has said nothing about it.
@@ -512,14 +545,14 @@ struct Groups {
         about group: KnownGroup, as identity: Identity, of member: ID? = nil, in context: inout Context
     ) -> Bool {
         let address = group.id.address
-        guard context.now.lived >= asked[address] ?? -.infinity else { return false }
+        guard context.now.lived >= asked[address]?.until ?? -.infinity else { return false }
         let membership = group.membership
         let others = [member].compactMap { $0 } + [membership.owner] + membership.administrators + membership.members
         let known = others.first {
             $0.address != identity.id.address && context.book.encryptionKey(of: $0) != nil
         }
         guard let known else { return false }
-        asked[address] = context.now.lived + Tuning.groupQueryPause
+        asked[address] = Asking(until: context.now.lived + Tuning.groupQueryPause)
         let content = Content(
             type: .command, sn: context.newSN(), time: context.now.wall, group: group.id,
             ["command": "query", "cmd": "query", "roll": .string(group.roll)])
@@ -538,23 +571,45 @@ struct Groups {
                 Rejection(.trust, "a question about a group of somebody who is no member"), from: opened.sender)
         }
         let roll = question.json["roll"]?.string
-        guard roll != group.roll, mayAnswer(opened.sender, about: id, in: context) else { return }
-        let since = question.json["last_time"]?.seconds ?? 0
-        // What is dated further ahead would not be taken, and the answer would come again until it is.
-        let end = context.now.isClockSet ? context.now.wall + ProtocolLimits.contentAhead : .infinity
-        let records = group.records.filter { $0.time >= since && $0.time <= end }
-        try post(records, of: group, withCard: true, to: opened.sender, from: owner.id, in: &context)
+        let key = MemberKey(group: id.address, member: opened.sender.address)
+        guard roll != group.roll,
+            Self.mayAnswer(key, rolls: [roll, group.roll], by: &answered, at: context.now.lived)
+        else { return }
+        // What it was told is still on its way, and comes again by itself.
+        let isTold = try answered[key]?.row.flatMap { id throws(LedgerError) in try context.ledger.outgoing(id: id) }
+        if isTold?.isLiving != true {
+            let since = question.json["last_time"]?.seconds ?? 0
+            // What is dated further ahead would not be taken, and the answer would come again until it is.
+            let records = group.records.filter { $0.time >= since && isPast($0, in: context) }
+            let row = try post(records, of: group, withCard: true, to: opened.sender, from: owner.id, in: &context)
+            answered[key]?.row = since > 0 ? nil : row
+        }
         if roll != nil { ask(about: group, as: owner, of: opened.sender, in: &context) }
     }
 
-    private mutating func mayAnswer(_ member: ID, about group: ID, in context: Context) -> Bool {
-        let lived = context.now.lived
-        let key = MemberKey(group: group.address, member: member.address)
-        guard lived >= answered[key] ?? -.infinity else { return false }
-        if answered.count >= Tuning.rememberedAnswers { answered = answered.filter { lived < $0.value } }
-        guard answered.count < Tuning.rememberedAnswers else { return false }
-        answered[key] = lived + Tuning.groupQueryPause
+    /// Once a minute; where the two boards differ in the same way as the last time, after twice as long.
+    private static func mayAnswer(
+        _ key: MemberKey, rolls: [String?], by answers: inout [MemberKey: LastAnswer], at lived: Double
+    ) -> Bool {
+        var answer = answers[key] ?? LastAnswer()
+        let isSame = answer.rolls == rolls
+        guard lived >= answer.time + (isSame ? answer.pause : Tuning.groupQueryPause),
+            makeRoom(for: key, in: &answers, at: lived)
+        else { return false }
+        let pause = isSame ? 2 * answer.pause : 0
+        answer.pause = min(max(pause, Tuning.groupQueryPause), Tuning.longestGroupQueryPause)
+        (answer.time, answer.rolls) = (lived, rolls)
+        answers[key] = answer
         return true
+    }
+
+    private static func makeRoom(for key: MemberKey, in answers: inout [MemberKey: LastAnswer], at lived: Double)
+        -> Bool
+    {
+        if answers[key] == nil, answers.count >= Tuning.rememberedAnswers {
+            answers = answers.filter { lived < $0.value.time + $0.value.pause }
+        }
+        return answers[key] != nil || answers.count < Tuning.rememberedAnswers
     }
 
     /// The applications' way of asking: customized contents of `chat.dim.group`. False: it is no such thing.
@@ -580,7 +635,10 @@ struct Groups {
         guard let json = documents.first else {
             return try answer(cardOf: id, asked: content, of: opened, in: &context)
         }
-        guard context.book.isTrusted(opened.arrival.via ?? opened.sender) else {
+        // Members of one group are not heard about another.
+        let source = opened.arrival.via ?? opened.sender
+        let isKnown = context.book.group(id.address)?.id == id
+        guard isKnown ? context.book.isTrusted(source) : context.book.isPersonallyTrusted(source) else {
             return try context.reject(Rejection(.trust, "a stranger shows a group"), from: opened.sender)
         }
         let checked: Meta
@@ -608,13 +666,14 @@ struct Groups {
         guard let founder = bulletin.founder, context.book.group(id.address) == nil else {
             return try context.reject(Rejection(.meta, "a bulletin without a founder"), from: opened.sender)
         }
-        guard context.book.groups.count < KnownGroup.limit else {
-            return try context.reject(
-                Rejection(.content, "this board knows \(KnownGroup.limit) groups"), from: opened.sender)
-        }
         var group = KnownGroup(id, foundedBy: founder)
+        group.learnt = context.recordedTime
         if let proof = Self.proof(of: content, in: opened), !group.show(proof) {
             return try context.reject(Rejection(.content, "a card of a group that is too large"), from: opened.sender)
+        }
+        guard makeRoomForGroup(in: context) else {
+            return try context.reject(
+                Rejection(.content, "this board knows \(KnownGroup.limit) groups"), from: opened.sender)
         }
         context.book.apply(.groupCard(checked, bulletin, of: id))
         context.book.apply(.group(group))
@@ -627,6 +686,21 @@ struct Groups {
         if opened.isEncrypted, let owner = context.book.identity(opened.owner.address) {
             ask(about: group, as: owner, of: opened.sender, in: &context)
         }
+    }
+
+    /// Of groups in which nobody of this board is a member, and that nobody here has named, only so many stay: the one that
+    /// was shown first goes. False: there is no room.
+    private func makeRoomForGroup(in context: Context) -> Bool {
+        let own = context.book.identities.map(\.id)
+        let groups = context.book.groups
+        let others = groups.filter { group in
+            group.name == nil && !own.contains { group.membership.contains($0) }
+        }
+        guard others.count >= Tuning.groupsOfOthers || groups.count >= KnownGroup.limit else { return true }
+        let first = others.min { ($0.learnt, $0.id.text) < ($1.learnt, $1.id.text) }
+        guard let first else { return groups.count < KnownGroup.limit }
+        context.book.apply(.forgetGroup(first.id.address))
+        return true
     }
 
     /// Applications name the administrators in the bulletin.
@@ -645,7 +719,9 @@ struct Groups {
     ) throws(LedgerError) {
         guard let group = context.book.group(id.address), group.id == id, context.book.isTrusted(opened.sender),
             let bulletin = context.book.bulletin(of: id), let meta = context.book.meta(of: id),
-            mayAnswer(opened.sender, about: id, in: context)
+            Self.mayAnswer(
+                MemberKey(group: id.address, member: opened.sender.address), rolls: [], by: &shown,
+                at: context.now.lived)
         else { return }
         let name = question.commandName
         let content =
@@ -659,11 +735,14 @@ struct Groups {
 
     /// A trusted sender names a group that is not known here.
     private mutating func askForCard(of id: ID, from source: ID, to owner: ID, in context: inout Context) {
-        guard context.book.contact(source.address)?.isTrusted == true,
-            context.now.lived >= asked[id.address] ?? -.infinity
+        let lived = context.now.lived
+        guard context.book.contact(source.address)?.isTrusted == true, lived >= asked[id.address]?.until ?? -.infinity
         else { return }
-        if asked.count >= Tuning.rememberedAnswers { asked = [:] }
-        asked[id.address] = context.now.lived + Tuning.groupQueryPause
+        if asked.count >= Tuning.rememberedAnswers { asked = asked.filter { lived < $0.value.until } }
+        guard asked.count < Tuning.rememberedAnswers,
+            asked.values.count(where: { $0.source == source.address && lived < $0.until }) < Tuning.groupQuestionsToOne
+        else { return }
+        asked[id.address] = Asking(until: lived + Tuning.groupQueryPause, source: source.address)
         let content = Content.documentCommand(
             "documents", about: id, document: nil, meta: nil, sn: context.newSN(), time: context.now.wall)
         ControlMessage.seal(content, from: owner.address, to: source, purpose: .courtesy, in: &context)

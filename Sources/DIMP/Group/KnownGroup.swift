@@ -7,6 +7,8 @@ package struct KnownGroup: Sendable, Equatable {
     package let id: ID
     /// The label that this board gave it.
     package var name: String?
+    /// When this board heard of it first, in seconds since 1970; 0: nobody knows.
+    package var learnt = 0.0
     /// Its meta and bulletin as a signed broadcast that any member may hand on; `nil` when none came.
     package private(set) var card: JSONObject?
     /// In order.

@@ -6,6 +6,7 @@ extension KnownGroup {
     package var json: JSONObject {
         var object: JSONObject = ["did": .string(id.text)]
         if let name { object["name"] = .string(name) }
+        if learnt > 0 { object["learnt"] = .number(learnt) }
         object["founder"] = .string(membership.owner.text)
         object["members"] = .array(membership.members.map { .string($0.text) })
         object["administrators"] = .array(membership.administrators.map { .string($0.text) })
@@ -22,6 +23,7 @@ extension KnownGroup {
         let records = commands.prefix(Self.recordLimit + 1).compactMap { $0.object.flatMap { GroupRecord($0) } }
         self.init(id, foundedBy: founder, records: records)
         name = json["name"]?.string
+        learnt = json["learnt"]?.double ?? 0
         if let card = json["card"]?.object { show(card) }
     }
 }

@@ -336,17 +336,6 @@ struct GroupsTests {
         #expect(pair.a.inbox.isEmpty)
     }
 
-    @Test("a board knows so many groups and no more")
-    func groups() throws {
-        for number in 0..<KnownGroup.limit {
-            let other = Club(foundedBy: People.moki, name: "club\(number)")
-            pair.boards[1].book.apply(.group(KnownGroup(other.id, foundedBy: People.moki.id)))
-        }
-        invite(1)
-        #expect(pair.boards[1].book.group(club.id.address) == nil)
-        #expect(pair.boards[1].rejections.contains { $0.reason.contains("this board knows") })
-    }
-
     @Test("messages to a group go one by one, and each member signs its receipts")
     func singly() throws {
         invite(1, 2)
