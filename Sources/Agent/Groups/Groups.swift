@@ -11,39 +11,12 @@ import Records
 struct Groups {
     /// The place of the last command that the pool was given to sign, by group.
     private var given: [Address: (time: Double, sn: Int64)] = [:]
-    /// Groups whose members were asked for what this board has missed, and members that were answered.
-    private var asked: [Address: Asking] = [:]
     /// Groups of which everything is to be said anew, and when that was done last, in seconds lived.
     private var owed: [Address: Owed] = [:]
     private var saidAnew: [Address: Double] = [:]
-    private var answered: [MemberKey: LastAnswer] = [:]
-    private var shown: [MemberKey: LastAnswer] = [:]
+    var questions = GroupQuestions()
     /// When this board heard that a member is none any more, in seconds lived.
-    private var removed: [MemberKey: Double] = [:]
-
-    private struct MemberKey: Hashable {
-        var group: Address
-        var member: Address
-    }
-
-    /// A question for which there is a pause, in seconds lived.
-    private struct Asking {
-        var until: Double
-        /// The contact whose message led to it; `nil` about a group that is known.
-        var source: Address?
-    }
-
-    /// What a member was answered last.
-    private struct LastAnswer {
-        /// In seconds lived.
-        var time = -Double.infinity
-        /// There is no other of the same before, in seconds.
-        var pause = 0.0
-        /// The members and offices as the two boards knew them.
-        var rolls: [String?] = []
-        /// The last row of the outbox by which the member is told everything.
-        var row: String?
-    }
+    private var removed: [GroupQuestions.MemberKey: Double] = [:]
 
     // MARK: - A local program gives a command
 
@@ -332,7 +305,7 @@ struct Groups {
         try take(record, of: group, from: opened.sender, in: &context)
     }
 
-    private mutating func take(
+    mutating func take(
         _ record: GroupRecord, of known: KnownGroup, from sender: ID, in context: inout Context
     ) throws(LedgerError) {
         var group = known
@@ -358,7 +331,7 @@ struct Groups {
 
     /// A broadcast as it is kept: its sender's cards are added when it is handed on. `nil` for what came encrypted, or with
     /// others in an array.
-    private static func proof(of content: Content, in opened: Opened) -> JSONObject? {
+    static func proof(of content: Content, in opened: Opened) -> JSONObject? {
         guard !opened.isEncrypted, content == opened.content else { return nil }
         var message = opened.arrival.message.message
         (message.meta, message.visa) = (nil, nil)
@@ -370,7 +343,7 @@ struct Groups {
         removed = removed.filter { lived < $0.value + Tuning.groupFarewell }
         for member in before.members
         where !group.membership.contains(member) && removed.count < Tuning.rememberedAnswers {
-            removed[MemberKey(group: group.id.address, member: member.address)] = lived
+            removed[GroupQuestions.MemberKey(group: group.id.address, member: member.address)] = lived
         }
     }
 
@@ -417,10 +390,8 @@ struct Groups {
         let row = try post(group.records, of: group, withCard: true, to: member, from: sender, in: &context)
         // What is dated ahead is repeated until its time has come: whoever asks meanwhile is told the rest.
         guard group.records.allSatisfy({ isPast($0, in: context) }) else { return }
-        let key = MemberKey(group: group.id.address, member: member.address)
-        if Self.makeRoom(for: key, in: &answered, at: context.now.lived) {
-            answered[key, default: LastAnswer()].row = row
-        }
+        let key = GroupQuestions.MemberKey(group: group.id.address, member: member.address)
+        questions.tell(key, by: row, at: context.now.lived)
     }
 
     private func isPast(_ record: GroupRecord, in context: Context) -> Bool {
@@ -522,7 +493,7 @@ struct Groups {
             return true
         }
         guard group.membership.contains(opened.sender) else {
-            let left = removed[MemberKey(group: id.address, member: opened.sender.address)] ?? -.infinity
+            let left = removed[GroupQuestions.MemberKey(group: id.address, member: opened.sender.address)] ?? -.infinity
             if context.now.lived < left + Tuning.groupFarewell, let time = content.usableTime,
                 group.wasMember(opened.sender, at: time)
             {
@@ -541,18 +512,17 @@ struct Groups {
     /// Asks a member for the history: this one, or else the owner, or else an administrator or a member. At most once a
     /// minute for each group. Says whether somebody was asked.
     @discardableResult
-    private mutating func ask(
+    mutating func ask(
         about group: KnownGroup, as identity: Identity, of member: ID? = nil, in context: inout Context
     ) -> Bool {
-        let address = group.id.address
-        guard context.now.lived >= asked[address]?.until ?? -.infinity else { return false }
+        guard questions.mayAsk(about: group.id.address, at: context.now.lived) else { return false }
         let membership = group.membership
         let others = [member].compactMap { $0 } + [membership.owner] + membership.administrators + membership.members
         let known = others.first {
             $0.address != identity.id.address && context.book.encryptionKey(of: $0) != nil
         }
         guard let known else { return false }
-        asked[address] = Asking(until: context.now.lived + Tuning.groupQueryPause)
+        questions.ask(about: group.id.address, at: context.now.lived)
         let content = Content(
             type: .command, sn: context.newSN(), time: context.now.wall, group: group.id,
             ["command": "query", "cmd": "query", "roll": .string(group.roll)])
@@ -571,45 +541,22 @@ struct Groups {
                 Rejection(.trust, "a question about a group of somebody who is no member"), from: opened.sender)
         }
         let roll = question.json["roll"]?.string
-        let key = MemberKey(group: id.address, member: opened.sender.address)
+        let key = GroupQuestions.MemberKey(group: id.address, member: opened.sender.address)
         guard roll != group.roll,
-            Self.mayAnswer(key, rolls: [roll, group.roll], by: &answered, at: context.now.lived)
+            questions.mayTell(key, rolls: [roll, group.roll], at: context.now.lived)
         else { return }
         // What it was told is still on its way, and comes again by itself.
-        let isTold = try answered[key]?.row.flatMap { id throws(LedgerError) in try context.ledger.outgoing(id: id) }
-        if isTold?.isLiving != true {
+        let telling = try questions.row(for: key).flatMap { id throws(LedgerError) in
+            try context.ledger.outgoing(id: id)
+        }
+        if telling?.isLiving != true {
             let since = question.json["last_time"]?.seconds ?? 0
             // What is dated further ahead would not be taken, and the answer would come again until it is.
             let records = group.records.filter { $0.time >= since && isPast($0, in: context) }
             let row = try post(records, of: group, withCard: true, to: opened.sender, from: owner.id, in: &context)
-            answered[key]?.row = since > 0 ? nil : row
+            questions.tell(key, by: since > 0 ? nil : row, at: context.now.lived)
         }
         if roll != nil { ask(about: group, as: owner, of: opened.sender, in: &context) }
-    }
-
-    /// Once a minute; where the two boards differ in the same way as the last time, after twice as long.
-    private static func mayAnswer(
-        _ key: MemberKey, rolls: [String?], by answers: inout [MemberKey: LastAnswer], at lived: Double
-    ) -> Bool {
-        var answer = answers[key] ?? LastAnswer()
-        let isSame = answer.rolls == rolls
-        guard lived >= answer.time + (isSame ? answer.pause : Tuning.groupQueryPause),
-            makeRoom(for: key, in: &answers, at: lived)
-        else { return false }
-        let pause = isSame ? 2 * answer.pause : 0
-        answer.pause = min(max(pause, Tuning.groupQueryPause), Tuning.longestGroupQueryPause)
-        (answer.time, answer.rolls) = (lived, rolls)
-        answers[key] = answer
-        return true
-    }
-
-    private static func makeRoom(for key: MemberKey, in answers: inout [MemberKey: LastAnswer], at lived: Double)
-        -> Bool
-    {
-        if answers[key] == nil, answers.count >= Tuning.rememberedAnswers {
-            answers = answers.filter { lived < $0.value.time + $0.value.pause }
-        }
-        return answers[key] != nil || answers.count < Tuning.rememberedAnswers
     }
 
     /// The applications' way of asking: customized contents of `chat.dim.group`. False: it is no such thing.
@@ -624,129 +571,6 @@ struct Groups {
         }
     }
 
-    // MARK: - What a group is
-
-    /// A group is known by its meta and a bulletin, which say who founded it. Both prove themselves.
-    private mutating func take(
-        cardOf id: ID, documents: [JSON], meta: JSON?, saying content: Content, of opened: Opened,
-        in context: inout Context
-    ) throws(LedgerError) {
-        let id = id.bare
-        guard let json = documents.first else {
-            return try answer(cardOf: id, asked: content, of: opened, in: &context)
-        }
-        // Members of one group are not heard about another.
-        let source = opened.arrival.via ?? opened.sender
-        let isKnown = context.book.group(id.address)?.id == id
-        guard isKnown ? context.book.isTrusted(source) : context.book.isPersonallyTrusted(source) else {
-            return try context.reject(Rejection(.trust, "a stranger shows a group"), from: opened.sender)
-        }
-        let checked: Meta
-        let bulletin: Document
-        do throws(Rejection) {
-            if let known = context.book.meta(of: id) { checked = known } else { checked = try Meta(meta) }
-            guard checked.vouches(for: id) else { throw Rejection(.meta, "the meta is of another group") }
-            bulletin = try Document(json)
-            try bulletin.check(about: id, meta: checked)
-        } catch {
-            return try context.reject(error, from: opened.sender)
-        }
-        let before = context.book.bulletin(of: id)
-        let isNewer = bulletin.time > before?.time ?? -1
-        if var group = context.book.group(id.address), group.id == id {
-            guard isNewer || group.card == nil else { return }
-            if let proof = Self.proof(of: content, in: opened), !group.show(proof) {
-                return try context.reject(
-                    Rejection(.content, "a card of a group that is too large"), from: opened.sender)
-            }
-            if isNewer { context.book.apply(.groupCard(checked, bulletin, of: id)) }
-            context.book.apply(.group(group))
-            return try heed(bulletin, of: group, from: opened.sender, in: &context)
-        }
-        guard let founder = bulletin.founder, context.book.group(id.address) == nil else {
-            return try context.reject(Rejection(.meta, "a bulletin without a founder"), from: opened.sender)
-        }
-        var group = KnownGroup(id, foundedBy: founder)
-        group.learnt = context.recordedTime
-        if let proof = Self.proof(of: content, in: opened), !group.show(proof) {
-            return try context.reject(Rejection(.content, "a card of a group that is too large"), from: opened.sender)
-        }
-        guard makeRoomForGroup(in: context) else {
-            return try context.reject(
-                Rejection(.content, "this board knows \(KnownGroup.limit) groups"), from: opened.sender)
-        }
-        context.book.apply(.groupCard(checked, bulletin, of: id))
-        context.book.apply(.group(group))
-        try context.note(
-            .group, level: .info, text: "\(opened.sender) shows the group \(id) of \(founder)", did: id,
-            reason: "known")
-        try heed(bulletin, of: group, from: opened.sender, in: &context)
-        // An answer to `askForCard`: the history is next.
-        asked[id.address] = nil
-        if opened.isEncrypted, let owner = context.book.identity(opened.owner.address) {
-            ask(about: group, as: owner, of: opened.sender, in: &context)
-        }
-    }
-
-    /// Of groups in which nobody of this board is a member, and that nobody here has named, only so many stay: the one that
-    /// was shown first goes. False: there is no room.
-    private func makeRoomForGroup(in context: Context) -> Bool {
-        let own = context.book.identities.map(\.id)
-        let groups = context.book.groups
-        let others = groups.filter { group in
-            group.name == nil && !own.contains { group.membership.contains($0) }
-        }
-        guard others.count >= Tuning.groupsOfOthers || groups.count >= KnownGroup.limit else { return true }
-        let first = others.min { ($0.learnt, $0.id.text) < ($1.learnt, $1.id.text) }
-        guard let first else { return groups.count < KnownGroup.limit }
-        context.book.apply(.forgetGroup(first.id.address))
-        return true
-    }
-
-    /// Applications name the administrators in the bulletin.
-    private mutating func heed(
-        _ bulletin: Document, of group: KnownGroup, from sender: ID, in context: inout Context
-    ) throws(LedgerError) {
-        guard let record = GroupRecord(bulletin, of: group.id, foundedBy: group.membership.owner) else { return }
-        guard context.now.isClockSet, record.time <= context.now.wall + ProtocolLimits.contentAhead else {
-            return try context.reject(Rejection(.time, "a bulletin of a group is from the future"), from: sender)
-        }
-        try take(record, of: group, from: sender, in: &context)
-    }
-
-    private mutating func answer(
-        cardOf id: ID, asked question: Content, of opened: Opened, in context: inout Context
-    ) throws(LedgerError) {
-        guard let group = context.book.group(id.address), group.id == id, context.book.isTrusted(opened.sender),
-            let bulletin = context.book.bulletin(of: id), let meta = context.book.meta(of: id),
-            Self.mayAnswer(
-                MemberKey(group: id.address, member: opened.sender.address), rolls: [], by: &shown,
-                at: context.now.lived)
-        else { return }
-        let name = question.commandName
-        let content =
-            name == "meta"
-            ? Content.metaCommand(about: id, meta: meta, sn: context.newSN(), time: context.now.wall)
-            : Content.documentCommand(
-                name, about: id, document: bulletin, meta: meta, sn: context.newSN(), time: context.now.wall)
-        ControlMessage.seal(
-            content, from: opened.owner.address, to: opened.sender, purpose: .courtesy, in: &context)
-    }
-
-    /// A trusted sender names a group that is not known here.
-    private mutating func askForCard(of id: ID, from source: ID, to owner: ID, in context: inout Context) {
-        let lived = context.now.lived
-        guard context.book.contact(source.address)?.isTrusted == true, lived >= asked[id.address]?.until ?? -.infinity
-        else { return }
-        if asked.count >= Tuning.rememberedAnswers { asked = asked.filter { lived < $0.value.until } }
-        guard asked.count < Tuning.rememberedAnswers,
-            asked.values.count(where: { $0.source == source.address && lived < $0.until }) < Tuning.groupQuestionsToOne
-        else { return }
-        asked[id.address] = Asking(until: lived + Tuning.groupQueryPause, source: source.address)
-        let content = Content.documentCommand(
-            "documents", about: id, document: nil, meta: nil, sn: context.newSN(), time: context.now.wall)
-        ControlMessage.seal(content, from: owner.address, to: source, purpose: .courtesy, in: &context)
-    }
 }
 
 /// A command of a local program that the pool signs.
