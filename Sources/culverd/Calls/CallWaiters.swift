@@ -11,11 +11,11 @@ import Store
         var connection: ConnectionID
         /// Boards that were called and have not answered to the end.
         var open: Int
-        var progress: [ID: Progress] = [:]
+        var progress: [ID: Telling] = [:]
     }
 
     /// How far the answers of one board were told.
-    private struct Progress {
+    private struct Telling {
         /// The next part; `nil` after the last.
         var next: Int64? = 0
         /// The last answer is there, and something before it is not.
@@ -73,7 +73,7 @@ import Store
     /// it is missing: at once where nobody knows how many came before, else after a while.
     private func tell(_ call: String, of sender: ID) throws(LedgerError) -> Bool {
         guard let waiter = waiters[call] else { return false }
-        let progress = waiter.progress[sender] ?? Progress()
+        let progress = waiter.progress[sender] ?? Telling()
         guard let next = progress.next, let answer = try store.answer(to: call, of: sender, from: next),
             var params = (try? JSON(parsing: answer.text))?.object
         else { return false }
@@ -86,7 +86,7 @@ import Store
         if let name = name(sender) { params["name"] = .string(name) }
         guard notify(waiter.connection, "call.reply", .object(params)) else { return false }
         let isOver = params["final"]?.bool ?? false
-        waiters[call]?.progress[sender, default: Progress()].next = isOver ? nil : answer.part + 1
+        waiters[call]?.progress[sender, default: Telling()].next = isOver ? nil : answer.part + 1
         if isOver { waiters[call]?.open -= 1 }
         if let open = waiters[call]?.open, open <= 0 { waiters[call] = nil }
         return !isOver
@@ -96,7 +96,7 @@ import Store
         guard waiters[call]?.progress[sender]?.hasGap != true, let last = try store.lastAnswer(to: call, of: sender),
             (try? JSON(parsing: last.text))?["final"]?.bool == true
         else { return }
-        waiters[call]?.progress[sender, default: Progress()].hasGap = true
+        waiters[call]?.progress[sender, default: Telling()].hasGap = true
         later(Self.patience) { [self] in
             guard waiters[call]?.progress[sender]?.hasGap == true else { return }
             waiters[call]?.progress[sender]?.isImpatient = true
