@@ -24,6 +24,23 @@ package struct BrokerOptions: Sendable {
     package var startsClean: Bool
     /// What an earlier link has learnt of this broker.
     package var knowledge = BrokerKnowledge()
+    /// The link is one end of a bridge; `nil` for all others.
+    package var bridging: Bridging?
+
+    /// How a bridge uses a broker. Messages come as `.delivered`, retained ones as such, and the link's own do not come
+    /// back (both MQTT 5). What comes with QoS 1 or 2 is acknowledged when something is written, which the owner may
+    /// suspend until it is safe.
+    package struct Bridging: Sendable, Equatable {
+        /// The value of a user property `culver` of all that is published (MQTT 5).
+        package var mark: String
+        /// What stands retained when the link subscribes is not wanted (MQTT 5).
+        package var skipsRetained: Bool
+
+        package init(mark: String, skipsRetained: Bool = false) {
+            self.mark = mark
+            self.skipsRetained = skipsRetained
+        }
+    }
 
     package init(
         name: String = "default",

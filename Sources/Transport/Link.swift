@@ -50,6 +50,12 @@ package protocol Link: AnyObject {
     func suspendReading()
 
     func resumeReading()
+
+    /// Writes nothing until `resumeWriting`, not even acknowledgements of what came; for a link of a bridge, and not for
+    /// long. A link that is stopped meanwhile says nothing more, and the broker shows again what has no acknowledgement.
+    func suspendWriting()
+
+    func resumeWriting()
 }
 
 extension Link {

@@ -19,6 +19,8 @@ package enum LinkEvent: Sendable, Equatable {
     /// A connection ended; whatever was unacknowledged stays so. The next attempt begins in `retryIn` seconds.
     case disconnected(reason: String, retryIn: Double)
     case message(topic: String, payload: [UInt8], retained: Bool)
+    /// The same on a link of a bridge.
+    case delivered(MQTTDelivery)
     /// A message was not passed on, because it is longer than `maximumPacket`.
     case tooLong(topic: String, bytes: Int64)
     /// The broker answered a publication. `token` is what `publish` returned.

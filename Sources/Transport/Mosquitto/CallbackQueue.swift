@@ -26,7 +26,7 @@ final class CallbackQueue {
     private(set) var weight = 0
 
     func note(_ event: CallbackEvent) {
-        if case .message(_, let payload, _) = event { weight += payload.count }
+        if case .message(let message) = event { weight += message.payload.count }
         events.append(event)
     }
 
@@ -56,7 +56,7 @@ final class CallbackQueue {
 enum CallbackEvent {
     /// CONNACK. `code` is the broker's; libmosquitto shows every refusal of the version as 0x84.
     case answered(code: UInt8, Greeting)
-    case message(topic: String, payload: [UInt8], retained: Bool)
+    case message(MQTTDelivery)
     case tooLong(topic: String, bytes: Int64)
     case acknowledged(token: Int32, code: UInt8)
     case subscribed(token: Int32, codes: [UInt8])

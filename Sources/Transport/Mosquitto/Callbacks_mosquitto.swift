@@ -32,7 +32,25 @@ private func greeting(_ flags: Int32, _ properties: OpaquePointer?) -> Greeting 
     return greeting
 }
 
-private func record(_ message: mosquitto_message, in callbacks: CallbackQueue) {
+/// The first user property of this name; `nil` also for one that is no UTF-8.
+private func mark(in properties: OpaquePointer?) -> String? {
+    var (place, isFirst) = (properties, true)
+    while place != nil {
+        var (name, value): (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<CChar>?)
+        place = mosquitto_property_read_string_pair(
+            place, Int32(MQTT_PROP_USER_PROPERTY.rawValue), &name, &value, !isFirst)
+        isFirst = false
+        defer {
+            free(name)
+            free(value)
+        }
+        guard place != nil, let name, let value else { return nil }
+        if strcmp(name, MQTTDelivery.property) == 0 { return String(validatingCString: value) }
+    }
+    return nil
+}
+
+private func record(_ message: mosquitto_message, mark: String?, in callbacks: CallbackQueue) {
     guard let name = message.topic, let topic = String(validatingCString: name) else { return callbacks.drop() }
     let count = Int(message.payloadlen)
     guard count <= callbacks.maximumPacket else {
@@ -40,7 +58,10 @@ private func record(_ message: mosquitto_message, in callbacks: CallbackQueue) {
         return callbacks.note(.tooLong(topic: topic, bytes: Int64(count)))
     }
     let payload = [UInt8](UnsafeRawBufferPointer(start: message.payload, count: count))
-    callbacks.note(.message(topic: topic, payload: payload, retained: message.retain))
+    callbacks.note(
+        .message(
+            MQTTDelivery(
+                topic: topic, payload: payload, qos: Int64(message.qos), isRetained: message.retain, mark: mark)))
 }
 
 extension CallbackQueue {
@@ -56,10 +77,10 @@ extension CallbackQueue {
         mosquitto_publish_v5_callback_set(mosquitto) { _, object, token, code, _ in
             write(object) { $0.note(.acknowledged(token: token, code: UInt8(clamping: code))) }
         }
-        mosquitto_message_v5_callback_set(mosquitto) { _, object, message, _ in
+        mosquitto_message_v5_callback_set(mosquitto) { _, object, message, properties in
             write(object) { callbacks in
                 guard let message else { return }
-                record(message.pointee, in: callbacks)
+                record(message.pointee, mark: mark(in: properties), in: callbacks)
             }
         }
         mosquitto_subscribe_v5_callback_set(mosquitto) { _, object, token, count, codes, _ in

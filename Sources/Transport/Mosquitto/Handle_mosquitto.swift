@@ -138,6 +138,11 @@ final class Handle: @unchecked Sendable {
                 &properties, Int32(MQTT_PROP_MESSAGE_EXPIRY_INTERVAL.rawValue), expiry)
             guard code == MOSQ_ERR_SUCCESS.rawValue else { return .refused(words(code)) }
         }
+        if let mark = options.bridging?.mark, version == .v5 {
+            let code = mosquitto_property_add_string_pair(
+                &properties, Int32(MQTT_PROP_USER_PROPERTY.rawValue), MQTTDelivery.property, mark)
+            guard code == MOSQ_ERR_SUCCESS.rawValue else { return .refused(words(code)) }
+        }
         var token: Int32 = 0
         errno = 0
         let code = message.payload.withUnsafeBytes {
@@ -161,9 +166,17 @@ final class Handle: @unchecked Sendable {
     func subscribe(_ topics: [String]) -> Int32? {
         var token: Int32 = 0
         let code = withStrings(topics) {
-            mosquitto_subscribe_multiple(mosquitto, &token, Int32(topics.count), $0, 1, 0, nil)
+            mosquitto_subscribe_multiple(mosquitto, &token, Int32(topics.count), $0, 1, subscription, nil)
         }
         return code == MOSQ_ERR_SUCCESS.rawValue ? token : nil
+    }
+
+    /// Options of MQTT 5: no-local, retain as published, and what becomes of what stands retained.
+    private var subscription: Int32 {
+        guard let bridging = options.bridging, version == .v5 else { return 0 }
+        let retained = bridging.skipsRetained ? MQTT_SUB_OPT_SEND_RETAIN_NEVER : MQTT_SUB_OPT_SEND_RETAIN_ALWAYS
+        return Int32(
+            MQTT_SUB_OPT_NO_LOCAL.rawValue | MQTT_SUB_OPT_RETAIN_AS_PUBLISHED.rawValue | retained.rawValue)
     }
 
     func unsubscribe(_ topics: [String]) {
@@ -231,6 +244,8 @@ extension Handle {
         try check(mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION, number), "the version")
         // Without this libmosquitto would keep back what goes beyond twenty. In MQTT 5 the broker's number replaces it.
         try check(mosquitto_int_option(mosquitto, MOSQ_OPT_SEND_MAXIMUM, 65_535), "the number of publications")
+        // Else libmosquitto writes an acknowledgement before it has told of the message; so it waits for `write`.
+        if options.bridging != nil { try check(mosquitto_threaded_set(mosquitto, true), "to write when told") }
         if case .network = options.address.place {
             try check(mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1), "no-delay")
         }

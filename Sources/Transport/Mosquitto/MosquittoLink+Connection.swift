@@ -17,7 +17,7 @@ extension MosquittoLink {
     }
 
     func write(to connection: MosquittoConnection) {
-        guard connection === current else { return }
+        guard connection === current, writes || connection.since == nil else { return }
         settle(connection, connection.handle.write())
     }
 
@@ -39,7 +39,7 @@ extension MosquittoLink {
             // libmosquitto takes the end of the line in the TLS handshake for "not yet".
             if connection.watcher.isAtEnd { return end(connection, because: "the broker ended the connection") }
         }
-        connection.watcher.isWriting = connection.handle.wantsToWrite
+        noteWriting(of: connection)
     }
 
     /// The end of a connection, from either side.
@@ -73,7 +73,7 @@ extension MosquittoLink {
     /// The next step of a clean end: DISCONNECT, once the last words are acknowledged.
     func proceed(with connection: MosquittoConnection) {
         guard connection === current, case .lastWords(let waiting) = connection.end else { return }
-        guard waiting.isEmpty else { return connection.watcher.isWriting = connection.handle.wantsToWrite }
+        guard waiting.isEmpty else { return noteWriting(of: connection) }
         connection.end = .disconnecting
         settle(connection, connection.handle.disconnect())
     }
@@ -94,8 +94,11 @@ extension MosquittoLink {
     private func deliver(_ event: CallbackEvent, from connection: MosquittoConnection, wasFault: Bool) {
         switch event {
         case .answered(let code, let greeting): answered(code, greeting, connection)
-        case .message(let topic, let payload, let retained):
-            tell(.message(topic: topic, payload: payload, retained: retained))
+        case .message(let message):
+            tell(
+                options.bridging != nil
+                    ? .delivered(message)
+                    : .message(topic: message.topic, payload: message.payload, retained: message.isRetained))
         case .tooLong(let topic, let bytes): tell(.tooLong(topic: topic, bytes: bytes))
         case .acknowledged(let token, let code): acknowledged(token, code, connection)
         case .subscribed(let token, let codes): subscribed(token, codes, connection)

@@ -36,6 +36,7 @@ package final class MosquittoLink: Link {
     var phase = Phase.idle
     var wish = Wish.rest
     var reads = true
+    var writes = true
     var startsClean: Bool
     var backoff: Backoff
     /// How long an address may take to answer, in seconds.
@@ -88,7 +89,9 @@ package final class MosquittoLink: Link {
     package func stop(publishing last: [MQTTPublication]) {
         guard isWanted else { return }
         wish = .end
-        guard let connection = current, connection.since != nil else { return abandon() }
+        let isSuspended = !writes
+        writes = true
+        guard let connection = current, connection.since != nil, !isSuspended else { return abandon() }
         connection.timer?.cancel()
         connection.timer = MainQueueTimer(after: timing.farewellWithin) { self.abandon() }
         resumeReading()
@@ -114,7 +117,7 @@ package final class MosquittoLink: Link {
         switch connection.handle.publish(message, expiry: expiry) {
         case .taken(let token):
             connection.window.add(token)
-            connection.watcher.isWriting = connection.handle.wantsToWrite
+            noteWriting(of: connection)
             return token
         case .refused(let reason): throw .refused(reason)
         case .broken(let reason):
@@ -136,13 +139,13 @@ package final class MosquittoLink: Link {
             }
             connection.asked[token] = group
         }
-        connection.watcher.isWriting = connection.handle.wantsToWrite
+        noteWriting(of: connection)
     }
 
     package func unsubscribe(_ topics: [String]) {
         guard let connection = connected else { return }
         groups(of: topics.filter(Handle.isFilter)).forEach { connection.handle.unsubscribe($0) }
-        connection.watcher.isWriting = connection.handle.wantsToWrite
+        noteWriting(of: connection)
     }
 
     package func suspendReading() {
@@ -162,6 +165,23 @@ package final class MosquittoLink: Link {
             later { $0.read(from: connection) }
         case .idle, .waiting, .dialling: break
         }
+    }
+
+    package func suspendWriting() {
+        guard isWanted else { return }
+        writes = false
+        connected?.watcher.isWriting = false
+    }
+
+    package func resumeWriting() {
+        guard !writes else { return }
+        writes = true
+        if let connection = current { noteWriting(of: connection) }
+    }
+
+    /// Whether the socket is watched for room to write.
+    func noteWriting(of connection: MosquittoConnection) {
+        connection.watcher.isWriting = (writes || connection.since == nil) && connection.handle.wantsToWrite
     }
 
     var current: MosquittoConnection? {

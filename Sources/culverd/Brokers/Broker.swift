@@ -265,7 +265,7 @@ import Transport
                 "a message of \(bytes) bytes for \(topic.map { "\($0.address)" } ?? "nobody here") was dropped: "
                     + "[limits] message allows less",
                 reason: "too-large")
-        case .roomAgain: break
+        case .roomAgain, .delivered: break
         case .stopped:
             link = nil
             forgetPublications()
@@ -430,7 +430,7 @@ import Transport
 }
 
 extension Outcome {
-    fileprivate init(_ outcome: PublishOutcome) {
+    init(_ outcome: PublishOutcome) {
         switch outcome {
         case .accepted: self = .taken
         case .nobody: self = .nobody

@@ -211,6 +211,10 @@ package final class LoopbackLink: Link {
         MainQueue.async { self.takeArrivals() }
     }
 
+    /// Nothing here is acknowledged by being written.
+    package func suspendWriting() {}
+    package func resumeWriting() {}
+
     /// Messages that the owner has not seen.
     var unread: [LoopbackBroker.Message] {
         arrivals.compactMap { if case .message(let message) = $0 { message } else { nil } }
@@ -232,7 +236,12 @@ package final class LoopbackLink: Link {
         while isReading, self.connection == connection, !arrivals.isEmpty {
             switch arrivals.removeFirst() {
             case .message(let message):
-                tell(.message(topic: message.topic, payload: message.payload, retained: message.isRetained))
+                tell(
+                    options.bridging != nil
+                        ? .delivered(
+                            MQTTDelivery(
+                                topic: message.topic, payload: message.payload, qos: 1, isRetained: message.isRetained))
+                        : .message(topic: message.topic, payload: message.payload, retained: message.isRetained))
             case .answer(.acknowledged(let token, let outcome)): acknowledged(token, outcome)
             case .answer(let event): tell(event)
             }
