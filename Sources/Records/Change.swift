@@ -36,6 +36,12 @@ package enum Change: Sendable, Equatable {
     case answered(CallAnswer)
     /// The next line.
     case audit(AuditLine)
+    /// Inserts a message of a bridge, or replaces the one with its `place`.
+    case bridged(BridgedMessage)
+    /// It came to its end: the next of its topic may go.
+    case bridgedEnded(place: Int64)
+    /// All rows of a bridge.
+    case forgetBridge(String)
     /// A small named value; `nil` removes it.
     case value(LedgerKey, String?)
     case forgetValues(LedgerKey.Family)

@@ -2,7 +2,7 @@ package import DIMP
 
 /// What is written down. All changes of one turn are one transaction, which the loop commits before it lets anything out;
 /// reading sees every change that was applied, committed or not.
-package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger, CallLedger {
+package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger, CallLedger, BridgeLedger {
     func apply(_ change: Change) throws(LedgerError)
 
     /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
@@ -104,6 +104,26 @@ package protocol CallLedger: AnyObject {
     /// Whether so many answers to its call, and bytes of them, can be kept. The last one has a place of its own.
     func hasRoom(for answer: CallAnswer, isFinal: Bool) throws(LedgerError) -> Bool
     func lastAudit() throws(LedgerError) -> AuditLine?
+}
+
+/// What waits for its way over a bridge. Of one topic one message goes out at a time, so that order is kept: the row is
+/// *ready* when nothing of it is sent and no older row of its bridge has its topic. What goes in is always ready.
+package protocol BridgeLedger: AnyObject {
+    /// Those that are ready, in the order of their places, at most `limit` and a bounded number of bytes.
+    func readyBridged(
+        bridge: String, direction: BridgedMessage.Way, limit: Int
+    ) throws(LedgerError) -> [BridgedMessage]
+    func bridged(place: Int64) throws(LedgerError) -> BridgedMessage?
+    /// The newest with this topic.
+    func bridged(
+        bridge: String, direction: BridgedMessage.Way, topic: String
+    ) throws(LedgerError) -> BridgedMessage?
+    /// Those that were sent, in the order of their places.
+    func sentBridged() throws(LedgerError) -> [BridgedMessage]
+    /// Rows, and the bytes of their topics and payloads.
+    func bridgedSize(bridge: String, direction: BridgedMessage.Way) -> (count: Int64, bytes: Int64)
+    /// The bridges that have rows, in any order.
+    var bridgesWithRows: [String] { get }
 }
 
 /// Small named values.

@@ -47,6 +47,8 @@ package enum LedgerKey: Sendable, Hashable {
     case callsSince
     /// The oldest line that the files of the audit have: its number and its hash; two of them while a file is replaced.
     case auditFront
+    /// The peer of a bridge, as its section named it last.
+    case bridge(String)
 
     package var text: String {
         switch self {
@@ -75,6 +77,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .callsOff: "calls off"
         case .callsSince: "calls since"
         case .auditFront: "audit front"
+        case .bridge(let name): "bridge \(name)"
         }
     }
 
@@ -102,6 +105,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("calls", _) where rest == "off": self = .callsOff
         case ("calls", _) where rest == "since": self = .callsSince
         case ("audit", _) where rest == "front": self = .auditFront
+        case ("bridge", _): self = .bridge(rest)
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)

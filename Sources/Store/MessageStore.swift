@@ -55,6 +55,9 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .calling(let row): try tables.calls.put(row)
             case .answered(let row): try tables.calls.put(row)
             case .audit(let line): try tables.calls.add(line)
+            case .bridged(let row): try tables.bridged.put(row)
+            case .bridgedEnded(let place): try tables.bridged.end(place)
+            case .forgetBridge(let name): try tables.bridged.forget(name)
             case .value(let key, let value): try tables.values.put(value, for: key)
             case .forgetValues(let family): try tables.values.forget(family)
             }

@@ -4,7 +4,7 @@ import Records
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
     static let steps: [[String]] = [
-        first, second, third, fourth, eventSpans, shipments, problems, turns, calls, answerOrder,
+        first, second, third, fourth, eventSpans, shipments, problems, turns, calls, answerOrder, bridges,
     ]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
@@ -234,5 +234,18 @@ enum Schema {
     /// Answers to a call are asked for in the order of their parts, one by one.
     private static let answerOrder = [
         "CREATE INDEX call_answers_part ON call_answers (call, part)"
+    ]
+
+    /// What waits for its way over a bridge: to the peer, or (`inward`) to the local broker. `ready` as `BridgeLedger` has it,
+    /// 1 or empty.
+    private static let bridges = [
+        """
+        CREATE TABLE bridged (
+            place INTEGER PRIMARY KEY AUTOINCREMENT, bridge TEXT, inward INTEGER, topic TEXT, payload BLOB, qos INTEGER,
+            retained INTEGER, version INTEGER, sent INTEGER, ready INTEGER, size INTEGER)
+        """,
+        "CREATE INDEX bridged_topic ON bridged (bridge, inward, topic, place)",
+        "CREATE INDEX bridged_ready ON bridged (bridge, inward, place) WHERE ready = 1",
+        "CREATE INDEX bridged_sent ON bridged (place) WHERE sent IS NOT NULL",
     ]
 }

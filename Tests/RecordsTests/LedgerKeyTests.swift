@@ -18,6 +18,7 @@ import Testing
         (.sequence(from: moki, to: hulk, priority: .bulk), "sequence \(moki) \(hulk) bulk"),
         (.window(owner: moki, sender: hulk, target: crew), "window \(moki) \(hulk) \(crew)"),
         (.file("0123456789abcdefghij"), "file 0123456789abcdefghij"), (.filesDelivered, "delivered files"),
+        (.bridge("zigbee"), "bridge zigbee"),
         (.clearing(moki, broker: "home"), "clear \(moki) home"),
         (.clearing(moki, broker: "the attic"), "clear \(moki) the attic"),
         (.clearing(moki, broker: "\(hulk)"), "clear \(moki) \(hulk)"),

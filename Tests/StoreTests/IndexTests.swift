@@ -33,12 +33,12 @@ import Testing
     private func isSmall(_ step: String, _ sql: String) -> Bool {
         let small = [
             "CONSTANT ROW", "sqlite_sequence", "sqlite_master", "consumers", "SCAN c", "SCAN awaited", "SCAN a",
-            "seen_owed", "peers", "SCAN (subquery", "inbox_expired", "call_audit",
+            "seen_owed", "peers", "SCAN (subquery", "inbox_expired", "call_audit", "bridged_sent",
         ]
         return small.contains { step.contains($0) }
             || sql.hasPrefix("SELECT count(*), coalesce(sum(\(Database.size)), 0)")
             || sql.hasPrefix("SELECT coalesce(sum(\(Database.size)), 0) FROM shipments")
-            || sql.hasPrefix("SELECT kind, count(*)")
+            || sql.hasPrefix("SELECT kind, count(*)") || sql.hasPrefix("SELECT bridge, inward, count(*)")
             // Once in the life of a file.
             || sql.hasPrefix("UPDATE outbox SET digest = NULL")
     }
@@ -56,6 +56,15 @@ import Testing
             try store.apply(.outgoing(next))
         }
         try store.apply(.attempted(shipment(1, of: [])))
+        var bridged = BridgedMessage(
+            bridge: "b", direction: .out, topic: "t", payload: [1], qos: 1, isRetained: false)
+        try store.apply(.bridged(bridged))
+        bridged = try #require(try store.bridged(bridge: "b", direction: .out, topic: "t"))
+        try store.apply(.bridged(bridged))
+        _ = try store.readyBridged(bridge: "b", direction: .out, limit: 1)
+        _ = try store.sentBridged()
+        try store.apply(.bridgedEnded(place: bridged.place))
+        try store.apply(.forgetBridge("b"))
         try store.apply(.accepted(accepted([1], time: nil)))
         try store.apply(.receipted(owner: .sample("A"), sender: .sample("B"), digest: [1]))
         try store.apply(.forgetAccepted(owner: .sample("A"), sender: .sample("B")))

@@ -89,6 +89,59 @@ import Testing
         #expect(try ["hulk@A", "moki@B", "D@D"].map { try ledger.servedCalls(of: .sample($0)) } == [3, 1, 0])
     }
 
+    // MARK: - Bridges
+
+    private func bridged(_ topic: String, _ bridge: String = "home", direction: BridgedMessage.Way = .out)
+        -> BridgedMessage
+    {
+        BridgedMessage(bridge: bridge, direction: direction, topic: topic, payload: [0, 255], qos: 2, isRetained: true)
+    }
+
+    @Test(
+        "a message of a bridge is read as it was written, and goes when none of its topic does",
+        arguments: Kind.allCases)
+    func bridges(kind: Kind) throws {
+        let outgoing: [Change] = ["a", "b", "a"].map { .bridged(bridged($0)) }
+        let others: [Change] = [
+            .bridged(bridged("a", "other")), .bridged(bridged("a", direction: .inward)),
+            .bridged(bridged("a", direction: .inward)),
+        ]
+        let ledger = try ledger(kind, outgoing + others)
+        func ready(_ direction: BridgedMessage.Way = .out) throws -> [BridgedMessage] {
+            try ledger.readyBridged(bridge: "home", direction: direction, limit: 9)
+        }
+        #expect(try ready().map(\.topic) == ["a", "b"] && ready(.inward).count == 2)
+        #expect(try ledger.readyBridged(bridge: "home", direction: .out, limit: 1).count == 1)
+        #expect(ledger.bridgedSize(bridge: "home", direction: .out) == (3, 9))
+        #expect(ledger.bridgesWithRows.sorted() == ["home", "other"])
+        var first = try #require(try ready().first)
+        var written = bridged("a")
+        written.place = first.place
+        #expect(first == written && first.place > 0)
+        let newest = try #require(try ledger.bridged(bridge: "home", direction: .out, topic: "a"))
+        #expect(newest.place > first.place)
+        // The first is sent, and a newer one takes the place of the last.
+        first.sent = 1
+        try ledger.apply(.bridged(first))
+        var newer = newest
+        (newer.payload, newer.version) = ([1], 2)
+        try ledger.apply(.bridged(newer))
+        #expect(try ready().map(\.topic) == ["b"] && ledger.sentBridged() == [first])
+        #expect(ledger.bridgedSize(bridge: "home", direction: .out) == (3, 8))
+        try ledger.apply(.bridgedEnded(place: first.place))
+        #expect(try ready().map(\.place).contains(newer.place) && ledger.bridged(place: first.place) == nil)
+        #expect(try ledger.bridged(place: newer.place) == newer && ledger.sentBridged().isEmpty)
+        // The outbox did not take it.
+        newer.sent = 2
+        try ledger.apply(.bridged(newer))
+        newer.sent = nil
+        try ledger.apply(.bridged(newer))
+        #expect(try ready().contains(newer))
+        try ledger.apply(.forgetBridge("home"))
+        #expect(try ready().isEmpty && ready(.inward).isEmpty && ledger.bridgesWithRows == ["other"])
+        #expect(ledger.bridgedSize(bridge: "home", direction: .out) == (0, 0))
+    }
+
     // MARK: - Shipments
 
     @Test(

@@ -17,6 +17,7 @@ package final class MemoryLedger: Ledger {
         package var callings: [Calling] = []
         package var answers: [CallAnswer] = []
         package var audit: [AuditLine] = []
+        package var bridged: [BridgedMessage] = []
         package var last: Int64 = 0
         /// Wall and lived time of every pruning.
         package var prunes: [[Double]] = []
@@ -89,6 +90,15 @@ package final class MemoryLedger: Ledger {
         case .unpark(let number): state.parked.removeAll { $0.number == number }
         case .unparkAll(let sender): state.parked.removeAll { $0.sender.address == sender }
         case .event(let row): state.events.append(row)
+        case .bridged(var row):
+            if let index = state.bridged.firstIndex(where: { $0.place == row.place }) {
+                state.bridged[index] = row
+            } else {
+                row.place = state.last
+                state.bridged.append(row)
+            }
+        case .bridgedEnded(let place): state.bridged.removeAll { $0.place == place }
+        case .forgetBridge(let name): state.bridged.removeAll { $0.bridge == name }
         case .value(let key, let value): state.values[key] = value
         case .forgetValues(let family):
             state.values = state.values.filter { !$0.key.text.hasPrefix(family.prefix) }
@@ -320,6 +330,38 @@ extension MemoryLedger: CallLedger {
         state.answers.count { $0.call == answer.call } < (isFinal ? 4_096 : 4_095)
     }
     package func lastAudit() -> AuditLine? { state.audit.last }
+}
+
+extension MemoryLedger: BridgeLedger {
+    private func line(_ bridge: String, _ direction: BridgedMessage.Way) -> [BridgedMessage] {
+        state.bridged.filter { $0.bridge == bridge && $0.direction == direction }
+    }
+
+    package func readyBridged(
+        bridge: String, direction: BridgedMessage.Way, limit: Int
+    ) -> [BridgedMessage] {
+        let all = line(bridge, direction)
+        guard direction == .out else { return Array(all.prefix(limit)) }
+        let firsts = all.filter { row in all.first { $0.topic == row.topic }?.place == row.place }
+        return Array(firsts.filter { $0.sent == nil }.prefix(limit))
+    }
+
+    package func bridged(place: Int64) -> BridgedMessage? { state.bridged.first { $0.place == place } }
+
+    package func bridged(
+        bridge: String, direction: BridgedMessage.Way, topic: String
+    ) -> BridgedMessage? {
+        line(bridge, direction).last { $0.topic == topic }
+    }
+
+    package func sentBridged() -> [BridgedMessage] { state.bridged.filter { $0.sent != nil } }
+
+    package func bridgedSize(bridge: String, direction: BridgedMessage.Way) -> (count: Int64, bytes: Int64) {
+        let all = line(bridge, direction)
+        return (Int64(all.count), all.reduce(0) { $0 + $1.size })
+    }
+
+    package var bridgesWithRows: [String] { Array(Set(state.bridged.map(\.bridge))) }
 }
 
 extension MemoryLedger: ValueLedger {

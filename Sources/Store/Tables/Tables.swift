@@ -14,6 +14,7 @@ struct Tables {
     var values: ValueTable
     var peers: PeerTable
     var calls: CallTable
+    var bridged: BridgeTable
 
     init(_ database: Database) throws(LedgerError) {
         outbox = try OutboxTable(database)
@@ -26,6 +27,7 @@ struct Tables {
         values = ValueTable(database)
         peers = PeerTable(database)
         calls = try CallTable(database)
+        bridged = try BridgeTable(database)
     }
 }
 
