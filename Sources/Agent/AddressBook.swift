@@ -7,6 +7,8 @@ package protocol AddressBook: Barrack, KeyCache {
     /// Our own, the default one first.
     var identities: [Identity] { get }
     func contact(_ address: Address) -> Contact?
+    /// The one that this board named so.
+    func contact(named name: String) -> Contact?
     /// Those that are known only because they wrote under `open`, in any order.
     var strangers: [ID] { get }
     /// In any order; `nil` while they are not all known, after a start.

@@ -52,6 +52,9 @@ package struct Counts: Sendable, Equatable {
     package var visasRolledBack: Int64 = 0
     package var cardsPutBack: Int64 = 0
 
+    /// By the names of bridges.
+    package var bridges: [String: BridgeCounts] = [:]
+
     // Work for the pool with private keys. A decryption tries all keys of an identity.
     package var signatures: Int64 = 0
     package var decryptionsOfContacts: Int64 = 0

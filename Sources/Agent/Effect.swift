@@ -11,6 +11,7 @@ package indirect enum Effect: Sendable {
     case work(Job)
     case publish(Publication)
     case call(CallOrder)
+    case bridge(BridgeOrder)
     /// Watch, or leave, the cards (meta, visa) of another entity on every broker.
     case watch(Address)
     case leave(Address)

@@ -48,6 +48,8 @@ package indirect enum Input: Sendable {
     case identityGone(ID)
     /// Calls that others made here.
     case call(CallNews)
+    /// Messages of local brokers, and what these say.
+    case bridge(BridgeNews)
     /// Before the first broker: this run of the daemon, when it and the one before it began (seconds since 1970).
     case started(boot: String, at: Double, last: Double)
     /// What is stated on every connection from now on; `nil` without an identity.
@@ -79,6 +81,7 @@ extension Input {
         case .lookedInside(let arrival, _): arrival.wire.count
         case .checked(let check, _): check.weight
         case .file(.arrived(let bytes, _, _, _)), .file(.read(_, _, let bytes?)): bytes.count
+        case .bridge(.arrived(let message, _)): message.payload.count
         default: 0
         }
     }

@@ -18,6 +18,7 @@ package import Records
 ///     Clones/      Clones PresenceWatch    another board with our keys; how contacts are
 ///     Files/       Files    FileExchange    files in pieces
 ///     Calls/       ServedCalls CallAnswers    what others have this board do, and what they answer
+///     Bridges/     BridgeOutbox BridgeInbox    topics of local brokers
 package struct Messenger {
     private var context: Context
     private var outbox = Outbox()
@@ -28,6 +29,7 @@ package struct Messenger {
     private var acceptance: Acceptance
     private var gaps = Gaps()
     private var calls = ServedCalls()
+    private var bridges = Bridges()
     private var forwards = Forwards()
     private var groups = Groups()
     private var lookups: Lookups
@@ -135,6 +137,7 @@ package struct Messenger {
         case .forgot(let id): try forgot(id)
         case .identityGone(let id): try outbox.failAll(of: id, in: &context)
         case .identitiesChanged: identitiesChanged()
+        case .bridge(let news): try bridges.hear(news, in: &context)
         case .call(let news): for reply in try calls.heard(news, in: &context) { try send(reply) }
         case .started(let boot, let at, let last): clones.begin(boot: boot, at: at, last: last)
         case .presence(let own): clones.set(own)
@@ -148,7 +151,7 @@ package struct Messenger {
         try takeParked()
         try sendInTurn()
         receipts.sendGathered(publishing: publishing, in: &context)
-        return context.takeEffects()
+        return try sendBridged(after: context.takeEffects())
     }
 
     /// What goes together out of all inputs of a turn. To be asked when it ends.
@@ -189,7 +192,9 @@ package struct Messenger {
         case .ticked: receipts.sendGathered(publishing: publishing, in: &context)
         default: break
         }
-        return context.takeEffects()
+        let effects = context.takeEffects()
+        bridges.giveUp(effects, at: now)
+        return effects
     }
 
     /// When `.ticked` is wanted next, in seconds lived. Never for something that has to wait for a broker.
@@ -203,7 +208,7 @@ package struct Messenger {
             context.book.nextKeyEnd, visas.nextDue, clones.isStandingBack ? nil : groups.nextDue,
         ]
         if publishing.freeBroker() != nil, !outbox.turns.isEmpty { next.append(now.lived) }
-        if publishing.isConnected { next += [lookups.nextDue, cards.nextDue, files.nextDue] }
+        if publishing.isConnected { next += [lookups.nextDue, cards.nextDue, files.nextDue, bridges.nextDue] }
         return max(next.lazy.compactMap { $0 }.min() ?? pruning, now.lived + 0.01)
     }
 
@@ -473,6 +478,7 @@ package struct Messenger {
             try presence.heard(opened.sender, agent: opened.isSealed ? opened.content.agent : nil, in: &context)
         }
         for call in consequence.calls { try take(call) }
+        for content in consequence.bridged { try bridges.take(content, in: &context) }
         if let forward = consequence.forward { return try admit(forward, of: opened) }
         if !consequence.isWithoutRoom { try parking.leave(opened.arrival.parked, in: context) }
         try end(opened.arrival, isDropped: consequence.isWithoutRoom)
@@ -495,6 +501,29 @@ package struct Messenger {
         try outbox.submit(
             submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
             in: &context)
+    }
+
+    // MARK: - Bridges
+
+    /// Gives messages of bridges to the outbox as far as they may go; what becomes of them is among the effects, and may let
+    /// more of them go. The effects so far, and those that follow.
+    private mutating func sendBridged(after first: [Effect]) throws(LedgerError) -> [Effect] {
+        guard !context.policy.bridges.isEmpty, clones.olderBoard == nil else { return first }
+        var (effects, news) = (first, first)
+        for _ in 0..<Tuning.bridgeRounds {
+            try bridges.follow(news, in: &context)
+            let submissions = try bridges.next(
+                publishing: publishing, presence: &presence, lookups: &lookups, in: &context)
+            for submission in submissions {
+                try outbox.submit(
+                    submission, standingBackFor: nil, lookups: &lookups, publishing: publishing, in: &context)
+            }
+            news = context.takeEffects()
+            effects += news
+            if submissions.isEmpty { return effects }
+        }
+        try bridges.follow(news, in: &context)
+        return effects + context.takeEffects()
     }
 
     // MARK: - Forwards

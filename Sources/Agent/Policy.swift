@@ -37,6 +37,10 @@ package struct Policy: Sendable, Equatable {
 
     /// What contacts may call here.
     package var calls: [CallRule] = []
+    /// Local brokers whose topics contacts get, and the other way round.
+    package var bridges: [BridgeRule] = []
+    /// What topics of culver's own begin with on brokers: no bridge takes what is below one, or publishes there.
+    package var topicRoots = ["dim/v1"]
 
     package init() {}
 

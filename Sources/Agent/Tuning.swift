@@ -201,6 +201,23 @@ enum Tuning {
     /// When refusals beyond that are written into the audit, after the first of them.
     static let gatheringOfRefusals = 60.0
 
+    // MARK: - Bridges
+
+    /// Rows that wait for one bridge in one direction, and their bytes.
+    static let bridgedRows: Int64 = 4_096
+    static let bridgedBytes: Int64 = 16 << 20
+    /// Messages of one bridge in the outbox at a time, or publications on a local broker, and the bytes beyond which no
+    /// more go.
+    static let bridgeWindow = 64
+    static let bridgeBytes: Int64 = 1 << 20
+    /// How long a peer of which nothing is known yet may be shown to be gone, after a connect; after how long one that is
+    /// gone is tried all the same; and the pause after the outbox refused a message.
+    static let bridgeSettling = 2.0
+    static let bridgeProbePause = 600.0
+    static let bridgePause = 5.0
+    /// Times that more may go in one turn because others were refused at once.
+    static let bridgeRounds = 4
+
     // MARK: - Clones and tidying
 
     static let rememberedStarts = 16

@@ -64,9 +64,10 @@ package struct MessageOperations {
                 throw Refusal(.badData, "bad-content", "the content has no type that DIMP knows")
             }
             if let subject = members["subject"] { try checkSubject(subject) }
-            if ["call", "reply"].contains(members.culverModule) {
+            if ["call", "reply", "mqtt"].contains(members.culverModule) {
                 throw Refusal(
-                    .badData, "reserved-content", "a call and its answer are written by culver: see call.send")
+                    .badData, "reserved-content",
+                    "calls, their answers and messages of bridges are written by culver: see call.send")
             }
             members["type"] = nil
             for name in ["sn", "time", "seal", "seq"] where members[name] != nil {

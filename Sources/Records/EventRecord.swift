@@ -38,7 +38,7 @@ package struct EventRecord: Sendable, Equatable {
 
     package enum Kind: String, Sendable, CaseIterable {
         case start, config, broker, identity, contact, request, message, refused, gap, inbox, clone, visa, clock, disk,
-            presence, group, file, call
+            presence, group, file, call, bridge
     }
 
     package enum Level: String, Sendable, CaseIterable {

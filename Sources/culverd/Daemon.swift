@@ -28,6 +28,7 @@ import System
     private let router: CallRouter
     private let performer: Performer
     private let calls: CallPrograms
+    private let bridges: BridgeLinks
     private let disk: DiskWatch
     private let damages: DamageWatch
     private let startEvents: StartEvents
@@ -61,6 +62,7 @@ import System
             running: running, loop: loop, brokers: brokers, installation: state.installation)
         presence = try BrokerPresence(
             loop: loop, pool: pool, brokers: brokers, configured: configured, last: state.lastPresence)
+        bridges = BridgeLinks(loop: loop, configured: configured)
         socket = ServerSocket(running: running, supervisor: supervisor, loop: loop)
         subscriptions = try Subscriptions(loop: loop, notify: socket.notify)
         calls = CallPrograms(loop: loop, notify: socket.notify, owner: options.isUser ? geteuid() : nil)
@@ -78,20 +80,20 @@ import System
 
         let status = StatusReport(
             loop: loop, running: running, brokers: brokers, configured: configured,
-            consumers: subscriptions.consumers, backups: backups, started: started)
+            consumers: subscriptions.consumers, backups: backups, bridges: bridges, started: started)
         let metrics = MetricsReport(
             loop: loop, pool: pool, brokers: brokers, configured: configured, consumers: subscriptions.consumers,
-            socket: socket, backups: backups, damages: damages, started: started)
+            socket: socket, backups: backups, damages: damages, bridges: bridges, started: started)
         metricsFile = MetricsFile(metrics, running: running, loop: loop, pool: pool)
         report = SupervisorReport(to: supervisor, running: running, loop: loop, brokers: brokers)
         reloading = Reloading(
             running: running, loop: loop, supervisor: supervisor, declared: declared, metricsFile: metricsFile,
-            presence: presence)
+            presence: presence, bridges: bridges)
 
         let rights = CallerRights(running: running, loop: loop, first: first)
         let answers = PendingAnswers()
         doctor = DoctorMethods(
-            running: running, rights: rights, loop: loop, brokers: brokers, configured: configured)
+            running: running, rights: rights, loop: loop, brokers: brokers, configured: configured, bridges: bridges)
         let messages = MessageMethods(
             loop: loop, pool: pool, rights: rights, answers: answers, senders: subscriptions.senders,
             waiters: subscriptions.waiters)
@@ -114,12 +116,12 @@ import System
         router = CallRouter(to: methods, running: running, loop: loop, socket: socket, backups: backups)
         performer = Performer(
             loop: loop, brokers: brokers, answers: answers, subscriptions: subscriptions, transfers: transfers,
-            calls: calls)
+            calls: calls, bridges: bridges)
         shutdown = Shutdown(
             loop: loop, pool: pool, brokers: brokers, socket: socket, metricsFile: metricsFile,
             first: [
                 report.end, socket.stopListening, router.stop, presence.stop, subscriptions.stop, doctor.stop,
-                backups.stop, calls.stopAll,
+                backups.stop, calls.stopAll, bridges.stop,
             ], isAtWork: { [calls] in calls.isRunning })
     }
 
@@ -134,6 +136,7 @@ import System
         transfers.start()
         fileInbox.start()
         loop.take(.call(.restarted))
+        bridges.change()
         if !first.make() { presence.dial() }
         metricsFile.keep()
         running.access.warnOfUnknown(loop.log)

@@ -8,6 +8,7 @@ import Agent
     let subscriptions: Subscriptions
     let transfers: FileTransfers
     let calls: CallPrograms
+    let bridges: BridgeLinks
 
     func perform(_ effect: Effect) {
         switch effect {
@@ -21,6 +22,7 @@ import Agent
         case .call(.run(let run)): calls.run(run)
         case .call(.stop(let key)): calls.stop(key)
         case .call(.answered(let call)): subscriptions.calls.answered(call)
+        case .bridge(let order): bridges.perform(order)
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .watchStates(let addresses, let broker): brokers.watchStates(of: addresses, on: broker)

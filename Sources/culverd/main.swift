@@ -42,7 +42,9 @@ do throws(ConfigurationErrors) {
 if let missing = configuration.missing { leave(78, missing) }
 for words in configuration.unserved { Log(level: .info)(.warning, words) }
 if options.isCheck {
-    let faults = configuration.brokers.compactMap(\.fileFault)
+    let faults =
+        configuration.brokers.compactMap(\.fileFault)
+        + configuration.bridges.compactMap { $0.local.fileFault(under: "[bridge \($0.name)]") }
     if !faults.isEmpty { leave(78, faults.joined(separator: "\n")) }
     for broker in configuration.brokers {
         if let doubt = Topics(root: broker.topicRoot).doubt {

@@ -142,6 +142,16 @@ private final class Directory {
             [call open-gate]
             allow = phone, hub@\(id)
             exec = /calls/open-gate
+            [bridge zigbee]
+            broker = mqtts://localhost
+            username = culver
+            ca_file = /ca
+            peer = porch
+            out = zigbee2mqtt/#, zigbee2mqtt/lamp homeassistant/+/+/config
+            in = zigbee2mqtt/+/set
+            prefix = porch/
+            keep = all
+            retain = never
             [relay]
             for = @all
             [keys]
@@ -170,6 +180,17 @@ private final class Directory {
         expected.access.sender = []
         expected.access.admin = [Grant(to: .user("1000"))]
         expected.calls = [CallSettings(name: "open-gate", allow: ["phone", "hub@\(id)"], exec: "/calls/open-gate")]
+        var bridge = BridgeSettings(name: "zigbee")
+        bridge.local = BrokerSettings(name: "zigbee", url: "mqtts://localhost", username: "culver", caFile: "/ca")
+        bridge.peer = "porch"
+        // What another filter takes as well a broker would send twice.
+        bridge.out = ["zigbee2mqtt/#", "homeassistant/+/+/config"].compactMap(BridgeFilter.init)
+        bridge.inward = ["zigbee2mqtt/+/set"].compactMap(BridgeFilter.init)
+        (bridge.prefix, bridge.keep, bridge.retain) = ("porch/", .all, .never)
+        bridge.hasBroker = true
+        expected.bridges = [bridge]
+        #expect(configuration.policy.bridges.map(\.peer) == [.name("porch")])
+        #expect(configuration.policy.topicRoots == ["dim/v1", "a/b"])
         expected.relay.relaying = .forContacts
         expected.keys = KeySettings(rotate: 43_200, protect: .credential("culver-key"))
         #expect(expected.missing?.hasPrefix("[keys] protect: ") == true)
@@ -275,9 +296,25 @@ private final class Directory {
             ("[keys]\nprotect = file:x", "F:2: protect: \"x\" is no absolute path"),
             ("[relay]\nfor = @all x@y", "F:2: for: \"@all\" is no ID: its address has an error"),
             ("[contact a]\nid = x@y", "F:2: id: \"x@y\" is no ID: its address has an error"),
+            (
+                "[bridge a]\nbroker = http://x",
+                "F:2: broker: http:// is no way to a broker; use mqtt://, mqtts:// or unix://"
+            ),
+            (
+                "[bridge a]\nout = a/#, b/#/c",
+                "F:2: out: \"b/#/c\" is no filter; write topics in which + stands for one level and # at the end for all "
+                    + "that follow"
+            ),
+            (
+                "[bridge a]\nprefix = a/+/",
+                "F:2: prefix: \"a/+/\" begins no topic; write words with / behind them, without + and #"
+            ),
+            ("[bridge a]\nkeep = none", "F:2: keep: \"none\" is none of latest, all"),
+            ("[bridge a]\nretain = no", "F:2: retain: \"no\" is none of as-is, never"),
         ])
     func refused(text: String, words: String) throws {
-        #expect(try problems(text) == [words])
+        // What a bridge lacks besides is told as well.
+        #expect(try problems(text).prefix(1) == [words])
     }
 
     @Test(
@@ -316,6 +353,12 @@ private final class Directory {
             ),
             ("[call a]\nallow = x\nargs = [", "F:3: args: is no JSON"),
             ("[call a]\nallow = x\nargs = [{\"pattern\": \"(\"}]", "F:3: args: has a pattern that cannot be read: ("),
+            ("[bridge a]", "F:1: broker: is missing: a bridge needs the URL of a local broker ([bridge a])"),
+            ("[bridge a]\nbroker = mqtt://x", "F:1: peer: is missing: a bridge needs a contact ([bridge a])"),
+            (
+                "[bridge a]\nbroker = mqtt://x\npeer = p",
+                "F:1: out: is missing, and in as well: nothing would pass ([bridge a])"
+            ),
             ("\n[call a]\nexec = /x", "F:2: allow: is missing: name who may call ([call a])"),
             ("[broker]\ncert_file = /c\nurl = mqtts://a", "F:1: cert_file: needs key_file too ([broker])"),
             ("[broker x]\nkey_file = /c\nurl = mqtts://a", "F:1: key_file: needs cert_file too ([broker x])"),
@@ -326,6 +369,16 @@ private final class Directory {
         ])
     func lacking(text: String, words: String) throws {
         #expect(try problems(text) == [words])
+    }
+
+    @Test("there may be eight bridges")
+    func bridges() throws {
+        let section = { (number: Int) in "[bridge b\(number)]\nbroker = mqtt://x\npeer = p\nin = #\n" }
+        #expect(try parsed((1...8).map(section).joined()).bridges.count == 8)
+        #expect(
+            try problems((1...9).map(section).joined()) == [
+                "F:33: broker: is one too many: there may be 8 bridges ([bridge b9])"
+            ])
     }
 
     @Test("two contacts with one ID are refused")

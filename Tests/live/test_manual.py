@@ -131,7 +131,7 @@ class Protocol(unittest.TestCase):
 WORD = r'"([a-z0-9]+(?:-[a-z0-9]+)*)(?=[":])'
 KINDS = "usage|badData|noInput|unknownName|noDaemon|exists|io|inputOutput|notNow|undelivered|notPermitted|configuration|ended"
 # Look like reasons, and are none.
-OTHERS = {"stopped", "self-signed", "visa-keys", "clock-sync", "by-name", "x-role", "id-or-file", "no-delay", "r-xp"}
+OTHERS = {"as-is", "stopped", "self-signed", "visa-keys", "clock-sync", "by-name", "x-role", "id-or-file", "no-delay", "r-xp"}
 
 
 def reasons() -> set[str]:

@@ -20,6 +20,8 @@ struct Acceptance {
         var forward: Forwarded?
         /// Calls and answers to calls.
         var calls: [CallContent] = []
+        /// Messages of others' local brokers.
+        var bridged: [BridgeContent] = []
         /// Their parked messages are to be dropped.
         var blocked: [ID] = []
         /// The inbox is full: the message was not taken.
@@ -70,6 +72,7 @@ struct Acceptance {
     ) throws(LedgerError) -> Consequence? {
         if try groups.take(content, of: opened, in: &context) { return Consequence() }
         if let call = CallContent(content, in: opened) { return Consequence(calls: [call]) }
+        if let bridged = BridgeContent(content, in: opened) { return Consequence(bridged: [bridged]) }
         // What was laid once on a topic for all anybody can lay again: every board that listens would answer each time.
         guard case .command(let command) = content.body, !opened.arrival.isForAll else { return nil }
         switch command {
@@ -180,12 +183,14 @@ struct Acceptance {
         var findings: [Lookups.Finding] = []
         var blocked: [ID] = []
         var calls: [CallContent] = []
+        var bridged: [BridgeContent] = []
         var entries: [InboxEntry] = []
         for part in parts {
             if let consequence = try carryOut(part, of: opened, lookups: &lookups, groups: &groups, in: &context) {
                 findings += consequence.findings
                 blocked += consequence.blocked
                 calls += consequence.calls
+                bridged += consequence.bridged
             } else if try opened.isEncrypted ? true : groups.admits(part, of: opened, in: &context) {
                 entries.append(InboxEntry(part, in: opened))
             }
@@ -199,6 +204,7 @@ struct Acceptance {
         }
         consequence.blocked = blocked
         consequence.calls = calls
+        consequence.bridged = bridged
         consequence.findings = findings + consequence.findings
         return consequence
     }
@@ -245,24 +251,28 @@ struct Acceptance {
             return Consequence()
         }
         let entries = try batch.unknown(to: context.ledger, in: opened)
-        let bytes = entries.reduce(0) { $0 + $1.bytes }
-        if !entries.isEmpty, try !context.ledger.inboxHasRoom(rows: entries.count, bytes: bytes) {
+        // A batch is never for all, so these modules are carried out.
+        let stored = entries.filter { !["call", "reply", BridgeContent.module].contains($0.content.json.culverModule) }
+        let bytes = stored.reduce(0) { $0 + $1.bytes }
+        if !stored.isEmpty, try !context.ledger.inboxHasRoom(rows: stored.count, bytes: bytes) {
             return Consequence(isWithoutRoom: try noteFullInbox(of: opened, in: &context))
         }
         context.counts.duplicates += Int64(batch.entries.count - entries.count)
         let findings = try entries.isEmpty ? [] : meet(opened, lookups: &lookups, in: &context)
         let confirmation = confirmation(of: opened, marks: batch.marks, in: context)
-        var calls: [CallContent] = []
+        var (calls, bridged): ([CallContent], [BridgeContent]) = ([], [])
         for entry in entries {
             if let call = CallContent(entry.content, in: opened) {
                 calls.append(call)
+            } else if let content = BridgeContent(entry.content, in: opened) {
+                bridged.append(content)
             } else {
                 try enter(entry, of: opened, in: &context)
             }
             if let digest = entry.digest { try remember(digest, of: entry, like: confirmation.record, in: context) }
         }
         try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
-        return Consequence(findings: findings, calls: calls)
+        return Consequence(findings: findings, calls: calls, bridged: bridged)
     }
 
     /// A content in a batch is known by itself. Nothing is owed for it alone: the receipt is the batch's.

@@ -29,6 +29,7 @@ extension Input {
     var isSaidOnce: Bool {
         switch self {
         case .linked, .unlinked, .acknowledged, .presence, .call(.restarted), .call(.said), .call(.left): true
+        case .bridge: true
         default: false
         }
     }

@@ -18,6 +18,7 @@ struct Status: ParsableCommand {
         var rows = [["culverd", "\(status.text("version")), \(status.text("state")), up \(uptime)"]]
         rows += status.list("identities").map { ["identity", $0.who("did")] }
         rows += status.list("brokers").map { ["broker", words(forBroker: $0)] }
+        rows += status.list("bridges").map { ["bridge", words(forBridge: $0)] }
         rows += [["outbox", words(forOutbox: status["outbox"] ?? [:])], ["inbox", words(forInbox: status)]]
         rows.append(["contacts", "\(status.count("contacts")), \(counted(status.count("requests"), "request"))"])
         if let disk = status["disk"] { rows.append(["disk", words(forDisk: disk)]) }
@@ -100,6 +101,14 @@ struct Status: ParsableCommand {
             words += " for \(TimeSpan.words(for: KernelClock.realtime.now - oldest))"
         }
         if peer.count("gaps") > 0 { words += ", " + counted(peer.count("gaps"), "gap") }
+        return words
+    }
+
+    private static func words(forBridge bridge: JSON) -> String {
+        var words = "\(bridge.text("name")) \(bridge.text("broker")) \(bridge.text("state"))"
+        if let reason = bridge["reason"]?.string { words += ": \(reason)" }
+        words += ", \(bridge.count("waiting_out")) wait for \(bridge.text("peer"))"
+        if bridge.count("waiting_in") > 0 { words += ", \(bridge.count("waiting_in")) for the local broker" }
         return words
     }
 

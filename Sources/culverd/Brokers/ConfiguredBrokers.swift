@@ -60,6 +60,17 @@ import Transport
             hearsBroadcasts: section.broadcasts)
     }
 
+    /// How the local broker of a bridge is reached. It keeps for a day what comes while this daemon is away.
+    func options(of bridge: BridgeSettings) throws(TransportError) -> BrokerOptions {
+        let name = "bridge \(bridge.name)"
+        var options = try bridge.local.options(clientID: clientID(of: name))
+        options.name = name
+        options.username = bridge.local.username.map { filled($0) }
+        options.sessionExpiry = 86_400
+        options.bridging = BrokerOptions.Bridging(mark: bridge.peer, skipsRetained: bridge.retain == .never)
+        return options
+    }
+
     /// The client id belongs to this section of this installation on this machine alone: two sections may reach one broker.
     private func clientID(of section: String) -> String {
         let machine = Host.read("/etc/machine-id", limit: 64) ?? []

@@ -64,7 +64,10 @@ struct BrokerSettings: Settings, Sendable, Equatable {
     }
 
     /// What is wrong with the files that it names, for `--check`. Credentials are there for the unit alone.
-    var fileFault: String? {
+    var fileFault: String? { fileFault(under: section) }
+
+    /// The same under another heading.
+    func fileFault(under heading: String) -> String? {
         do throws(TransportError) {
             let options = try options(clientID: "")
             do throws(BrokerFileFault) {
@@ -72,7 +75,7 @@ struct BrokerSettings: Settings, Sendable, Equatable {
                 return nil
             } catch {
                 let isCredential = !error.path.hasPrefix("/")
-                return isCredential ? nil : "[broker\(name == Self.plain ? "" : " \(name)")] \(error.key): \(error)"
+                return isCredential ? nil : "\(heading) \(error.key): \(error)"
             }
         } catch {
             return "\(error)"

@@ -36,6 +36,10 @@ extension Configuration {
         policy.arrayContents = limits.arrayContents
         policy.relaying = relay.relaying
         policy.calls = calls.map(\.rule)
+        policy.bridges = bridges.map(\.rule)
+        for broker in brokers where !policy.topicRoots.contains(broker.topicRoot) {
+            policy.topicRoots.append(broker.topicRoot)
+        }
         return policy
     }
 

@@ -8,6 +8,7 @@ struct Configuration: Sendable, Equatable {
     var delivery = DeliverySettings()
     var access = AccessSettings()
     var calls: [CallSettings] = []
+    var bridges: [BridgeSettings] = []
     var relay = RelaySettings()
     var files = FileSettings()
     var keys = KeySettings()

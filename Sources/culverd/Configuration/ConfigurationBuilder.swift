@@ -117,6 +117,7 @@ extension Configuration {
         case .broker(let name): brokers.append(BrokerSettings(name: name))
         case .contact(let name): contacts.append(ContactSettings(name: name))
         case .call(let name): calls.append(CallSettings(name: name))
+        case .bridge(let name): bridges.append(BridgeSettings(name: name))
         default: break
         }
     }
@@ -137,6 +138,8 @@ extension Configuration {
             for index in contacts.indices where contacts[index].name == name { try contacts[index].set(key, to: value) }
         case .call(let name):
             for index in calls.indices where calls[index].name == name { try calls[index].set(key, to: value) }
+        case .bridge(let name):
+            for index in bridges.indices where bridges[index].name == name { try bridges[index].set(key, to: value) }
         }
     }
 
@@ -145,8 +148,14 @@ extension Configuration {
         case .broker(let name): brokers.first { $0.name == name }?.fault
         case .contact(let name): contacts.first { $0.name == name }.flatMap { $0.fault ?? twin(of: $0) }
         case .call(let name): calls.first { $0.name == name }?.fault
+        case .bridge(let name): bridges.first { $0.name == name }.flatMap { $0.fault ?? surplus($0) }
         default: nil
         }
+    }
+
+    private func surplus(_ bridge: BridgeSettings) -> (key: String, words: String)? {
+        guard bridges.firstIndex(of: bridge) ?? 0 >= BridgeSettings.limit else { return nil }
+        return ("broker", "is one too many: there may be \(BridgeSettings.limit) bridges")
     }
 
     private func twin(of contact: ContactSettings) -> (key: String, words: String)? {

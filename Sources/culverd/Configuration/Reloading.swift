@@ -11,6 +11,7 @@ import Store
     let declared: DeclaredContacts
     let metricsFile: MetricsFile
     let presence: BrokerPresence
+    let bridges: BridgeLinks
 
     func reload() {
         supervisor.tell("RELOADING=1", "MONOTONIC_USEC=\(Supervisor.monotonic)")
@@ -47,6 +48,7 @@ import Store
         running.access.warnOfUnknown(loop.log)
         for words in new.unserved { loop.log(.warning, words) }
         presence.change()
+        bridges.change()
         loop.log(.info, text)
     }
 }

@@ -1,7 +1,7 @@
 /// The sections that there are, with the name of those that have one.
 enum SectionName: Hashable, Sendable {
     case agent, identity, delivery, access, relay, files, keys, limits
-    case broker(String), contact(String), call(String)
+    case broker(String), contact(String), call(String), bridge(String)
 
     init(_ text: String) throws(InvalidValue) {
         let words = text.split { $0 == " " || $0 == "\t" }.map(String.init)
@@ -18,7 +18,8 @@ enum SectionName: Hashable, Sendable {
         case ("broker", 2): self = .broker(try Values.label(words[1]))
         case ("contact", 2): self = .contact(try Values.label(words[1]))
         case ("call", 2): self = .call(try Values.label(words[1]))
-        case ("contact", 1), ("call", 1): throw InvalidValue("a name is missing: [\(text) NAME]")
+        case ("bridge", 2): self = .bridge(try Values.label(words[1]))
+        case ("contact", 1), ("call", 1), ("bridge", 1): throw InvalidValue("a name is missing: [\(text) NAME]")
         default: throw InvalidValue("there is no such section")
         }
     }
@@ -36,6 +37,7 @@ enum SectionName: Hashable, Sendable {
         case .delivery: DeliverySettings.keys
         case .access: AccessSettings.keys
         case .call: CallSettings.keys
+        case .bridge: BridgeSettings.keys
         case .relay: RelaySettings.keys
         case .files: FileSettings.keys
         case .keys: KeySettings.keys
@@ -58,6 +60,7 @@ enum SectionName: Hashable, Sendable {
         case .broker(let name): "broker \(name)"
         case .contact(let name): "contact \(name)"
         case .call(let name): "call \(name)"
+        case .bridge(let name): "bridge \(name)"
         }
     }
 

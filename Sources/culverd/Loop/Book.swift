@@ -15,6 +15,9 @@ final class Book: AddressBook {
     var identities: [Identity] { facebook.identities }
     func identity(_ address: Address) -> Identity? { facebook.identity(address) }
     func contact(_ address: Address) -> Contact? { facebook.contact(address) }
+    func contact(named name: String) -> Contact? {
+        facebook.id(ofContactNamed: name).flatMap { facebook.contact($0.address) }
+    }
     var strangers: [ID] { facebook.strangers }
     var blocked: [ID]? { facebook.blocked }
     var muted: [ID]? { facebook.muted }

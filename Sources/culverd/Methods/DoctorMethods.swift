@@ -16,17 +16,20 @@ import Transport
     private let loop: Loop
     private let brokers: Brokers
     private let configured: ConfiguredBrokers
+    private let bridges: BridgeLinks
     /// The doctor at work.
     private var current: DoctorRun?
 
     init(
-        running: RunningConfiguration, rights: CallerRights, loop: Loop, brokers: Brokers, configured: ConfiguredBrokers
+        running: RunningConfiguration, rights: CallerRights, loop: Loop, brokers: Brokers,
+        configured: ConfiguredBrokers, bridges: BridgeLinks
     ) {
         self.running = running
         self.rights = rights
         self.loop = loop
         self.brokers = brokers
         self.configured = configured
+        self.bridges = bridges
     }
 
     private var configuration: Configuration { running.configuration }
@@ -59,6 +62,7 @@ import Transport
             parked: LimitChecks.Limit(messages: limits.parkedMessages, bytes: limits.parkedSize)
         ).checks()
         checks += try callChecks()
+        checks += bridges.checks
         let call = request.call
         let audit = try loop.store.auditMarks(in: loop.directory.path)
         turn.after {
@@ -110,7 +114,7 @@ import Transport
             audit: audit)
         let files = ConfigurationFiles(
             open: [Configuration.file(running.options, running.environment)],
-            secret: configuration.brokers.flatMap(\.secretFiles))
+            secret: (configuration.brokers + configuration.bridges.map(\.local)).flatMap(\.secretFiles))
         run.look { state.checks() + files.checks(mends: fixes) }
         for (index, section) in sections.enumerated() { probe(section, nonce: nonce, for: run, at: index) }
     }

@@ -15,6 +15,7 @@ import System
     let configured: ConfiguredBrokers
     let consumers: Consumers
     let backups: Backups
+    let bridges: BridgeLinks
     /// In seconds since the boot of the board.
     let started: Double
 
@@ -48,6 +49,7 @@ import System
             "contacts": .integer(Int64(facebook.contactCount)),
             "requests": .integer(Int64(try store.parkedSenders(isVerified: true, limit: 1000).count)),
         ]
+        if !bridges.names.isEmpty { status["bridges"] = .array(bridges.rows) }
         if let behind = pending.max(by: { $0.count < $1.count }), behind.count > 0 {
             status["behind"] = [
                 "consumer": .string(behind.consumer.name), "pending": .integer(Int64(behind.count)),
@@ -81,6 +83,9 @@ import System
         case (.broker, "away"), (.broker, "lost"):
             guard let name = event.broker, configured.names.contains(name) else { return true }
             return brokers[name]?.isConnected == true
+        case (.bridge, "away"), (.bridge, "lost"):
+            guard let name = event.broker, bridges.names.contains(name) else { return true }
+            return bridges[name]?.isConnected == true
         case (.config, "broker-configuration"): return event.broker.map(configured.isUsable) ?? false
         case (.config, "bad-configuration"): return !running.isOutdated
         case (.clock, "clock-unset"): return loop.clock.now.isClockSet

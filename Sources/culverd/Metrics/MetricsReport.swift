@@ -16,6 +16,7 @@ import System
     let socket: ServerSocket
     let backups: Backups
     let damages: DamageWatch
+    let bridges: BridgeLinks
     /// In seconds since the boot of the board.
     let started: Double
 
@@ -32,6 +33,7 @@ import System
         try measureStore(&out)
         try measurePeers(&out)
         measureBrokers(&out)
+        measureBridges(&out)
         measureLoop(&out)
         measureProcess(&out, named: process)
         return out.text
@@ -210,6 +212,42 @@ import System
         for name in names { out.sample(traffic(name).received, ["broker": name]) }
         out.begin("culver_broker_received_bytes_total", .counter, "Bytes of their payloads.")
         for name in names { out.sample(traffic(name).receivedBytes, ["broker": name]) }
+    }
+
+    private func measureBridges(_ out: inout Exposition) {
+        let names = bridges.names
+        guard !names.isEmpty else { return }
+        out.begin("culver_bridge_connected", .gauge, "1: the local broker of the bridge is connected.")
+        for name in names { out.sample(bridges[name]?.isConnected == true ? 1 : 0, ["bridge": name]) }
+        out.begin("culver_bridge_connections_total", .counter, "Connections made to the local broker.")
+        for name in names { out.sample(bridges[name]?.connections ?? 0, ["bridge": name]) }
+        out.begin(
+            "culver_bridge_messages_total", .counter,
+            "Messages: taken from the local broker and delivered to the peer, received from it and published.")
+        for name in names {
+            let counts = bridges.counts(name)
+            out.sample(counts.taken, ["bridge": name, "event": "taken"])
+            out.sample(counts.delivered, ["bridge": name, "event": "delivered"])
+            out.sample(counts.received, ["bridge": name, "event": "received"])
+            out.sample(counts.published, ["bridge": name, "event": "published"])
+        }
+        out.begin(
+            "culver_bridge_dropped_total", .counter,
+            "Messages that went no further: replaced by newer ones, and others.")
+        for name in names {
+            let counts = bridges.counts(name)
+            out.sample(counts.replaced, ["bridge": name, "reason": "replaced"])
+            out.sample(counts.tooLarge + (bridges[name]?.tooLong ?? 0), ["bridge": name, "reason": "too-large"])
+            out.sample(counts.withoutRoom, ["bridge": name, "reason": "bridge-full"])
+            out.sample(counts.looped, ["bridge": name, "reason": "loop"])
+            out.sample(counts.undelivered, ["bridge": name, "reason": "undelivered"])
+            out.sample(counts.refused, ["bridge": name, "reason": "local-refused"])
+        }
+        out.begin("culver_bridge_waiting", .gauge, "Messages that wait for the peer, or for the local broker.")
+        for name in names {
+            out.sample(bridges.waiting(name, .out).count, ["bridge": name, "direction": "out"])
+            out.sample(bridges.waiting(name, .inward).count, ["bridge": name, "direction": "in"])
+        }
     }
 
     private func measureLoop(_ out: inout Exposition) {

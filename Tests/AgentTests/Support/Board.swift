@@ -17,6 +17,9 @@ final class Board {
     var rejections: [Rejection] = []
     /// What was to be done about calls.
     var orders: [CallOrder] = []
+    /// What was to be published on local brokers, and how many of their messages were on disk.
+    var bridged: [BridgePublication] = []
+    var saved = 0
     /// Jobs that need a private key to open something.
     var unwraps = 0
     /// Every state that a row was announced with.
@@ -126,6 +129,8 @@ final class Board {
             case .watch(let address): watched.insert(address)
             case .leave(let address): watched.remove(address)
             case .call(let order): orders.append(order)
+            case .bridge(.publish(let publication)): bridged.append(publication)
+            case .bridge(.saved): saved += 1
             case .watchStates(let addresses, _): watchedStates.formUnion(addresses)
             case .leaveState(let address): watchedStates.remove(address)
             case .publish, .keep, .abandon, .standBack, .file: break

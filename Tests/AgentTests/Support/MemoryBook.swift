@@ -64,6 +64,8 @@ final class MemoryBook: AddressBook {
 
     func contact(_ address: Address) -> Contact? { state.contacts[address] }
 
+    func contact(named name: String) -> Contact? { state.contacts.values.first { $0.name == name } }
+
     var strangers: [ID] { state.contacts.values.filter(\.isPassing).map(\.id).sorted { $0.text < $1.text } }
 
     /// False while a daemon would still be looking at its contacts.
