@@ -42,6 +42,13 @@ package enum Change: Sendable, Equatable {
     case bridgedEnded(place: Int64)
     /// All rows of a bridge.
     case forgetBridge(String)
+    /// Inserts or replaces by key. Pieces go that were taken, and all of a pipe that is over. Of those that are over the
+    /// newest 256 stay.
+    case pipe(PipeRecord)
+    /// With its pieces.
+    case forgetPipe(PipeRecord.PipeKey)
+    /// Inserts; the first of each number stays. Without its pipe nothing happens.
+    case piece(PipePiece)
     /// A small named value; `nil` removes it.
     case value(LedgerKey, String?)
     case forgetValues(LedgerKey.Family)

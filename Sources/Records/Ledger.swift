@@ -2,7 +2,7 @@ package import DIMP
 
 /// What is written down. All changes of one turn are one transaction, which the loop commits before it lets anything out;
 /// reading sees every change that was applied, committed or not.
-package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger, CallLedger, BridgeLedger {
+package protocol Ledger: OutboxLedger, InboxLedger, ParkingLedger, ValueLedger, CallLedger, BridgeLedger, PipeLedger {
     func apply(_ change: Change) throws(LedgerError)
 
     /// Removes what is over its age: ended outgoing rows, read inbox rows, digests, parked messages. Only so many of
@@ -124,6 +124,21 @@ package protocol BridgeLedger: AnyObject {
     func bridgedSize(bridge: String, direction: BridgedMessage.Way) -> (count: Int64, bytes: Int64)
     /// The bridges that have rows, in any order.
     var bridgesWithRows: [String] { get }
+}
+
+/// Pipes, and what came by them.
+package protocol PipeLedger: AnyObject {
+    func pipe(_ key: PipeRecord.PipeKey) throws(LedgerError) -> PipeRecord?
+    /// The one under which this board's program writes this stream.
+    func pipe(output stream: String) throws(LedgerError) -> PipeRecord?
+    /// All of them, those that are over as well: some hundreds at the most.
+    func pipes() throws(LedgerError) -> [PipeRecord]
+    /// `nil` when it has not come, or was taken.
+    func piece(_ number: Int64, of pipe: PipeRecord.PipeKey) throws(LedgerError) -> PipePiece?
+    /// Those that are not over: of two identities, and of all.
+    func openPipes(owner: Address, peer: Address) throws(LedgerError) -> (ofPeer: Int64, all: Int64)
+    /// The earliest `due`.
+    var nextPipeDue: Double? { get }
 }
 
 /// Small named values.

@@ -49,6 +49,8 @@ package enum LedgerKey: Sendable, Hashable {
     case auditFront
     /// The peer of a bridge, as its section named it last.
     case bridge(String)
+    /// The random name and the last number of the streams that programs of this board write.
+    case pipeStreams
 
     package var text: String {
         switch self {
@@ -78,6 +80,7 @@ package enum LedgerKey: Sendable, Hashable {
         case .callsSince: "calls since"
         case .auditFront: "audit front"
         case .bridge(let name): "bridge \(name)"
+        case .pipeStreams: "pipe streams"
         }
     }
 
@@ -106,6 +109,7 @@ package enum LedgerKey: Sendable, Hashable {
         case ("calls", _) where rest == "since": self = .callsSince
         case ("audit", _) where rest == "front": self = .auditFront
         case ("bridge", _): self = .bridge(rest)
+        case ("pipe", _) where rest == "streams": self = .pipeStreams
         case ("stream", 1):
             guard let address = addresses[0] else { return nil }
             self = .stream(address)

@@ -58,6 +58,9 @@ package final class MessageStore: Ledger, @unchecked Sendable {
             case .bridged(let row): try tables.bridged.put(row)
             case .bridgedEnded(let place): try tables.bridged.end(place)
             case .forgetBridge(let name): try tables.bridged.forget(name)
+            case .pipe(let row): try tables.pipes.put(row)
+            case .forgetPipe(let key): try tables.pipes.forget(key)
+            case .piece(let piece): try tables.pipes.add(piece)
             case .value(let key, let value): try tables.values.put(value, for: key)
             case .forgetValues(let family): try tables.values.forget(family)
             }

@@ -4,7 +4,7 @@ import Records
 /// the tables or indexes, so that a file whose version is damaged still shows which it has been through (`SchemaCheck`).
 enum Schema {
     static let steps: [[String]] = [
-        first, second, third, fourth, eventSpans, shipments, problems, turns, calls, answerOrder, bridges,
+        first, second, third, fourth, eventSpans, shipments, problems, turns, calls, answerOrder, bridges, pipes,
     ]
 
     /// Takes a file from whatever version it has to the newest, each step whole or not at all.
@@ -247,5 +247,21 @@ enum Schema {
         "CREATE INDEX bridged_topic ON bridged (bridge, inward, topic, place)",
         "CREATE INDEX bridged_ready ON bridged (bridge, inward, place) WHERE ready = 1",
         "CREATE INDEX bridged_sent ON bridged (place) WHERE sent IS NOT NULL",
+    ]
+
+    /// Pipes, by their two identities' addresses and a name, and what came by them and was not taken: `pipe_pieces.pipe` is
+    /// the number of its pipe. What goes out lies in the outbox.
+    private static let pipes = [
+        """
+        CREATE TABLE pipes (
+            number INTEGER PRIMARY KEY, owner TEXT, peer TEXT, name TEXT, own_id TEXT, peer_id TEXT,
+            state TEXT, error TEXT, output TEXT, written INTEGER, output_taken INTEGER, output_end INTEGER, input TEXT,
+            input_taken INTEGER, input_end INTEGER, told INTEGER, untold INTEGER, earlier TEXT, due REAL,
+            last_output TEXT, last_error TEXT, last_input TEXT, last_taken INTEGER,
+            UNIQUE (owner, peer, name))
+        """,
+        "CREATE INDEX pipes_output ON pipes (output) WHERE output IS NOT NULL",
+        "CREATE INDEX pipes_due ON pipes (due) WHERE due IS NOT NULL",
+        "CREATE TABLE pipe_pieces (pipe INTEGER, n INTEGER, data BLOB, PRIMARY KEY (pipe, n))",
     ]
 }

@@ -19,6 +19,7 @@ import Testing
         (.window(owner: moki, sender: hulk, target: crew), "window \(moki) \(hulk) \(crew)"),
         (.file("0123456789abcdefghij"), "file 0123456789abcdefghij"), (.filesDelivered, "delivered files"),
         (.bridge("zigbee"), "bridge zigbee"),
+        (.pipeStreams, "pipe streams"),
         (.clearing(moki, broker: "home"), "clear \(moki) home"),
         (.clearing(moki, broker: "the attic"), "clear \(moki) the attic"),
         (.clearing(moki, broker: "\(hulk)"), "clear \(moki) \(hulk)"),
@@ -37,7 +38,7 @@ import Testing
             "unsteady", "tried", "stream", "stream ", "stream x", "stream \(moki) ", "stream \(moki) \(hulk)",
             "sequence \(moki)", "sequence \(moki) x", "sequence \(moki) \(hulk) \(crew)", "window \(moki) \(hulk)",
             "window \(moki) \(hulk) x", "clear", "clear \(moki)", "clear x home", "gone", "gone x", "gone \(moki) x",
-            "group \(moki)", "stream ANYWHERE",
+            "group \(moki)", "stream ANYWHERE", "pipe", "pipe stream",
         ])
     func unknown(text: String) {
         #expect(LedgerKey(text) == nil)

@@ -21,11 +21,12 @@ import Testing
             let plan = try store.database.rows("EXPLAIN QUERY PLAN \(sql)") { $0.text(3) }
             let scans = plan.filter { $0.hasPrefix("SCAN") && !isSmall($0, sql) }
             #expect(scans.isEmpty, "\(sql)\n\(plan)")
-            // What is sorted is read to the end first; parked messages, peers and the like events of a minute are few.
+            // What is sorted is read to the end first; parked messages, peers, pipes and the like events of a
+            // minute are few.
             let isSorted = plan.contains { $0.contains("TEMP B-TREE") }
             #expect(
                 !isSorted || sql.contains("FROM parked") || sql.contains("FROM peers")
-                    || sql.contains("FROM happenings"), "\(sql)\n\(plan)")
+                    || sql.contains("FROM pipes") || sql.contains("FROM happenings"), "\(sql)\n\(plan)")
         }
     }
 
@@ -33,7 +34,7 @@ import Testing
     private func isSmall(_ step: String, _ sql: String) -> Bool {
         let small = [
             "CONSTANT ROW", "sqlite_sequence", "sqlite_master", "consumers", "SCAN c", "SCAN awaited", "SCAN a",
-            "seen_owed", "peers", "SCAN (subquery", "inbox_expired", "call_audit", "bridged_sent",
+            "seen_owed", "peers", "SCAN (subquery", "inbox_expired", "call_audit", "bridged_sent", "SCAN pipes",
         ]
         return small.contains { step.contains($0) }
             || sql.hasPrefix("SELECT count(*), coalesce(sum(\(Database.size)), 0)")
@@ -90,6 +91,14 @@ import Testing
         try store.apply(.audit(AuditLine([:], after: store.lastAudit())))
         try store.commit()
         _ = try store.write(to: AuditFile(in: directory))
+        let pipe = PipeRecord.PipeKey(owner: .sample("A"), peer: .sample("B"), name: "p")
+        for state in [PipeRecord.State.open, .over] {
+            try store.apply(.pipe(PipeRecord(key: pipe, owner: .sample("A"), peer: .sample("B"), state: state)))
+            try store.apply(.piece(PipePiece(pipe: pipe, number: 1, data: [1])))
+        }
+        _ = try (store.pipe(pipe), store.pipe(output: "a"), store.piece(1, of: pipe), store.pipes())
+        _ = try store.openPipes(owner: .sample("A"), peer: .sample("B"))
+        try store.apply(.forgetPipe(pipe))
         try ask(store)
         _ = try store.prune(wall: 1e10, lived: 1e10)
     }

@@ -686,6 +686,79 @@ import Testing
         for key in others { #expect(try ledger.value(key) == key.text) }
     }
 
+    // MARK: - Pipes
+
+    private func pipe(_ name: String, _ state: PipeRecord.State = .open, peer: String = "hulk") -> PipeRecord {
+        let key = PipeRecord.PipeKey(owner: .sample("moki"), peer: .sample(peer), name: name)
+        var row = PipeRecord(key: key, owner: .sample("moki@B"), peer: .sample("hulk@A"), state: state)
+        row.output.stream = "a-\(name)"
+        return row
+    }
+
+    private func piece(_ name: String, _ number: Int64, _ data: [UInt8]) -> PipePiece {
+        PipePiece(pipe: pipe(name).key, number: number, data: data)
+    }
+
+    @Test(
+        "a pipe is read as it was written, by its key and by the stream that is written here", arguments: Kind.allCases)
+    func pipes(kind: Kind) throws {
+        var full = pipe("p1")
+        full.error = "gone"
+        (full.written, full.output.taken, full.output.end) = (1 << 40, 5, 1 << 40)
+        (full.input.stream, full.input.taken, full.input.end) = ("b-7", 3, 4)
+        (full.told, full.isUntold, full.earlier, full.due) = (2, true, "b-6", 7.5)
+        full.last = PipeRecord.Last(stream: "a-0", error: "reset", input: "b-5", taken: 9)
+        var bare = pipe("p2", .waiting)
+        bare.output.stream = nil
+        let ledger = try ledger(kind, [.pipe(full), .pipe(bare)])
+        #expect(try ledger.pipe(full.key) == full && ledger.pipe(bare.key) == bare)
+        #expect(try ledger.pipe(output: "a-p1") == full && ledger.pipe(output: "a-p2") == nil)
+        #expect(try ledger.pipe(pipe("p3").key) == nil && ledger.pipes() == [full, bare])
+        #expect(ledger.nextPipeDue == 7.5)
+        full.due = nil
+        full.last?.error = nil
+        try ledger.apply(.pipe(full))
+        #expect(try ledger.pipe(full.key) == full && ledger.pipes().count == 2 && ledger.nextPipeDue == nil)
+    }
+
+    @Test("pieces stay until they are taken or their pipe is over, the first of each number", arguments: Kind.allCases)
+    func pieces(kind: Kind) throws {
+        var row = pipe("p1")
+        let ledger = try ledger(
+            kind,
+            [.pipe(row), .pipe(pipe("p2")), .piece(piece("p1", 0, [0, 1])), .piece(piece("p1", 2, [2]))]
+                + [.piece(piece("p1", 0, [9])), .piece(piece("p2", 0, [7])), .piece(piece("p3", 0, [8]))])
+        func bytes(_ name: String, _ number: Int64) throws -> [UInt8]? {
+            try ledger.piece(number, of: pipe(name).key)?.data
+        }
+        #expect(try bytes("p1", 0) == [0, 1] && bytes("p1", 1) == nil && bytes("p1", 2) == [2])
+        row.input.taken = 1
+        try ledger.apply(.pipe(row))
+        #expect(try bytes("p1", 0) == nil && bytes("p1", 2) == [2] && bytes("p2", 0) == [7])
+        row.state = .over
+        try ledger.apply(.pipe(row))
+        #expect(try bytes("p1", 2) == nil)
+        try ledger.apply(.forgetPipe(pipe("p2").key))
+        try ledger.apply(.pipe(pipe("p2")))
+        try ledger.apply(.pipe(pipe("p3")))
+        #expect(try bytes("p2", 0) == nil && bytes("p3", 0) == nil)
+    }
+
+    @Test("pipes that are not over are counted, and of those that are the newest 256 stay", arguments: Kind.allCases)
+    func pipeCounts(kind: Kind) throws {
+        let ledger = try ledger(kind, [.pipe(pipe("a")), .pipe(pipe("b", .waiting)), .pipe(pipe("a", peer: "crew"))])
+        for number in 0..<258 {
+            var row = pipe("o\(number)", .over)
+            row.due = Double(1_000 - number)
+            try ledger.apply(.pipe(row))
+        }
+        let counts = try ledger.openPipes(owner: .sample("moki"), peer: .sample("hulk"))
+        #expect(counts.ofPeer == 2 && counts.all == 3)
+        #expect(try ledger.openPipes(owner: .sample("hulk"), peer: .sample("moki")) == (0, 3))
+        #expect(try ledger.pipes().count == 259 && ledger.pipe(pipe("o257").key) == nil)
+        #expect(try ledger.pipe(pipe("o0").key) != nil && ledger.nextPipeDue == 1_000 - 255)
+    }
+
     // MARK: - Age
 
     @Test("pruning leaves what lives or is young", arguments: Kind.allCases)

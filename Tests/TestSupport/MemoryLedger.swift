@@ -18,6 +18,8 @@ package final class MemoryLedger: Ledger {
         package var answers: [CallAnswer] = []
         package var audit: [AuditLine] = []
         package var bridged: [BridgedMessage] = []
+        package var pipes: [PipeRecord] = []
+        package var pieces: [PipePiece] = []
         package var last: Int64 = 0
         /// Wall and lived time of every pruning.
         package var prunes: [[Double]] = []
@@ -68,6 +70,11 @@ package final class MemoryLedger: Ledger {
                 state.answers.append(row)
             }
         case .audit(let line): state.audit.append(line)
+        case .pipe(let row): put(row)
+        case .forgetPipe(let key): forget(key)
+        case .piece(let piece):
+            let isKnown = state.pieces.contains { $0.pipe == piece.pipe && $0.number == piece.number }
+            if !isKnown, pipe(piece.pipe) != nil { state.pieces.append(piece) }
         case .incoming(var row):
             row.seq = state.last
             state.incoming.append(row)
@@ -362,6 +369,36 @@ extension MemoryLedger: BridgeLedger {
     }
 
     package var bridgesWithRows: [String] { Array(Set(state.bridged.map(\.bridge))) }
+}
+
+extension MemoryLedger: PipeLedger {
+    private func put(_ row: PipeRecord) {
+        if let index = state.pipes.firstIndex(where: { $0.key == row.key }) {
+            state.pipes[index] = row
+        } else {
+            state.pipes.append(row)
+        }
+        state.pieces.removeAll { $0.pipe == row.key && (row.state == .over || $0.number < row.input.taken) }
+        let over = state.pipes.filter { $0.state == .over }.sorted { ($0.due ?? 0) > ($1.due ?? 0) }
+        for old in over.dropFirst(256) { forget(old.key) }
+    }
+
+    private func forget(_ key: PipeRecord.PipeKey) {
+        state.pipes.removeAll { $0.key == key }
+        state.pieces.removeAll { $0.pipe == key }
+    }
+
+    package func pipe(_ key: PipeRecord.PipeKey) -> PipeRecord? { state.pipes.first { $0.key == key } }
+    package func pipe(output stream: String) -> PipeRecord? { state.pipes.first { $0.output.stream == stream } }
+    package func pipes() -> [PipeRecord] { state.pipes }
+    package func piece(_ number: Int64, of pipe: PipeRecord.PipeKey) -> PipePiece? {
+        state.pieces.first { $0.pipe == pipe && $0.number == number }
+    }
+    package func openPipes(owner: Address, peer: Address) -> (ofPeer: Int64, all: Int64) {
+        let open = state.pipes.filter { $0.state != .over }
+        return (Int64(open.count { $0.key.owner == owner && $0.key.peer == peer }), Int64(open.count))
+    }
+    package var nextPipeDue: Double? { state.pipes.compactMap(\.due).min() }
 }
 
 extension MemoryLedger: ValueLedger {

@@ -15,6 +15,7 @@ struct Tables {
     var peers: PeerTable
     var calls: CallTable
     var bridged: BridgeTable
+    var pipes: PipeTable
 
     init(_ database: Database) throws(LedgerError) {
         outbox = try OutboxTable(database)
@@ -28,6 +29,7 @@ struct Tables {
         peers = PeerTable(database)
         calls = try CallTable(database)
         bridged = try BridgeTable(database)
+        pipes = try PipeTable(database)
     }
 }
 
