@@ -21,6 +21,9 @@ struct Context {
     /// Of each shipment that ended since the last call of `takeEnded`, one row.
     private var ended: [Outgoing] = []
     private var answers: [Effect] = []
+    /// Answers about messages of pipes, and rows of pipes that ended otherwise than delivered, since they were last taken.
+    private var pipeAnswers: [(token: UInt64, answer: Answer)] = []
+    private var lostOfPipes: [Outgoing] = []
     private var effects: [Effect] = []
 
     init(
@@ -38,6 +41,7 @@ struct Context {
 
     /// An answer stands before every other effect of its turn: save, answer, publish.
     mutating func answer(_ token: UInt64, with answer: Answer) {
+        guard !Pipes.tokens.contains(token) else { return pipeAnswers.append((token, answer)) }
         answers.append(.answer(token, answer))
     }
 
@@ -46,6 +50,9 @@ struct Context {
     }
 
     mutating func perform(_ effect: Effect) {
+        if case .changed(let row) = effect, row.state.isEnd, row.state != .delivered, Pipes.owns(row) {
+            lostOfPipes.append(row)
+        }
         effects.append(effect)
     }
 
@@ -57,6 +64,16 @@ struct Context {
     mutating func takeEnded() -> [Outgoing] {
         defer { ended = [] }
         return ended
+    }
+
+    mutating func takePipeAnswers() -> [(token: UInt64, answer: Answer)] {
+        defer { pipeAnswers = [] }
+        return pipeAnswers
+    }
+
+    mutating func takeLostOfPipes() -> [Outgoing] {
+        defer { lostOfPipes = [] }
+        return lostOfPipes
     }
 
     /// Everything that was said since the last call, answers first.

@@ -12,6 +12,7 @@ package indirect enum Effect: Sendable {
     case publish(Publication)
     case call(CallOrder)
     case bridge(BridgeOrder)
+    case pipe(PipeOrder)
     /// Watch, or leave, the cards (meta, visa) of another entity on every broker.
     case watch(Address)
     case leave(Address)

@@ -50,6 +50,8 @@ package indirect enum Input: Sendable {
     case call(CallNews)
     /// Messages of local brokers, and what these say.
     case bridge(BridgeNews)
+    /// What programs do with pipes.
+    case pipe(PipeNews)
     /// Before the first broker: this run of the daemon, when it and the one before it began (seconds since 1970).
     case started(boot: String, at: Double, last: Double)
     /// What is stated on every connection from now on; `nil` without an identity.

@@ -19,6 +19,7 @@ package import Records
 ///     Files/       Files    FileExchange    files in pieces
 ///     Calls/       ServedCalls CallAnswers    what others have this board do, and what they answer
 ///     Bridges/     BridgeOutbox BridgeInbox    topics of local brokers
+///     Pipes/       Pipes    streams of bytes between programs of two boards
 package struct Messenger {
     private var context: Context
     private var outbox = Outbox()
@@ -30,6 +31,7 @@ package struct Messenger {
     private var gaps = Gaps()
     private var calls = ServedCalls()
     private var bridges = Bridges()
+    private var pipes = Pipes()
     private var forwards = Forwards()
     private var groups = Groups()
     private var lookups: Lookups
@@ -135,10 +137,13 @@ package struct Messenger {
             context.counts.requestsRefused += 1
             try parking.drop(of: id, in: context)
         case .forgot(let id): try forgot(id)
-        case .identityGone(let id): try outbox.failAll(of: id, in: &context)
+        case .identityGone(let id):
+            try pipes.forget(id, in: &context)
+            try outbox.failAll(of: id, in: &context)
         case .identitiesChanged: identitiesChanged()
         case .bridge(let news): try bridges.hear(news, in: &context)
         case .call(let news): for reply in try calls.heard(news, in: &context) { try send(reply) }
+        case .pipe(let news): try submit(pipes.heard(news, in: &context))
         case .started(let boot, let at, let last): clones.begin(boot: boot, at: at, last: last)
         case .presence(let own): clones.set(own)
         case .restored: try numberAnew()
@@ -150,6 +155,7 @@ package struct Messenger {
         }
         try takeParked()
         try sendInTurn()
+        try followPipes()
         receipts.sendGathered(publishing: publishing, in: &context)
         return try sendBridged(after: context.takeEffects())
     }
@@ -171,6 +177,7 @@ package struct Messenger {
             error.isFull ? .notNow : .inputOutput, error.isFull ? "disk-full" : "not-written", error.description)
         switch input {
         case .submitted(let submission): context.answer(submission.token, with: .refused(refusal))
+        case .pipe(.write(let wish)): context.answer(wish.token, with: .refused(refusal))
         case .cancelled(_, let token): context.answer(token, with: .refused(refusal))
         case .sealed(let sealing, _):
             switch sealing.purpose {
@@ -192,6 +199,7 @@ package struct Messenger {
         case .ticked: receipts.sendGathered(publishing: publishing, in: &context)
         default: break
         }
+        for (token, answer) in context.takePipeAnswers() { pipes.gaveUp(token, as: answer, in: &context) }
         let effects = context.takeEffects()
         bridges.giveUp(effects, at: now)
         return effects
@@ -205,7 +213,8 @@ package struct Messenger {
         var next = [
             pruning, outgoing, outbox.nextDue(now), parking.nextDue(admission: admission, at: now), gaps.nextDue,
             receipts.nextDue, context.refusals.nextDue, calls.nextDue, admission.nextDue,
-            context.book.nextKeyEnd, visas.nextDue, clones.isStandingBack ? nil : groups.nextDue,
+            context.book.nextKeyEnd, visas.nextDue, pipes.nextDue(in: context),
+            clones.isStandingBack ? nil : groups.nextDue,
         ]
         if publishing.freeBroker() != nil, !outbox.turns.isEmpty { next.append(now.lived) }
         if publishing.isConnected { next += [lookups.nextDue, cards.nextDue, files.nextDue, bridges.nextDue] }
@@ -229,6 +238,7 @@ package struct Messenger {
         try calls.tick(in: &context)
         try gaps.tell(in: &context)
         try follow(.ticked)
+        try submit(pipes.tick(in: &context))
         try prune()
     }
 
@@ -479,6 +489,7 @@ package struct Messenger {
         }
         for call in consequence.calls { try take(call) }
         for content in consequence.bridged { try bridges.take(content, in: &context) }
+        for piece in consequence.pieces { try submit(pipes.take(piece, in: &context)) }
         if let forward = consequence.forward { return try admit(forward, of: opened) }
         if !consequence.isWithoutRoom { try parking.leave(opened.arrival.parked, in: context) }
         try end(opened.arrival, isDropped: consequence.isWithoutRoom)
@@ -524,6 +535,40 @@ package struct Messenger {
         }
         try bridges.follow(news, in: &context)
         return effects + context.takeEffects()
+    }
+
+    // MARK: - Pipes
+
+    private mutating func submit(_ submissions: [Submission]) throws(LedgerError) {
+        for submission in submissions {
+            try outbox.submit(
+                submission, standingBackFor: clones.olderBoard?.did, lookups: &lookups, publishing: publishing,
+                in: &context)
+        }
+    }
+
+    /// What became of their messages in this turn, until nothing follows any more.
+    private mutating func followPipes() throws(LedgerError) {
+        while true {
+            let (answers, lost) = (context.takePipeAnswers(), context.takeLostOfPipes())
+            if answers.isEmpty, lost.isEmpty { return }
+            for (token, answer) in answers { try submit(pipes.answered(token, as: answer, in: &context)) }
+            for row in lost { try submit(pipes.ended(row, in: &context)) }
+        }
+    }
+
+    /// Bytes of a piece that goes to this peer in one message: what a program writes at once is no more.
+    package func pieceSize(to peer: ID, at now: Moment) -> Int {
+        let limit = min(
+            Int64(context.policy.messageSize), context.book.abilities(of: peer).size ?? .max,
+            publishing.payloadLimit(at: now.lived) ?? .max)
+        let text = max(0, limit - Tuning.wireOverhead) / 4 * 3 - Tuning.pieceOverhead
+        return Int(min(Int64(Tuning.longestPiece), max(1, text / 4 * 3)))
+    }
+
+    /// Whether the peer is a culver agent, or may turn out to be one.
+    package func mayTakePipes(_ peer: ID) -> Bool {
+        context.book.visa(of: peer) == nil || context.book.isCulver(peer)
     }
 
     // MARK: - Forwards
@@ -731,6 +776,7 @@ package struct Messenger {
     }
 
     private mutating func forgot(_ id: ID) throws(LedgerError) {
+        try pipes.forget(id, in: &context)
         context.book.apply(.forget(id.address))
         for identity in context.book.identities {
             try context.ledger.apply(.forgetAccepted(owner: identity.id.address, sender: id.address))
@@ -755,6 +801,7 @@ package struct Messenger {
         try context.ledger.apply(.forgetValues(.windows))
         gaps.forget()
         try calls.restored(in: context)
+        try submit(pipes.restored(in: &context))
         try context.note(
             .start, level: .info,
             text: "the state directory is a copy or came back from a backup: messages are numbered anew",

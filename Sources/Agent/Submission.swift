@@ -11,6 +11,8 @@ package struct Submission: Sendable {
     package var type: ContentType
     /// The content's members besides `type`, `sn` and `time`.
     package var members: JSONObject
+    /// More of them, by which what is asked again under the same `ref` may differ.
+    package var extra = JSONObject()
     package var ref: String?
     /// Seconds; `nil` for the configured one.
     package var expiry: Double?

@@ -218,6 +218,22 @@ enum Tuning {
     /// Times that more may go in one turn because others were refused at once.
     static let bridgeRounds = 4
 
+    // MARK: - Pipes
+
+    /// Bytes of a piece, and after how many pieces the reader says how far it has come.
+    static let longestPiece = 48 << 10
+    static let pipeWordAfter: Int64 = 8
+    /// Bytes of a piece's message besides the Base64 of its data.
+    static let pieceOverhead: Int64 = 512
+    /// How long a program may be away, how long a pipe waits for one, and how long one that is over is remembered.
+    static let pipePatience = 120.0
+    static let longestUnopened = 86_400.0
+    static let pipeMemory = 14.0 * 86_400
+    /// When what the outbox did not take is tried again.
+    static let pipeRetry = 5.0
+    static let pipeRefusalsPerSecond = 1.0
+    static let pipeRefusalsAtOnce = 60.0
+
     // MARK: - Clones and tidying
 
     static let rememberedStarts = 16

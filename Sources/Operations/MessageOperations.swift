@@ -64,10 +64,11 @@ package struct MessageOperations {
                 throw Refusal(.badData, "bad-content", "the content has no type that DIMP knows")
             }
             if let subject = members["subject"] { try checkSubject(subject) }
-            if ["call", "reply", "mqtt"].contains(members.culverModule) {
+            if ["call", "reply", "mqtt", "pipe"].contains(members.culverModule) {
                 throw Refusal(
                     .badData, "reserved-content",
-                    "calls, their answers and messages of bridges are written by culver: see call.send")
+                    "calls, their answers, pipes and messages of bridges are written by culver: see call.send and pipe.write"
+                )
             }
             members["type"] = nil
             for name in ["sn", "time", "seal", "seq"] where members[name] != nil {

@@ -112,6 +112,7 @@ import System
             calls: CallMethods(
                 loop: loop, rights: rights, answers: answers, waiters: subscriptions.calls, programs: calls,
                 running: running),
+            pipes: PipeMethods(loop: loop, rights: rights, answers: answers, programs: subscriptions.pipes),
             doctor: doctor, backup: BackupMethods(backups: backups))
         router = CallRouter(to: methods, running: running, loop: loop, socket: socket, backups: backups)
         performer = Performer(
@@ -137,6 +138,7 @@ import System
         fileInbox.start()
         loop.take(.call(.restarted))
         bridges.change()
+        subscriptions.pipes.restart()
         if !first.make() { presence.dial() }
         metricsFile.keep()
         running.access.warnOfUnknown(loop.log)

@@ -23,6 +23,8 @@ import Agent
         case .call(.stop(let key)): calls.stop(key)
         case .call(.answered(let call)): subscriptions.calls.answered(call)
         case .bridge(let order): bridges.perform(order)
+        case .pipe(.changed(let pipe)): subscriptions.pipes.changed(pipe)
+        case .pipe(.over(let pipe, let error)): subscriptions.pipes.over(pipe, error: error)
         case .watch(let address): brokers.watch(address)
         case .leave(let address): brokers.leave(address)
         case .watchStates(let addresses, let broker): brokers.watchStates(of: addresses, on: broker)

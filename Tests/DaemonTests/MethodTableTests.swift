@@ -10,7 +10,7 @@ import Testing
         #expect(
             families == [
                 "hello", "rpc", "status", "metrics", "identity", "contact", "presence", "group", "message", "file",
-                "inbox", "event", "doctor", "backup", "call",
+                "inbox", "event", "doctor", "backup", "call", "pipe",
             ])
     }
 

@@ -22,6 +22,7 @@ struct Acceptance {
         var calls: [CallContent] = []
         /// Messages of others' local brokers.
         var bridged: [BridgeContent] = []
+        var pieces: [PipeContent] = []
         /// Their parked messages are to be dropped.
         var blocked: [ID] = []
         /// The inbox is full: the message was not taken.
@@ -73,6 +74,7 @@ struct Acceptance {
         if try groups.take(content, of: opened, in: &context) { return Consequence() }
         if let call = CallContent(content, in: opened) { return Consequence(calls: [call]) }
         if let bridged = BridgeContent(content, in: opened) { return Consequence(bridged: [bridged]) }
+        if let piece = PipeContent(content, in: opened) { return Consequence(pieces: [piece]) }
         // What was laid once on a topic for all anybody can lay again: every board that listens would answer each time.
         guard case .command(let command) = content.body, !opened.arrival.isForAll else { return nil }
         switch command {
@@ -184,12 +186,14 @@ struct Acceptance {
         var blocked: [ID] = []
         var calls: [CallContent] = []
         var bridged: [BridgeContent] = []
+        var pieces: [PipeContent] = []
         var entries: [InboxEntry] = []
         for part in parts {
             if let consequence = try carryOut(part, of: opened, lookups: &lookups, groups: &groups, in: &context) {
                 findings += consequence.findings
                 blocked += consequence.blocked
                 calls += consequence.calls
+                pieces += consequence.pieces
                 bridged += consequence.bridged
             } else if try opened.isEncrypted ? true : groups.admits(part, of: opened, in: &context) {
                 entries.append(InboxEntry(part, in: opened))
@@ -205,6 +209,7 @@ struct Acceptance {
         consequence.blocked = blocked
         consequence.calls = calls
         consequence.bridged = bridged
+        consequence.pieces = pieces
         consequence.findings = findings + consequence.findings
         return consequence
     }
@@ -261,18 +266,21 @@ struct Acceptance {
         let findings = try entries.isEmpty ? [] : meet(opened, lookups: &lookups, in: &context)
         let confirmation = confirmation(of: opened, marks: batch.marks, in: context)
         var (calls, bridged): ([CallContent], [BridgeContent]) = ([], [])
+        var pieces: [PipeContent] = []
         for entry in entries {
             if let call = CallContent(entry.content, in: opened) {
                 calls.append(call)
             } else if let content = BridgeContent(entry.content, in: opened) {
                 bridged.append(content)
+            } else if let piece = PipeContent(entry.content, in: opened) {
+                pieces.append(piece)
             } else {
                 try enter(entry, of: opened, in: &context)
             }
             if let digest = entry.digest { try remember(digest, of: entry, like: confirmation.record, in: context) }
         }
         try confirm(confirmation, receipts: &receipts, gaps: &gaps, in: &context)
-        return Consequence(findings: findings, calls: calls, bridged: bridged)
+        return Consequence(findings: findings, calls: calls, bridged: bridged, pieces: pieces)
     }
 
     /// A content in a batch is known by itself. Nothing is owed for it alone: the receipt is the batch's.

@@ -104,6 +104,7 @@ struct Outbox {
         for submission: Submission, of identity: Identity, in context: Context
     ) -> (Outgoing, Content) {
         var members = submission.members
+        for (name, value) in submission.extra.members { members[name] = value }
         for name in ["type", "sn", "time", "seal", "seq"] { members[name] = nil }
         if submission.type == .array { members["batch"] = nil }
         if let group = context.book.group(submission.receiver.address) {

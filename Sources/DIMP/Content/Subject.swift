@@ -50,7 +50,7 @@ package struct SubjectFilter: Sendable, Equatable {
 
 /// What culver adds to contents of its own application, 204 with `"app": "culver"` (extensions.md 9).
 extension JSONObject {
-    /// `data`, `call` or `reply`; `nil` in everything else.
+    /// `data`, `call`, `reply` or `pipe`; `nil` in everything else.
     package var culverModule: String? {
         guard self["type"]?.integer == ContentType.customized.rawValue, self["app"]?.string == "culver" else {
             return nil

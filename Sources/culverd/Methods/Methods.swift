@@ -10,6 +10,7 @@
     let inbox: InboxMethods
     let events: EventMethods
     let calls: CallMethods
+    let pipes: PipeMethods
     let doctor: DoctorMethods
     let backup: BackupMethods
 }
@@ -116,6 +117,11 @@ extension Method {
             try $0.calls.reply($1, in: &$2)
         },
         .plain("call.switch", .admin, ["on"]) { try $0.calls.turnSwitch($1, in: &$2) },
+
+        .plain("pipe.open", .sender, ["to", "from", "name", "pipe"]) { try $0.pipes.open($1, in: &$2) },
+        .later("pipe.write", .sender, ["pipe", "n", "data"]) { try $0.pipes.write($1, in: &$2) },
+        .plain("pipe.ack", .sender, ["pipe", "n"]) { try $0.pipes.acknowledge($1, in: &$2) },
+        .later("pipe.close", .sender, ["pipe", "n", "error"]) { try $0.pipes.close($1, in: &$2) },
 
         // A reader is told what can be known by reading; the probes write to the brokers, and `fix` changes files.
         .later("doctor", .reader, ["fix"]) { try $0.doctor.consult($1, in: &$2) },

@@ -5,10 +5,11 @@ import Records
 import Store
 import System
 
-/// Every connection that is told of something without asking again: consumers of the inbox, those that look on, calls that wait
-/// for a message, senders of messages, watchers of events, and calls that wait for their answers.
+/// Every connection that is told of something without asking again: consumers of the inbox, those that look on, calls that
+/// wait for a message, senders of messages, watchers of events, calls that wait for their answers, and programs with a pipe
+/// open.
 ///
-/// Owns the six and says in which order they are asked. Hears what changed, which connection has gone, and the end.
+/// Owns the seven and says in which order they are asked. Hears what changed, which connection has gone, and the end.
 @MainActor final class Subscriptions {
     let consumers: Consumers
     let inbox: InboxWatchers
@@ -16,6 +17,7 @@ import System
     let senders = MessageSenders()
     let events: EventWatchers
     let calls: CallWaiters
+    let pipes: PipePrograms
 
     private let loop: Loop
     private let notify: Notify
@@ -36,6 +38,7 @@ import System
                 loop.wake()
             }
         }
+        pipes = PipePrograms(loop: loop, notify: notify)
     }
 
     /// An outgoing row changed: those hear of it that wait for it, that sent it, and that watch messages.
@@ -79,6 +82,7 @@ import System
             try consumers.pump()
             try inbox.pump()
             try calls.pump()
+            try pipes.pump()
         } catch {
             loop.log(.error, "cannot read the inbox: \(error)")
         }
@@ -92,6 +96,7 @@ import System
         inbox.disconnected(connection)
         events.disconnected(connection)
         calls.disconnected(connection)
+        pipes.disconnected(connection)
         waiters.disconnected(connection)
         senders.disconnected(connection)
     }

@@ -20,6 +20,8 @@ final class Board {
     /// What was to be published on local brokers, and how many of their messages were on disk.
     var bridged: [BridgePublication] = []
     var saved = 0
+    /// What was to be done about pipes.
+    var pipeOrders: [PipeOrder] = []
     /// Jobs that need a private key to open something.
     var unwraps = 0
     /// Every state that a row was announced with.
@@ -131,6 +133,7 @@ final class Board {
             case .call(let order): orders.append(order)
             case .bridge(.publish(let publication)): bridged.append(publication)
             case .bridge(.saved): saved += 1
+            case .pipe(let order): pipeOrders.append(order)
             case .watchStates(let addresses, _): watchedStates.formUnion(addresses)
             case .leaveState(let address): watchedStates.remove(address)
             case .publish, .keep, .abandon, .standBack, .file: break

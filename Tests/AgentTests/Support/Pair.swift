@@ -140,7 +140,7 @@ final class Pair {
             case .keep(let addresses, let broker):
                 for address in addresses { show(address, to: board, on: broker) }
             case .standBack: boards[board].linked = []
-            case .answer, .changed, .call, .bridge, .leave, .leaveState, .abandon, .rejected, .file: break
+            case .answer, .changed, .call, .bridge, .pipe, .leave, .leaveState, .abandon, .rejected, .file: break
             }
         }
     }

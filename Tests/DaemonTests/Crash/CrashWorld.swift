@@ -222,7 +222,7 @@ final class CrashWorld {
         case .watch(let address): watch(address, number)
         case .keep(let addresses, _): for address in addresses { watch(address, number) }
         case .leave(let address): watched[number].remove(address)
-        case .work, .changed, .call, .bridge, .rejected, .abandon, .standBack, .watchStates, .leaveState, .file: break
+        case .work, .changed, .call, .bridge, .pipe, .rejected, .abandon, .standBack, .watchStates, .leaveState, .file: break
         }
     }
 
