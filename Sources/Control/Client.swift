@@ -60,7 +60,34 @@ package final class Client {
         _ = try ask(method, params)
     }
 
-    private func ask(_ method: String, _ params: JSONObject) throws(ControlError) -> Int64 {
+    /// What the daemon says next, in the order in which it came.
+    package enum Word {
+        case notice(Notice)
+        /// To what `ask` asked under this number.
+        case answer(Int64, Result<JSON, RPCError>)
+    }
+
+    /// For programs that wait for several things: `nil` when nothing more is there now. To be asked until it is, and again
+    /// when `number` can be read. Throws an error that is about the connection as a whole.
+    package func hear() throws -> Word? {
+        if !notices.isEmpty { return .notice(notices.removeFirst()) }
+        while let message = try receive(until: 0) {
+            if keep(message) { return .notice(notices.removeFirst()) }
+            let error = message["error"].flatMap(RPCError.init)
+            if let id = message["id"]?.integer {
+                if let error { return .answer(id, .failure(error)) }
+                return .answer(id, .success(message["result"] ?? .null))
+            }
+            if let error { throw error }
+        }
+        return nil
+    }
+
+    /// The descriptor, to wait for.
+    package var number: Int32 { socket.number }
+
+    /// Asks, and says under which number the answer comes.
+    package func ask(_ method: String, _ params: JSONObject) throws(ControlError) -> Int64 {
         lastCall += 1
         try send(["jsonrpc": "2.0", "id": .integer(lastCall), "method": .string(method), "params": .object(params)])
         return lastCall

@@ -30,7 +30,8 @@ struct Culver: ParsableCommand {
         version: Release.version,
         subcommands: [
             Identities.self, Contacts.self, GroupVerbs.self, Send.self, Ping.self, PresenceVerb.self, Inbox.self,
-            ConsumerVerbs.self, Messages.self, FileVerbs.self, CallVerb.self, Top.self, WatchVerb.self, LogVerb.self,
+            ConsumerVerbs.self, Messages.self, FileVerbs.self, CallVerb.self, PipeVerb.self, Top.self, WatchVerb.self,
+            LogVerb.self,
             Pack.self, Open.self, Status.self, Doctor.self, Metrics.self, BrokerVerbs.self, BackUp.self, Restore.self,
             SelftestVerb.self,
         ],
