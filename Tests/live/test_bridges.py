@@ -58,16 +58,22 @@ class Ear:
 
     def __init__(self, broker: Mosquitto, *options: str):
         self.messages: list[dict] = []
+        self.subscribed = threading.Event()
         self.process = start(
-            ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "#", "-V", "mqttv5", "-q", "1",
+            ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(broker.port), "-t", "#", "-t", "$SYS/broker/version", "-V", "mqttv5", "-q", "1",
              "--retain-as-published", "-F", "%j", *options],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.thread = threading.Thread(target=self._hear, daemon=True)
         self.thread.start()
+        assert self.subscribed.wait(30)
 
     def _hear(self) -> None:
         for line in self.process.stdout:
-            self.messages.append(json.loads(line))
+            message = json.loads(line)
+            if message["topic"].startswith("$SYS"):  # stands there always
+                self.subscribed.set()
+            else:
+                self.messages.append(message)
 
     def heard(self, topic: str | None = None) -> list[str]:
         return [message.get("payload", "") for message in list(self.messages) if topic in (None, message["topic"])]
