@@ -9,17 +9,24 @@ extension Database {
     /// when all is well: somebody else may have the file open.
     func mendNumbers() throws(LedgerError) -> [String] {
         var words: [String] = []
-        for (table, key) in [("outbox", "ord"), ("inbox", "seq"), ("parked", "number"), ("happenings", "n")] {
+        for (table, key) in [
+            ("outbox", "ord"), ("inbox", "seq"), ("parked", "number"), ("happenings", "n"), ("bridged", "place"),
+        ] {
             let given = try first("SELECT seq FROM sqlite_sequence WHERE name = '\(table)'") { $0.integer(0) } ?? 0
             let last = try first("SELECT max(\(key)) FROM \(table)") { $0.integer(0) } ?? 0
             guard max(given, last) > Self.greatestNumber else { continue }
             if table == "outbox" {
                 try run("UPDATE outbox_content SET ord = -ord WHERE ord > ?", [.integer(Self.greatestNumber)])
             }
-            let change = table == "parked" ? "DELETE FROM parked" : "UPDATE \(table) SET \(key) = -\(key)"
+            let isDropped = table == "parked" || table == "bridged"
+            let change = isDropped ? "DELETE FROM \(table)" : "UPDATE \(table) SET \(key) = -\(key)"
             try run("\(change) WHERE \(key) > ?", [.integer(Self.greatestNumber)])
             words.append("a number of \(table) was out of range")
             try run("UPDATE sqlite_sequence SET seq = ? WHERE name = '\(table)'", [.integer(newest(key, of: table))])
+        }
+        if try isThere("bridged", where: "place < 1") {
+            try run("DELETE FROM bridged WHERE place < 1")
+            words.append("a number of bridged was out of range")
         }
         for range in ["< 1", ">= \(Self.greatestNumber)"] {
             if try isThere("outbox", where: "ord > 0 AND shipment \(range)") {

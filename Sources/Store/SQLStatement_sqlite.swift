@@ -144,6 +144,10 @@ extension SQLStatement {
         isNull(column) ? nil : integer(column)
     }
 
+    func optionalCount(_ column: Int32) -> Int64? {
+        isNull(column) ? nil : count(column)
+    }
+
     func optionalReal(_ column: Int32) -> Double? {
         isNull(column) ? nil : real(column)
     }

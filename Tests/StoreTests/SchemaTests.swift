@@ -477,6 +477,31 @@ import Testing
         #expect(try scratch.open().damage == nil)
     }
 
+    @Test(
+        "a message of a bridge with a place out of range is dropped, and numbers beside it can be counted on",
+        arguments: ["-7", "0", "9223372036854775807"])
+    func bridgePlaces(place: String) throws {
+        func bridged(_ topic: String) -> Change {
+            .bridged(
+                BridgedMessage(bridge: "home", direction: .out, topic: topic, payload: [1], qos: 1, isRetained: false))
+        }
+        let scratch = try Scratch()
+        do {
+            let store = try scratch.open()
+            try store.apply([bridged("a"), bridged("b")])
+            try store.commit()
+            try store.database.run("UPDATE bridged SET place = \(place) WHERE topic = 'a'")
+            try store.database.run("UPDATE bridged SET version = 9223372036854775807 WHERE topic = 'b'")
+        }
+        let store = try scratch.open()
+        #expect(store.damage?.contains("out of range") == true)
+        try store.apply([bridged("c")])
+        let rows = try store.readyBridged(bridge: "home", direction: .out, limit: 9)
+        #expect(rows.map(\.topic) == ["b", "c"])
+        #expect(rows.allSatisfy { 1..<1 << 53 ~= $0.place && $0.version <= 1 << 53 })
+        #expect(store.bridgedSize(bridge: "home", direction: .out).count == 2)
+    }
+
     @Test("a time that is none is due at once: else nothing would ever be done for it", arguments: ["9e999", "'soon'"])
     func times(due: String) throws {
         let scratch = try Scratch()

@@ -508,7 +508,8 @@ struct Pipes {
         try context.ledger.apply(.pipe(row))
         if let pipe = row.output.stream {
             ahead[pipe] = nil
-            try callBack(row.output.taken..<max(last, row.output.taken), of: row, in: &context)
+            let end = min(max(last, row.output.taken), row.output.taken + PipeLimits.window)
+            try callBack(row.output.taken..<end, of: row, in: &context)
             context.perform(.pipe(.over(pipe, error: error)))
         }
         return row.isUntold ? [sayError(row)] : []

@@ -133,7 +133,7 @@ extension BridgedMessage {
     fileprivate init(_ row: SQLStatement) {
         self.init(
             place: row.integer(0), bridge: row.text(1), direction: row.flag(2) ? .inward : .out, topic: row.text(3),
-            payload: row.blob(4), qos: row.integer(5), isRetained: row.flag(6), version: row.integer(7),
-            sent: row.optionalInteger(8))
+            payload: row.blob(4), qos: row.integer(5), isRetained: row.flag(6), version: row.count(7),
+            sent: row.optionalCount(8))
     }
 }
